@@ -1,0 +1,1 @@
+"""Scrapeboard's collector: record what a scraper does, from any Python program."""

@@ -1,0 +1,236 @@
+"""The three kinds of metric as frozen values, and their form on the wire (SPEC section 5)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from collector import fields
+from collector.errors import InvalidMetric
+
+
+@dataclass(frozen=True, slots=True)
+class PageNavigation:
+    """One attempt-with-retries to load a page.
+
+    Args:
+        scraper_source: Name of the scraper, 1-50 characters.
+        url: The page, at most 2048 characters, without credentials.
+        navigation_duration_ms: All attempts together, in milliseconds, 0 to seven days.
+        success: Whether the page was loaded in the end.
+        retry_count: Attempts after the first.
+        error: Why it failed, at most 4000 characters.
+        status_code: HTTP status of the last answer, 100-599.
+        recorded_at_ms: When it was recorded, epoch milliseconds UTC.
+        run_id: The run that it belongs to, at most 64 characters.
+        labels: At most 16 pairs of strings; never changed after construction.
+    """
+
+    scraper_source: str
+    url: str
+    navigation_duration_ms: int | float
+    success: bool
+    retry_count: int
+    error: str | None
+    status_code: int | None
+    recorded_at_ms: int
+    run_id: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PageScrape:
+    """One extraction from a loaded page.
+
+    Args:
+        scraper_source: Name of the scraper, 1-50 characters.
+        url: The page, at most 2048 characters, without credentials.
+        scrape_duration_ms: In milliseconds, 0 to seven days.
+        items_extracted: How many items came out.
+        success: Whether the extraction worked.
+        error: Why it failed, at most 4000 characters.
+        data_size: Size of what was extracted or read, in bytes.
+        outcome: `ok`, `empty`, `blocked`, `parse_error`, `network`, ..., at most 20 characters.
+        recorded_at_ms: When it was recorded, epoch milliseconds UTC.
+        run_id: The run that it belongs to, at most 64 characters.
+        labels: At most 16 pairs of strings; never changed after construction.
+    """
+
+    scraper_source: str
+    url: str
+    scrape_duration_ms: int | float
+    items_extracted: int
+    success: bool
+    error: str | None
+    data_size: int | None
+    outcome: str | None
+    recorded_at_ms: int
+    run_id: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerRun:
+    """One execution of a named scheduler job.
+
+    Args:
+        scheduler_name: Name of the job, 1-50 characters.
+        execution_duration_ms: In milliseconds, 0 to seven days.
+        success: Whether the job ended without an error.
+        items_processed: How many items it handled.
+        error: Why it failed, at most 4000 characters.
+        scraper_source: The scraper that it drove, if it drove one.
+        recorded_at_ms: When it was recorded, epoch milliseconds UTC.
+        run_id: The run that it belongs to, at most 64 characters.
+    """
+
+    scheduler_name: str
+    execution_duration_ms: int | float
+    success: bool
+    items_processed: int
+    error: str | None
+    scraper_source: str | None
+    recorded_at_ms: int
+    run_id: str | None = None
+
+
+Metric = PageNavigation | PageScrape | SchedulerRun
+
+
+def to_wire(metric: Metric) -> dict[str, Any]:
+    """Give a metric the form in which it travels: camelCase keys in the order of SPEC section 5.
+
+    Args:
+        metric: Any metric.
+
+    Returns:
+        A new dict of JSON values. The keys of the SPEC are always there; `statusCode`, `dataSize`, `outcome`,
+        `scraperSource` of a scheduler run, `runId` and `labels` only when they are set.
+    """
+    if isinstance(metric, PageNavigation):
+        wire: dict[str, Any] = {
+            "type": "page_navigation",
+            "scraperSource": metric.scraper_source,
+            "url": metric.url,
+            "navigationDurationMs": metric.navigation_duration_ms,
+            "retryCount": metric.retry_count,
+            "success": metric.success,
+            "error": metric.error,
+            "recordedAt": metric.recorded_at_ms,
+        }
+        if metric.status_code is not None:
+            wire["statusCode"] = metric.status_code
+    elif isinstance(metric, PageScrape):
+        wire = {
+            "type": "page_scrape",
+            "scraperSource": metric.scraper_source,
+            "url": metric.url,
+            "scrapeDurationMs": metric.scrape_duration_ms,
+            "itemsExtracted": metric.items_extracted,
+            "success": metric.success,
+            "error": metric.error,
+            "recordedAt": metric.recorded_at_ms,
+        }
+        if metric.data_size is not None:
+            wire["dataSize"] = metric.data_size
+        if metric.outcome is not None:
+            wire["outcome"] = metric.outcome
+    else:
+        wire = {
+            "type": "scheduler",
+            "schedulerName": metric.scheduler_name,
+            "executionDurationMs": metric.execution_duration_ms,
+            "itemsProcessed": metric.items_processed,
+            "success": metric.success,
+            "error": metric.error,
+            "recordedAt": metric.recorded_at_ms,
+        }
+        if metric.scraper_source is not None:
+            wire["scraperSource"] = metric.scraper_source
+        if metric.run_id is not None:
+            wire["runId"] = metric.run_id
+        return wire
+    if metric.run_id is not None:
+        wire["runId"] = metric.run_id
+    if metric.labels is not None:
+        wire["labels"] = dict(metric.labels)
+    return wire
+
+
+def from_wire(obj: object, *, now_ms: int) -> Metric:
+    """Check a metric that came from outside and make it a value.
+
+    The one validator of the program: for `POST /api/ingest` and for the collector's own calls.
+    Keys that it doesn't know are ignored, so that a newer collector can talk to an older app.
+
+    Args:
+        obj: What the JSON decoder gave.
+        now_ms: The present in epoch milliseconds UTC: the default of `recordedAt`, and its bound (a day later).
+
+    Returns:
+        The metric. Names are stripped, `url` is cut to 2048 and `error` to 4000 characters, lone surrogates and NUL
+        are replaced by U+FFFD; blank `outcome` and `runId` and empty `labels` become None.
+
+    Raises:
+        InvalidMetric: A field is missing or wrong; carries the field's wire name and what is accepted there.
+    """
+    if not isinstance(obj, dict):
+        raise InvalidMetric("metric", f"must be an object, got {type(obj).__name__}")
+    kind = obj.get("type")
+    reader = _READERS.get(kind) if isinstance(kind, str) else None
+    if reader is None:
+        raise InvalidMetric("type", "must be page_navigation, page_scrape or scheduler")
+    return reader(obj, now_ms)
+
+
+def _read_navigation(obj: dict[str, Any], now_ms: int) -> PageNavigation:
+    get = obj.get
+    return PageNavigation(
+        fields.name(get("scraperSource"), "scraperSource"),
+        fields.url(get("url")),
+        fields.duration_ms(get("navigationDurationMs"), "navigationDurationMs"),
+        fields.flag(get("success", True), "success"),
+        fields.count(get("retryCount", 0), "retryCount"),
+        fields.error_text(get("error")),
+        fields.status_code(get("statusCode")),
+        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
+        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
+        fields.labels(get("labels")),
+    )
+
+
+def _read_scrape(obj: dict[str, Any], now_ms: int) -> PageScrape:
+    get = obj.get
+    return PageScrape(
+        fields.name(get("scraperSource"), "scraperSource"),
+        fields.url(get("url")),
+        fields.duration_ms(get("scrapeDurationMs"), "scrapeDurationMs"),
+        fields.count(get("itemsExtracted", 0), "itemsExtracted"),
+        fields.flag(get("success", True), "success"),
+        fields.error_text(get("error")),
+        fields.optional_count(get("dataSize"), "dataSize", fields.MAX_BYTES),
+        fields.short_text(get("outcome"), "outcome", fields.MAX_OUTCOME_CHARS),
+        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
+        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
+        fields.labels(get("labels")),
+    )
+
+
+def _read_scheduler(obj: dict[str, Any], now_ms: int) -> SchedulerRun:
+    get = obj.get
+    return SchedulerRun(
+        fields.name(get("schedulerName"), "schedulerName"),
+        fields.duration_ms(get("executionDurationMs"), "executionDurationMs"),
+        fields.flag(get("success", True), "success"),
+        fields.count(get("itemsProcessed", 0), "itemsProcessed"),
+        fields.error_text(get("error")),
+        fields.optional_name(get("scraperSource"), "scraperSource"),
+        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
+        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
+    )
+
+
+_READERS: dict[str, Callable[[dict[str, Any], int], Metric]] = {
+    "page_navigation": _read_navigation,
+    "page_scrape": _read_scrape,
+    "scheduler": _read_scheduler,
+}

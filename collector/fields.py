@@ -1,0 +1,195 @@
+"""Checks of single metric fields: each returns the value to keep, or raises `InvalidMetric`."""
+
+import numbers
+import operator
+import re
+from collections.abc import Mapping
+
+from collector.errors import InvalidMetric
+
+MAX_DURATION_MS = 7 * 86_400_000
+MAX_NAME_CHARS = 50
+MAX_URL_CHARS = 2048
+MAX_ERROR_CHARS = 4000
+MAX_OUTCOME_CHARS = 20
+MAX_RUN_ID_CHARS = 64
+MAX_LABELS = 16
+MAX_LABEL_KEY_CHARS = 50
+MAX_LABEL_VALUE_CHARS = 200
+MAX_COUNT = 2**31 - 1
+MAX_BYTES = 2**63 - 1
+EARLIEST_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
+MAX_AHEAD_MS = 86_400_000  # clocks drift, but not by more than a day
+
+# What JSON, MySQL or SQLite can't carry: halves of surrogate pairs (not encodable as UTF-8) and NUL.
+_UNSAFE = re.compile("[\0\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Replace the characters that can't be stored or encoded (lone surrogates, NUL) by U+FFFD."""
+    if text.isascii() and "\0" not in text:
+        return text if type(text) is str else str.__str__(text)
+    return _UNSAFE.sub("\ufffd", text)
+
+
+def name(value: object, field: str) -> str:
+    """Check the name of a source or scheduler: 1-50 characters after strip."""
+    if isinstance(value, str):
+        stripped = clean(value).strip()
+        if 0 < len(stripped) <= MAX_NAME_CHARS:
+            return stripped
+        raise InvalidMetric(
+            field, f"must be 1 to {MAX_NAME_CHARS} characters (after stripping spaces), got {len(stripped)}"
+        )
+    raise InvalidMetric(field, f"must be a string of 1 to {MAX_NAME_CHARS} characters, got {_kind(value)}")
+
+
+def optional_name(value: object, field: str) -> str | None:
+    """Check a name that may be missing (None)."""
+    return None if value is None else name(value, field)
+
+
+def url(value: object, field: str = "url") -> str:
+    """Check a page's URL: a string that isn't empty, cut to 2048 characters."""
+    if isinstance(value, str):
+        stripped = clean(value).strip()
+        if stripped:
+            return stripped[:MAX_URL_CHARS]
+        raise InvalidMetric(field, "must be a string that isn't empty, got an empty one")
+    raise InvalidMetric(field, f"must be a string that isn't empty, got {_kind(value)}")
+
+
+def duration_ms(value: object, field: str) -> int | float:
+    """Check a duration in milliseconds: finite, 0 to seven days; whole numbers stay whole."""
+    number: int | float | None = None
+    if type(value) is int or type(value) is float:
+        number = value
+    elif isinstance(value, numbers.Real) and not isinstance(value, bool):
+        number = _plain_number(value)  # numpy's and fractions' numbers, subclasses of int and float
+    if number is not None and 0 <= number <= MAX_DURATION_MS:  # False for NaN
+        return number
+    raise InvalidMetric(field, f"must be a number of milliseconds from 0 to {MAX_DURATION_MS}, got {_shown(value)}")
+
+
+def count(value: object, field: str, most: int = MAX_COUNT) -> int:
+    """Check a whole number from 0 to `most`."""
+    if type(value) is int:
+        if 0 <= value <= most:
+            return value
+    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = operator.index(value)
+        if 0 <= number <= most:
+            return number
+    raise InvalidMetric(field, f"must be a whole number from 0 to {most}, got {_shown(value)}")
+
+
+def optional_count(value: object, field: str, most: int = MAX_COUNT) -> int | None:
+    """Check a whole number that may be missing (None)."""
+    return None if value is None else count(value, field, most)
+
+
+def flag(value: object, field: str) -> bool:
+    """Check a truth value: true or false, nothing that is merely truthy."""
+    if isinstance(value, bool):
+        return value
+    raise InvalidMetric(field, f"must be true or false, got {_shown(value)}")
+
+
+def error_text(value: object, field: str = "error") -> str | None:
+    """Check an error text: None or a string, cut to 4000 characters."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return clean(value[:MAX_ERROR_CHARS])
+    raise InvalidMetric(field, f"must be null or a string, got {_kind(value)}")
+
+
+def short_text(value: object, field: str, most_chars: int) -> str | None:
+    """Check an optional short string; blank counts as missing (None)."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        stripped = clean(value).strip()
+        if len(stripped) <= most_chars:
+            return stripped or None
+        raise InvalidMetric(field, f"must be null or at most {most_chars} characters, got {len(stripped)}")
+    raise InvalidMetric(field, f"must be null or a string of at most {most_chars} characters, got {_kind(value)}")
+
+
+def status_code(value: object, field: str = "statusCode") -> int | None:
+    """Check an HTTP status: None or a whole number from 100 to 599."""
+    if value is None:
+        return None
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = operator.index(value)
+        if 100 <= number <= 599:
+            return int(number)
+    raise InvalidMetric(field, f"must be null or a whole number from 100 to 599, got {_shown(value)}")
+
+
+def labels(value: object, field: str = "labels") -> dict[str, str] | None:
+    """Check labels: None or at most 16 pairs of strings; the result is a copy, None when there are none."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InvalidMetric(field, f"must be null or an object of strings, got {_kind(value)}")
+    if len(value) > MAX_LABELS:
+        raise InvalidMetric(field, f"must be at most {MAX_LABELS} pairs, got {len(value)}")
+    kept: dict[str, str] = {}
+    for key, text in value.items():
+        if not isinstance(key, str) or not 0 < len(key) <= MAX_LABEL_KEY_CHARS:
+            raise InvalidMetric(field, f"every key must be a string of 1 to {MAX_LABEL_KEY_CHARS} characters")
+        if not isinstance(text, str) or len(text) > MAX_LABEL_VALUE_CHARS:
+            raise InvalidMetric(
+                field, f"the value of {clean(key)!r} must be a string of at most {MAX_LABEL_VALUE_CHARS} characters"
+            )
+        kept[clean(key)] = clean(text)
+    return kept or None
+
+
+def recorded_at_ms(value: object, *, now_ms: int, field: str = "recordedAt") -> int:
+    """Check a moment in epoch milliseconds: 2000-01-01 to a day after `now_ms`; None means `now_ms`."""
+    if value is None:
+        return now_ms
+    number: int | None = None
+    if type(value) is int:
+        number = value
+    elif isinstance(value, float):
+        number = int(value) if value.is_integer() else None  # False for NaN and the infinities
+    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = operator.index(value)
+    if number is not None and EARLIEST_MS <= number <= now_ms + MAX_AHEAD_MS:
+        return number
+    raise InvalidMetric(
+        field,
+        "must be whole epoch milliseconds between 2000-01-01 and a day from now"
+        f" ({EARLIEST_MS} to {now_ms + MAX_AHEAD_MS}), got {_shown(value)}",
+    )
+
+
+def _plain_number(value: numbers.Real) -> int | float:
+    if isinstance(value, numbers.Integral):
+        return operator.index(value)
+    try:
+        return float(value)
+    except (OverflowError, ValueError):  # a Fraction or Decimal beyond a float's range
+        return -1
+
+
+def _kind(value: object) -> str:
+    return "null" if value is None else type(value).__name__
+
+
+def _shown(value: object) -> str:
+    """Say what came: small plain values as they are, else only their type (a foreign `repr` may do anything)."""
+    if value is None:
+        return "null"
+    if type(value) is bool:
+        return "true" if value else "false"
+    if type(value) is float or (type(value) is int and abs(value) < 10**20):
+        return repr(value)
+    if type(value) is int:
+        return "a far bigger or smaller one"
+    if type(value) is str:
+        return f"the string {clean(value[:40])!r}"
+    return type(value).__name__
