@@ -1,0 +1,226 @@
+"""Frozen questions and answers of `db.queries`: what a page asks for and what it gets back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+Kind = Literal["navigation", "scrape"]
+EventKind = Literal["navigation", "scrape", "scheduler"]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """A half-open span of time [start_ms, end_ms) in epoch milliseconds UTC, cut into buckets of `bucket_ms`.
+
+    The caller aligns start and end to the bucket, so that the same bucket always holds the same moments.
+    """
+
+    start_ms: int
+    end_ms: int
+    bucket_ms: int
+
+    def before(self) -> TimeRange:
+        """Return the range of the same length that ends where this one starts."""
+        length_ms = self.end_ms - self.start_ms
+        return TimeRange(self.start_ms - length_ms, self.start_ms, self.bucket_ms)
+
+    @property
+    def bucket_count(self) -> int:
+        """Number of buckets, the last one possibly cut short by `end_ms`."""
+        return max(0, -((self.start_ms - self.end_ms) // self.bucket_ms))
+
+    def bucket_starts(self) -> IntArray:
+        """Return the first moment of every bucket, int64[bucket_count] in epoch milliseconds."""
+        return self.start_ms + np.arange(self.bucket_count, dtype=np.int64) * self.bucket_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows count: empty `sources` means all, `result` is all, ok or failed, `url_contains` ignores case."""
+
+    sources: tuple[str, ...] = ()
+    result: str = "all"
+    url_contains: str = ""
+
+    @property
+    def only_sources(self) -> bool:
+        """True when nothing but the source is asked for: what rollups can answer."""
+        return self.result == "all" and not self.url_contains
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over a range; durations are over navigations and scrapes together, None where there was no row."""
+
+    navigations: int
+    scrapes: int
+    successes: int
+    errors: int
+    items: int
+    active_sources: int
+    mean_ms: float | None
+    min_ms: float | None
+    max_ms: float | None
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+    @property
+    def count(self) -> int:
+        """Navigations and scrapes together."""
+        return self.navigations + self.scrapes
+
+    @property
+    def success_rate(self) -> float | None:
+        """Successful share of all navigations and scrapes in percent 0..100, None without data."""
+        return 100.0 * self.successes / self.count if self.count else None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """One number per bucket: arrays of equal length n; counts are 0 and durations NaN where there was no row."""
+
+    bucket_ms: IntArray  # the start of each bucket, epoch ms
+    navigations: IntArray
+    scrapes: IntArray
+    successes: IntArray
+    errors: IntArray
+    items: IntArray
+    active_sources: IntArray
+    mean_ms: FloatArray
+    p50_ms: FloatArray
+    p95_ms: FloatArray
+    p99_ms: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceStats:
+    """One scraper over a range; `counts` is metrics per bucket, int64[n]."""
+
+    source: str
+    totals: Totals
+    last_seen_ms: int
+    last_ok_ms: int | None  # newest success inside the range, None when there was none
+    items_per_min: float
+    counts: IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overview:
+    """Everything that the Overview tab draws, from one pass over the rows."""
+
+    range: TimeRange
+    current: Totals
+    previous: Totals  # the range of the same length just before
+    series: Series
+    sources: tuple[SourceStats, ...]  # by name
+    throughput: Mapping[str, IntArray]  # source -> metrics per bucket, int64[n]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of "last events"; `id` is "p:123" for a page metric and "s:45" for a scheduler run."""
+
+    id: str
+    kind: EventKind
+    source: str  # the scheduler's name for runs
+    url: str | None
+    duration_ms: float
+    items: int | None
+    retry_count: int | None
+    success: bool
+    error: str | None
+    status_code: int | None
+    outcome: str | None
+    recorded_at_ms: int
+
+
+class ErrorGroup(NamedTuple):
+    """All failures of a range with the same error text ("" when the failure came without a text)."""
+
+    error: str
+    count: int
+    last_seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class UrlStats:
+    """One URL of one source over a range, for the tables of slow and bad pages."""
+
+    url: str
+    source: str
+    count: int
+    errors: int
+    items: int
+    mean_ms: float
+    max_ms: float
+    last_seen_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerRunRow:
+    """One execution of a scheduler job; it is recorded when it ends."""
+
+    id: str  # "s:45"
+    scheduler_name: str
+    source: str | None
+    duration_ms: float
+    items: int
+    success: bool
+    error: str | None
+    recorded_at_ms: int
+    run_id: str | None
+
+    @property
+    def start_ms(self) -> int:
+        """The moment the run began, epoch ms."""
+        return self.recorded_at_ms - round(self.duration_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStats:
+    """One scheduler job over a range."""
+
+    scheduler_name: str
+    runs: int
+    ok: int
+    failed: int
+    items: int
+    mean_ms: float
+    p95_ms: float
+    max_ms: float
+    last_run_ms: int
+    last_success: bool
+    last_error: str | None  # of the newest failed run in the range
+    typical_interval_ms: float | None  # median time between starts; None with fewer than three runs
+
+
+@dataclass(frozen=True, slots=True)
+class DailyRow:
+    """One source on one UTC day, a row of `scraper_daily_summary`; durations are None where nothing was recorded."""
+
+    source: str
+    metric_date: dt.date
+    total_navigations: int
+    successful_navigations: int
+    avg_navigation_duration_ms: float | None
+    min_navigation_duration_ms: float | None
+    max_navigation_duration_ms: float | None
+    p50_navigation_duration_ms: float | None
+    p95_navigation_duration_ms: float | None
+    total_scrapes: int
+    successful_scrapes: int
+    avg_scrape_duration_ms: float | None
+    min_scrape_duration_ms: float | None
+    max_scrape_duration_ms: float | None
+    p50_scrape_duration_ms: float | None
+    p95_scrape_duration_ms: float | None
+    total_items_extracted: int
