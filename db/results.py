@@ -147,7 +147,7 @@ class ErrorGroup(NamedTuple):
     """All failures of a range with the same error text ("" when the failure came without a text)."""
 
     error: str
-    count: int
+    failures: int
     last_seen_ms: int
 
 
