@@ -1,0 +1,102 @@
+"""Units: how a number with a unit is scaled on an axis and written for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How an axis shows values of a unit.
+
+    Attributes:
+        divisor: What values are divided by before they are drawn.
+        suffix: What stands behind each tick label and hover value, space included where one belongs.
+        hover_format: d3 number format of a hover value.
+    """
+
+    divisor: float
+    suffix: str
+    hover_format: str = ",.3~f"
+
+
+_MS_STEPS = (
+    (7_200_000.0, 3_600_000.0, " h"),
+    (120_000.0, 60_000.0, " min"),
+    (1_000.0, 1_000.0, " s"),
+    (0.0, 1.0, " ms"),
+)
+_BYTE_STEPS = ((1e12, 1e12, " TB"), (1e9, 1e9, " GB"), (1e6, 1e6, " MB"), (1e3, 1e3, " kB"), (0.0, 1.0, " B"))
+_CLOSE_UNITS = ("%", "/s", "/min", "/h")  # written without a space before them
+
+
+def suffix_of(unit: str) -> str:
+    """Return what stands behind a number of this unit: "%", "/s", " items", ""."""
+    return unit if unit in _CLOSE_UNITS or not unit else f" {unit}"
+
+
+def scale_for(unit: str, largest: float) -> Scale:
+    """Choose one scale for a whole axis, so that its labels can be compared at a glance.
+
+    Args:
+        unit: A unit of `charts.info`.
+        largest: The largest absolute value on the axis, in that unit; NaN when there is none.
+    """
+    steps = {"ms": _MS_STEPS, "B": _BYTE_STEPS}.get(unit)
+    if unit == "s":
+        divisor, suffix = _step(_MS_STEPS, largest * 1000)
+        return Scale(divisor / 1000, suffix)
+    if steps is None:
+        return Scale(1.0, suffix_of(unit))
+    return Scale(*_step(steps, largest))
+
+
+def _step(steps: tuple[tuple[float, float, str], ...], largest: float) -> tuple[float, str]:
+    for least, divisor, suffix in steps:
+        if largest >= least:
+            return divisor, suffix
+    return steps[-1][1:]
+
+
+def tick_format(largest: float) -> str:
+    """Return the d3 format of tick labels: thousands separated, from 10,000 on with SI letters (10k, 1.5M).
+
+    Args:
+        largest: The largest absolute value on the axis, as drawn.
+    """
+    return "~s" if largest >= 10_000 else ",.6~r"
+
+
+def format_value(value: float | None, unit: str = "") -> str:
+    """Write a value for people: about three digits, the unit that suits its size.
+
+    Examples:
+        >>> format_value(152.34, "ms"), format_value(1240, "ms"), format_value(98.5, "%")
+        ('152 ms', '1.24 s', '98.5%')
+        >>> format_value(1234567, "items"), format_value(None, "ms")
+        ('1.23M items', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    scale = scale_for(unit, abs(value))
+    return _short(value / scale.divisor) + scale.suffix
+
+
+def _short(number: float) -> str:
+    size = abs(number)
+    if size >= 1e15:
+        return f"{number:.3g}"
+    for least, divisor, letter in ((1e12, 1e12, "T"), (1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
+        if size >= least:
+            return _trimmed(number / divisor) + letter
+    if size >= 1000:
+        return f"{number:,.0f}"
+    return _trimmed(number)
+
+
+def _trimmed(number: float) -> str:
+    if number == int(number):
+        return f"{int(number):,}"
+    digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2 if abs(number) >= 0.1 else 4
+    return f"{number:,.{digits}f}".rstrip("0").rstrip(".") if digits else f"{number:,.0f}"
