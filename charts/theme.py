@@ -117,6 +117,7 @@ class Palette:
     """Which tone each colour key gets: a pure function of the key and of the set of names known.
 
     Known names (the fleet's sources) get tones of their own as long as there are tones, the same on every chart.
+
     Args:
         names: The sources of the whole fleet.
     """

@@ -1,0 +1,97 @@
+"""The Plotly figure of bars by category, each labelled with its value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from charts.arrays import as_floats, as_plain, largest_of
+from charts.figures.common import Figure, axis_title, category_axis, layout, safe, value_axis
+from charts.info import ACCENT_KEY, BarInfo
+from charts.theme import Palette
+from charts.units import format_value, scale_for
+
+_MOST_LABELLED = 60  # more numbers than this side by side are noise
+
+
+def bar_figure(info: BarInfo, palette: Palette) -> Figure:
+    """Draw bars by category.
+
+    Args:
+        info: What to draw.
+        palette: Which tone each colour key gets.
+    """
+    series = info.series()
+    rows = np.vstack([as_floats(values) for _, values in series]) if series else np.empty((0, len(info.categories)))
+    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
+    scale = scale_for(info.unit, largest)
+    plain = as_plain(rows / scale.divisor)
+    positions = list(range(len(info.categories)))
+    names = [safe(name) for name in info.categories]
+    along, across = ("x", "y") if info.horizontal else ("y", "x")
+    labelled = rows.size <= _MOST_LABELLED
+
+    data: list[dict[str, Any]] = []
+    for index, (name, values) in enumerate(series):
+        trace: dict[str, Any] = {
+            "type": "bar",
+            "name": safe(name),
+            along: plain[index],
+            across: positions,
+            "orientation": "h" if info.horizontal else "v",
+            "marker": {"color": _tones(info, palette, index), "line": {"width": 0}},
+            "customdata": list(info.categories),  # what a click means, unescaped
+            "hovertext": names,
+            "hovertemplate": f"%{{hovertext}}: <b>%{{{along}:{scale.hover_format}}}{scale.suffix}</b>"
+            + ("<extra></extra>" if info.groups is None else "<extra>%{fullData.name}</extra>"),
+        }
+        if labelled:
+            trace |= {
+                "text": [format_value(value, info.unit) for value in as_floats(values).tolist()],
+                "textposition": "inside" if info.stacked else "outside",
+                "textangle": 0,
+                "textfont": {"size": 11},
+                "insidetextfont": {"color": "#fff"},
+                "cliponaxis": False,
+                "constraintext": "none" if not info.stacked else "both",
+            }
+        data.append(trace)
+
+    values_at = value_axis(scale, largest, range=_range(info, largest, labelled, scale.divisor))
+    if info.value_title and info.horizontal:
+        values_at["title"] = axis_title(info.value_title)
+    names_at = category_axis(info.categories)
+    if info.horizontal:
+        names_at["range"] = names_at["range"][::-1]  # the first on top
+    else:
+        names_at["tickangle"] = "auto"
+    figure_layout = layout(
+        legend=len(data) > 1,
+        barmode="stack" if info.stacked else "group",
+        bargap=0.35 if len(data) == 1 else 0.25,
+        bargroupgap=0.08,
+        barcornerradius=3,
+        dragmode=False,
+    )
+    figure_layout["xaxis"], figure_layout["yaxis"] = (values_at, names_at) if info.horizontal else (names_at, values_at)
+    return {"data": data, "layout": figure_layout}
+
+
+def _tones(info: BarInfo, palette: Palette, index: int) -> str | list[str]:
+    if info.groups is not None:
+        keys = info.colour_keys or tuple(name for name, _ in info.groups)
+        return palette.colours(keys)[keys[index]]
+    if info.colour_keys is None:
+        return palette.colour(ACCENT_KEY)
+    tones = palette.colours(info.colour_keys)
+    return [tones[key] for key in info.colour_keys]
+
+
+def _range(info: BarInfo, largest: float, labelled: bool, divisor: float) -> list[float]:
+    """Return the value axis' range, with room for the labels beyond the bars' ends."""
+    low, high = info.y_range or (0.0, largest if largest > 0 else 1.0)
+    if info.y_range is None:
+        low = min(0.0, *(float(np.nanmin(as_floats(v), initial=0.0)) for _, v in info.series()), 0.0)
+    room = (0.16 if info.horizontal else 0.12) if labelled and not info.stacked else 0.04
+    return [low / divisor, (high + room * (high - low)) / divisor]

@@ -1,0 +1,153 @@
+"""What all figures share: layout, axes, names made safe for Plotly's little markup language.
+
+Colours of text and grid are middling greys here; `assets/charts.css` replaces them by the page's own, so that a switch
+between light and dark needs no new figure.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from typing import Any
+
+from charts.theme import FONT_FAMILY
+from charts.units import Scale, tick_format
+
+Figure = dict[str, Any]
+
+_GREY = "#868e96"
+_FAINT = "rgba(134,142,150,0.22)"
+LONGEST_LABEL = 28
+
+# Plotly keeps zoom, hidden lines and hover over an update as long as this stays the same.
+UI_REVISION = "keep"
+
+
+def safe(text: str) -> str:
+    """Return text that Plotly shows as it is, instead of reading tags and entities in it."""
+    return html.escape(text, quote=False).replace("\n", " ")
+
+
+def short(text: str, longest: int = LONGEST_LABEL) -> str:
+    """Return safe text of at most `longest` characters, the end replaced by an ellipsis."""
+    return safe(text if len(text) <= longest else text[: longest - 1].rstrip() + "…")
+
+
+def distinct(labels: Sequence[str]) -> list[str]:
+    """Return the labels with those that are alike told apart by invisible characters (Plotly merges equal ones)."""
+    seen: dict[str, int] = {}
+    told_apart = []
+    for label in labels:
+        told_apart.append(label + "\u200b" * seen.get(label, 0))
+        seen[label] = seen.get(label, 0) + 1
+    return told_apart
+
+
+def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict[str, Any]:
+    """Return the layout that all figures start from.
+
+    Args:
+        legend: Whether a compact legend stands below the chart.
+        hover: Plotly's hovermode.
+        more: Further layout entries.
+    """
+    return {
+        "autosize": True,
+        "margin": {"l": 8, "r": 12, "t": 10, "b": 8, "pad": 0},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT_FAMILY, "size": 11, "color": _GREY},
+        "hovermode": hover,
+        "hoverlabel": {"font": {"family": FONT_FAMILY, "size": 12}, "align": "left", "namelength": 40},
+        "showlegend": legend,
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 0,
+            "xanchor": "left",
+            "yanchor": "bottom",
+            "yref": "container",
+            "maxheight": 0.3,
+            "itemwidth": 30,
+            "font": {"size": 11},
+            "tracegroupgap": 0,
+        },
+        "uirevision": UI_REVISION,
+        "separators": ".,",
+        "dragmode": "zoom",
+        **more,
+    }
+
+
+def value_axis(scale: Scale, largest: float, **more: Any) -> dict[str, Any]:
+    """Return an axis of numbers: faint grid, no frame, labels with their unit.
+
+    Args:
+        scale: The axis' scale; the values are drawn divided by its divisor.
+        largest: The largest absolute value before that, NaN when there is none.
+        more: Further axis entries.
+    """
+    # A word ("items") on the outermost label only; a short unit on each.
+    word = scale.suffix.startswith(" ") and len(scale.suffix) > 4
+    return {
+        "automargin": True,
+        "rangemode": "tozero",
+        "nticks": 6,
+        "ticksuffix": scale.suffix,
+        "showticksuffix": "last" if word else "all",
+        "tickformat": tick_format(largest / scale.divisor),
+        "gridcolor": _FAINT,
+        "gridwidth": 1,
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "fixedrange": True,
+        **more,
+    }
+
+
+def category_axis(names: tuple[str, ...], *, longest: int = LONGEST_LABEL, **more: Any) -> dict[str, Any]:
+    """Return an axis of names, at positions 0..n-1, without grid.
+
+    Positions rather than Plotly's categories: names that are alike when shortened stay apart, "2026" stays a name.
+    """
+    return {
+        "automargin": True,
+        "tickmode": "array",
+        "tickvals": list(range(len(names))),
+        "ticktext": [short(name, longest) for name in names],
+        "range": [-0.5, max(len(names), 1) - 0.5],
+        "showgrid": False,
+        "zeroline": False,
+        "showline": False,
+        "ticks": "",
+        "fixedrange": True,
+        **more,
+    }
+
+
+def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]:
+    """Return a UTC time axis, fixed to the range when one is given."""
+    axis: dict[str, Any] = {
+        "type": "date",
+        "automargin": True,
+        "showgrid": False,
+        "zeroline": False,
+        "showline": True,
+        "linecolor": _FAINT,
+        "ticks": "outside",
+        "ticklen": 4,
+        "tickcolor": _FAINT,
+        "tickangle": 0,
+        "nticks": 8,
+        "hoverformat": "%a %-d %b %Y, %H:%M:%S UTC",
+        **more,
+    }
+    if x_range_ms is not None:
+        axis["range"] = list(x_range_ms)
+    return axis
+
+
+def axis_title(text: str) -> dict[str, Any]:
+    """Return a small axis title."""
+    return {"text": safe(text), "font": {"size": 11}, "standoff": 8}

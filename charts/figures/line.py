@@ -1,0 +1,85 @@
+"""The Plotly figure of lines over time; drawn live once a second, so it is the one that has to be cheap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from charts.arrays import as_floats, as_plain, even_step_ms, largest_of, lonely
+from charts.figures.common import Figure, layout, safe, time_axis, value_axis
+from charts.info import LineInfo
+from charts.theme import Palette, with_alpha
+from charts.units import scale_for
+
+_DASHES = ("solid", "dot", "dashdot", "longdash")
+
+
+def line_figure(info: LineInfo, palette: Palette) -> Figure:
+    """Draw lines over time.
+
+    Args:
+        info: What to draw.
+        palette: Which tone each line's colour key gets.
+    """
+    rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
+    largest = largest_of(rows.sum(axis=0)) if info.stacked else largest_of(rows)
+    scale = scale_for(info.y_unit, largest)
+    plain = as_plain(rows / scale.divisor)
+    alone = lonely(rows)
+    step_ms = even_step_ms(info.x_ms)
+    first_ms = int(info.x_ms[0]) if len(info.x_ms) else 0
+    moments = {"x0": first_ms, "dx": step_ms} if step_ms else {"x": [int(moment) for moment in info.x_ms]}
+    hover = f"%{{y:{scale.hover_format}}}{scale.suffix}"
+
+    keys = [line.colour_key or line.name for line in info.lines]
+    tones = palette.colours(keys)
+    styles = dash_styles(info, tones)
+    data: list[dict[str, Any]] = []
+    for index, line in enumerate(info.lines):
+        tone = tones[keys[index]]
+        trace: dict[str, Any] = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": safe(line.name),
+            **moments,
+            "y": plain[index],
+            "line": {"color": tone, "width": 1.5 if line.dash else 2, "dash": styles[index], "shape": "linear"},
+            "connectgaps": False,
+            "hovertemplate": hover,
+        }
+        if line.dash:
+            trace["opacity"] = 0.6
+        if info.stacked:
+            trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
+        elif len(info.lines) == 1:
+            trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
+        if alone[index].any():
+            # A value between two gaps has no line to be seen by, so it gets a dot.
+            trace |= {
+                "mode": "lines+markers",
+                "marker": {"color": tone, "size": [6 * dot for dot in alone[index].tolist()]},
+            }
+        data.append(trace)
+
+    y_axis = value_axis(scale, largest)
+    if info.y_range is not None:
+        low, high = (edge / scale.divisor for edge in info.y_range)
+        y_axis["range"] = [low, high + 0.02 * (high - low)]  # a line along the top edge keeps its full width
+    return {
+        "data": data,
+        "layout": layout(legend=len(data) > 1, hover="x unified", xaxis=time_axis(info.x_range_ms), yaxis=y_axis),
+    }
+
+
+def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:
+    """Return each line's dash style: lines of different keys that must share a tone differ by it."""
+    seen: dict[str, list[str]] = {}
+    styles = []
+    for line in info.lines:
+        key = line.colour_key or line.name
+        sharing = seen.setdefault(tones[key], [])
+        if key not in sharing:
+            sharing.append(key)
+        styles.append("dash" if line.dash else _DASHES[sharing.index(key) % len(_DASHES)])
+    return styles

@@ -1,0 +1,103 @@
+"""The Plotly adapter: charts as plain figure dicts, drawn in the browser by dcc.Graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import dcc
+from dash.development.base_component import Component
+
+from charts.base import ChartAdapter, Drawing
+from charts.figures.bar import bar_figure
+from charts.figures.common import safe
+from charts.figures.heatmap import heatmap_figure
+from charts.figures.histogram import histogram_figure
+from charts.figures.line import line_figure
+from charts.figures.pie import pie_figure
+from charts.figures.radar import radar_figure
+from charts.figures.scatter import scatter_figure
+from charts.figures.timeline import timeline_figure
+from charts.info import (
+    BarInfo,
+    HeatmapInfo,
+    HistogramInfo,
+    LineInfo,
+    PieInfo,
+    RadarInfo,
+    ScatterInfo,
+    TimelineInfo,
+)
+
+# No tool bar: downloads are in the card's own menu, zooming is dragging, a double click resets.
+_CONFIG: dict[str, Any] = {
+    "displayModeBar": False,
+    "displaylogo": False,
+    "responsive": True,
+    "doubleClick": "reset",
+    "scrollZoom": False,
+}
+
+
+class PlotlyAdapter(ChartAdapter):
+    """Draws with Plotly; a drawing's spec is `{"data": [...], "layout": {...}}`."""
+
+    name = "plotly"
+
+    def line(self, info: LineInfo) -> Drawing:
+        """Draw lines over time."""
+        return Drawing(info, line_figure(info, self._palette))
+
+    def bar(self, info: BarInfo) -> Drawing:
+        """Draw bars by category."""
+        return Drawing(info, bar_figure(info, self._palette))
+
+    def pie(self, info: PieInfo) -> Drawing:
+        """Draw shares of a whole."""
+        return Drawing(info, pie_figure(info, self._palette))
+
+    def radar(self, info: RadarInfo) -> Drawing:
+        """Draw scores on several axes."""
+        return Drawing(info, radar_figure(info, self._palette))
+
+    def histogram(self, info: HistogramInfo) -> Drawing:
+        """Draw a distribution."""
+        return Drawing(info, histogram_figure(info, self._palette))
+
+    def heatmap(self, info: HeatmapInfo) -> Drawing:
+        """Draw a grid of values."""
+        return Drawing(info, heatmap_figure(info))
+
+    def timeline(self, info: TimelineInfo) -> Drawing:
+        """Draw spans of time in lanes."""
+        return Drawing(info, timeline_figure(info))
+
+    def scatter(self, info: ScatterInfo) -> Drawing:
+        """Draw named bubbles."""
+        return Drawing(info, scatter_figure(info, self._palette))
+
+    def set_title(self, drawing: Drawing, title: str | None) -> Drawing:
+        """Return the drawing with this title inside it, or with none."""
+        layout = {key: value for key, value in drawing.spec["layout"].items() if key != "title"}
+        if title is not None:
+            layout["title"] = {"text": safe(title), "x": 0, "xref": "paper", "font": {"size": 14}, "automargin": True}
+        return Drawing(drawing.info, {**drawing.spec, "layout": layout}, title)
+
+    def clear(self, drawing: Drawing) -> Drawing:
+        """Return the drawing with its axes but without any data."""
+        layout = {key: value for key, value in drawing.spec["layout"].items() if key != "annotations"}
+        return Drawing(drawing.info, {"data": [], "layout": layout}, drawing.shown_title)
+
+    def props(self, drawing: Drawing) -> dict[str, Any]:
+        """Return `{"figure": ...}`."""
+        return {"figure": drawing.spec}
+
+    def component(self, props: dict[str, Any], *, id: str | dict[str, Any]) -> Component:
+        """Return the graph that shows these `props`, as large as what it stands in."""
+        return dcc.Graph(
+            id=id,
+            config=_CONFIG,  # type: ignore[arg-type]  # a plain dict; dash's own type is private
+            responsive=True,
+            className="chart",
+            style={"height": "100%"},
+            **props,
+        )
