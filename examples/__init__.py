@@ -1,0 +1,1 @@
+"""Real scrapers to copy, the troubled site they crawl, and the demo that runs them all."""
