@@ -1,0 +1,155 @@
+"""Make an engine that means the same on SQLite and on MySQL/MariaDB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.exc import ArgumentError
+
+from db.errors import BadDatabaseUrl, unavailable_as_ours
+
+# STRICT_ALL_TABLES: a value that doesn't fit is an error, never cut silently, whatever the server's default is.
+_SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
+
+
+def make_engine(
+    *,
+    url: str,
+    pool_size: int = 10,
+    max_overflow: int = 10,
+    pool_timeout_s: float = 10.0,
+    connect_timeout_s: int = 5,
+    io_timeout_s: int = 30,
+    busy_timeout_s: float = 10.0,
+) -> Engine:
+    """Make an engine; nothing is connected yet.
+
+    Args:
+        url: `sqlite:///file`, `mysql://…`, `mariadb://…` or `mysql+pymysql://…`.
+        pool_size: Connections kept open.
+        max_overflow: Connections opened beyond that under load.
+        pool_timeout_s: How long a caller waits for a free connection.
+        connect_timeout_s: How long opening a connection may take (MySQL/MariaDB).
+        io_timeout_s: How long one statement may be silent (MySQL/MariaDB).
+        busy_timeout_s: How long to wait for another writer (SQLite; lock waits on MySQL/MariaDB).
+
+    Returns:
+        An engine whose connections are in UTC, strict, utf8mb4 and READ COMMITTED on MySQL/MariaDB, and in WAL mode
+        with explicit transactions on SQLite.
+
+    Raises:
+        BadDatabaseUrl: The URL can't be read or names another kind of database.
+        DatabaseUnavailable: The directory of an SQLite file can't be made.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise BadDatabaseUrl("the database URL can't be read") from exc
+    backend = parsed.drivername.split("+")[0]
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": max_overflow, "pool_timeout": pool_timeout_s}
+    if backend == "sqlite":
+        return _sqlite(parsed, busy_timeout_s, pool)
+    if backend in ("mysql", "mariadb"):
+        return _mysql(parsed, connect_timeout_s, io_timeout_s, busy_timeout_s, pool)
+    raise BadDatabaseUrl(f"{backend} is no database that Scrapeboard knows")
+
+
+def connect_or_explain(engine: Engine) -> None:
+    """Connect once and ask the simplest question: what a program does at its start.
+
+    Args:
+        engine: The engine to try.
+
+    Raises:
+        DatabaseUnavailable: With one line that says where, why and what to do; never the password.
+    """
+    with unavailable_as_ours(engine), engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def _sqlite(url: URL, busy_timeout_s: float, pool: dict[str, Any]) -> Engine:
+    if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+        # Every pooled connection would be a database of its own.
+        raise BadDatabaseUrl("an SQLite database must be a file")
+    engine = create_engine(url.set(drivername="sqlite+pysqlite"), connect_args={"timeout": busy_timeout_s}, **pool)
+    if not url.database.startswith("file:"):
+        with unavailable_as_ours(engine):
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        # The driver must not begin transactions by itself: `_begin` does it, for reads and DDL too.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        # FULL syncs the log at every commit: an answered batch survives a power cut, not only a killed process.
+        # It costs about a millisecond a batch (bench/store_rows.py).
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-65536")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+        cursor.close()
+        # SQLite's own LOWER knows ASCII only; MySQL's knows every letter.
+        connection.create_function("lower", 1, _lower, deterministic=True)
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A writer takes the write lock at once: upgrading a read lock later fails when another writer was faster.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _mysql(url: URL, connect_timeout_s: int, io_timeout_s: int, lock_wait_s: float, pool: dict[str, Any]) -> Engine:
+    if not url.database:
+        raise BadDatabaseUrl("the database URL names no database")
+    engine = create_engine(
+        url.set(drivername="mysql+pymysql"),
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": connect_timeout_s,
+            "read_timeout": io_timeout_s,
+            "write_timeout": io_timeout_s,
+        },
+        pool_pre_ping=True,  # a server that was restarted meanwhile costs a reconnect, not an error
+        pool_recycle=1800,
+        **pool,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SET SESSION sql_mode=%s, time_zone='+00:00', innodb_lock_wait_timeout=%s",
+                (_SQL_MODE, max(1, int(lock_wait_s))),
+            )
+            # Without gap locks, inserts don't wait for retention or rollups.
+            cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+
+    return engine
+
+
+@contextmanager
+def begin_writing(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that is going to write: like `engine.begin()`, with SQLite's write lock taken at once.
+
+    Args:
+        engine: The engine.
+
+    Yields:
+        A connection; its work is committed at the end of the block and rolled back when the block raises.
+    """
+    with engine.connect() as connection:
+        writer = connection.execution_options(writes=True)
+        with writer.begin():
+            yield writer

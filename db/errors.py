@@ -1,0 +1,128 @@
+"""The package's errors, one tree, and the one place where a driver's error becomes one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.engine import Engine
+
+
+class DatabaseError(Exception):
+    """Base of everything that `db` raises; its text is one line that says what to do."""
+
+
+class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public interface
+    """The database can't be asked at the moment (stopped, unreachable, refusing, out of connections).
+
+    Args:
+        where: The database without its password, `mysql://scraper@db.example.org:3306/metrics`.
+        reason: What the driver said, in one line.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(
+            f"database {where} unavailable: {reason}; check that it runs and that the database URL is right"
+        )
+
+
+class BadDatabaseUrl(DatabaseError, ValueError):  # noqa: N818
+    """The database URL names something that can't be used.
+
+    Args:
+        reason: What is wrong with it, in one line, without the URL (it may hold a password).
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason}; use sqlite:///path/to/file.db or mysql://user:password@host:3306/name")
+
+
+class SchemaTooNew(DatabaseError):  # noqa: N818
+    """The database was migrated by a newer program than this one.
+
+    Args:
+        where: The database without its password.
+        revision: The revision found there, unknown to this program.
+        known: The newest revision that this program knows.
+    """
+
+    def __init__(self, where: str, revision: str, known: str) -> None:
+        self.where = where
+        self.revision = revision
+        self.known = known
+        super().__init__(
+            f"database {where} has schema {revision}, newer than this program's {known}; "
+            "start a newer Scrapeboard or use another database"
+        )
+
+
+class MigrationFailed(DatabaseError):  # noqa: N818
+    """The schema could not be brought up to date.
+
+    Args:
+        where: The database without its password.
+        reason: What stopped it, in one line.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(
+            f"could not migrate database {where}: {reason}; nothing else was changed, try again after fixing it"
+        )
+
+
+def where_is(engine: Engine) -> str:
+    """Return the database's URL for people: without driver name, its password as stars.
+
+    Args:
+        engine: Any engine.
+
+    Returns:
+        For instance `sqlite:///data/scrapeboard.db` or `mysql://scraper:***@127.0.0.1:3306/metrics`.
+    """
+    return engine.url.set(drivername=engine.url.get_backend_name(), query={}, password=None).render_as_string()
+
+
+def one_line(error: BaseException) -> str:
+    """Return what a driver said, in one line and without the statement that SQLAlchemy appends.
+
+    Args:
+        error: An exception of SQLAlchemy or of a driver.
+
+    Returns:
+        The driver's own words, at most 300 characters.
+    """
+    original = getattr(error, "orig", None) or error
+    args = original.args
+    # PyMySQL's errors are (code, text); everything else says itself.
+    text = f"{args[1]} ({args[0]})" if len(args) == 2 and isinstance(args[0], int) else str(original)
+    return " ".join(text.split())[:300] or type(original).__name__
+
+
+# What says "the database can't be asked now" rather than "the question is wrong".
+UNAVAILABLE = (sa_exc.OperationalError, sa_exc.InterfaceError, sa_exc.InternalError, sa_exc.TimeoutError, OSError)
+
+
+@contextmanager
+def unavailable_as_ours(engine: Engine) -> Iterator[None]:
+    """Turn connection trouble inside the block into DatabaseUnavailable.
+
+    Args:
+        engine: The engine that the block uses.
+
+    Raises:
+        DatabaseUnavailable: The database was unreachable, refused, timed out or lost the connection.
+    """
+    try:
+        yield
+    except UNAVAILABLE as exc:
+        raise DatabaseUnavailable(where_is(engine), one_line(exc)) from exc
+    except sa_exc.DBAPIError as exc:
+        if not exc.connection_invalidated:
+            raise
+        raise DatabaseUnavailable(where_is(engine), one_line(exc)) from exc

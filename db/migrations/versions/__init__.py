@@ -1,0 +1,1 @@
+"""One file per step of the schema, oldest first by number."""

@@ -1,0 +1,150 @@
+"""The tables (SPEC section 4) as SQLAlchemy models; the schema itself is made by the migrations only."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from sqlalchemy import BigInteger, Date, DateTime, Double, Index, Integer, LargeBinary, SmallInteger, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# SQLite numbers rows by itself only in a column that is exactly INTEGER.
+_Id = BigInteger().with_variant(Integer(), "sqlite")
+# 64 KiB are too few for the sketch of a very varied day on MySQL's BLOB.
+_Sketch = LargeBinary(1 << 20)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; every `…_at` and `…_ms` column is epoch milliseconds UTC."""
+
+
+class PagePerformance(Base):
+    """One page navigation or page scrape (detail)."""
+
+    __tablename__ = "scraper_page_performance"
+    __table_args__ = (
+        Index("ix_page_created", "created_at"),
+        Index("ix_page_source_created", "scraper_source", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    scraper_source: Mapped[str] = mapped_column(String(50))
+    metric_type: Mapped[str] = mapped_column(String(10))  # 'navigation' or 'scrape'
+    page_url: Mapped[str] = mapped_column(String(2048))
+    domain: Mapped[str | None] = mapped_column(String(255))
+    navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    retry_count: Mapped[int | None] = mapped_column(Integer)
+    scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    items_extracted: Mapped[int | None] = mapped_column(Integer)
+    data_size: Mapped[int | None] = mapped_column(BigInteger)
+    success: Mapped[bool]
+    error: Mapped[str | None] = mapped_column(Text)
+    status_code: Mapped[int | None] = mapped_column(SmallInteger)
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    run_id: Mapped[str | None] = mapped_column(String(64))
+    labels: Mapped[str | None] = mapped_column(Text)  # a JSON object of strings
+    created_at: Mapped[int] = mapped_column(BigInteger)  # when it was recorded
+
+
+class SchedulerMetric(Base):
+    """One execution of a scheduler job."""
+
+    __tablename__ = "scheduler_metrics"
+    __table_args__ = (
+        Index("ix_scheduler_created", "created_at"),
+        Index("ix_scheduler_name_created", "scheduler_name", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    scheduler_name: Mapped[str] = mapped_column(String(50))
+    scraper_source: Mapped[str | None] = mapped_column(String(50))
+    execution_duration_ms: Mapped[float] = mapped_column(Double)
+    items_processed: Mapped[int] = mapped_column(Integer)
+    success: Mapped[bool]
+    error: Mapped[str | None] = mapped_column(Text)
+    run_id: Mapped[str | None] = mapped_column(String(64))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class IngestBatch(Base):
+    """A batch that was stored: its id makes a second delivery harmless."""
+
+    __tablename__ = "ingest_batches"
+    __table_args__ = (Index("ix_batch_created", "created_at"),)
+
+    batch_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    created_at: Mapped[int] = mapped_column(BigInteger)  # when it arrived
+    accepted: Mapped[int] = mapped_column(Integer)
+
+
+class Aggregates:
+    """What a rollup row knows of one source over its minute, hour or day; durations are NULL where nothing was."""
+
+    total_navigations: Mapped[int] = mapped_column(Integer)
+    successful_navigations: Mapped[int] = mapped_column(Integer)
+    avg_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    sum_navigation_duration_ms: Mapped[float] = mapped_column(Double)
+    total_scrapes: Mapped[int] = mapped_column(Integer)
+    successful_scrapes: Mapped[int] = mapped_column(Integer)
+    avg_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    sum_scrape_duration_ms: Mapped[float] = mapped_column(Double)
+    total_items_extracted: Mapped[int] = mapped_column(BigInteger)
+    total_retries: Mapped[int] = mapped_column(BigInteger)
+    last_recorded_at: Mapped[int] = mapped_column(BigInteger)
+    last_success_at: Mapped[int | None] = mapped_column(BigInteger)
+    navigation_sketch: Mapped[bytes] = mapped_column(_Sketch)  # db.sketch: mergeable distribution of durations
+    scrape_sketch: Mapped[bytes] = mapped_column(_Sketch)
+
+
+class Percentiles:
+    """Percentiles as plain numbers, for who reads the public rollup tables with SQL."""
+
+    p50_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    p95_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    p99_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    p50_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    p95_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    p99_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+
+
+class MinuteRollup(Aggregates, Base):
+    """One source in one minute; time comes first in the key because ranges are read for all sources."""
+
+    __tablename__ = "scraper_metrics_minute"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 - SQLAlchemy reads it once
+
+    minute_start_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+
+
+class HourlyRollup(Aggregates, Percentiles, Base):
+    """One source in one hour."""
+
+    __tablename__ = "scraper_metrics_hourly"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    hour_start_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+    hour_utc: Mapped[dt.datetime] = mapped_column(DateTime)  # the same moment, for people
+
+
+class DailySummary(Aggregates, Percentiles, Base):
+    """One source on one UTC day; kept for ever."""
+
+    __tablename__ = "scraper_daily_summary"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    metric_date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+
+
+class RollupState(Base):
+    """What the rollups must remember over a restart: numbers by name."""
+
+    __tablename__ = "rollup_state"
+
+    name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)

@@ -1,0 +1,201 @@
+"""Turn metrics into table rows: columns, values, and the statements that insert many rows at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import Connection
+
+from collector import fields
+from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+
+Row = tuple[Any, ...]
+
+BATCH_TABLE = "ingest_batches"
+PAGE_TABLE = "scraper_page_performance"
+PAGE_COLUMNS = (
+    "scraper_source", "metric_type", "page_url", "domain", "navigation_duration_ms", "retry_count",
+    "scrape_duration_ms", "items_extracted", "data_size", "success", "error", "status_code", "outcome", "run_id",
+    "labels", "created_at",
+)  # fmt: skip
+SCHEDULER_TABLE = "scheduler_metrics"
+SCHEDULER_COLUMNS = (
+    "scheduler_name", "scraper_source", "execution_duration_ms", "items_processed", "success", "error", "run_id",
+    "created_at",
+)  # fmt: skip
+# One statement stays far below the smallest max_allowed_packet in use (4 MB), even when every character takes 4 bytes.
+_MAX_STATEMENT_ROWS = 1000
+_MAX_STATEMENT_CHARS = 500_000
+
+
+class BadRow(ValueError):  # noqa: N818 - it names the row, not a fault of the program
+    """A metric with a value that no table can hold.
+
+    Args:
+        field: The wire name of the field.
+        message: What is accepted there.
+    """
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        self.message = message
+        super().__init__(f"{field}: {message}")
+
+
+def page_row(metric: PageNavigation | PageScrape) -> Row:
+    """Return the values of one detail row, in the order of PAGE_COLUMNS.
+
+    Args:
+        metric: A navigation or a scrape.
+
+    Raises:
+        BadRow: The duration isn't a number that can be kept.
+    """
+    url = metric.url[: fields.MAX_URL_CHARS]
+    error = metric.error
+    if error is not None:
+        error = error[: fields.MAX_ERROR_CHARS]
+    labels = None if metric.labels is None else _json(metric.labels)
+    if isinstance(metric, PageNavigation):
+        duration_ms = metric.navigation_duration_ms
+        if not 0 <= duration_ms <= fields.MAX_DURATION_MS:  # NaN too
+            raise BadRow("navigationDurationMs", f"must be 0 to {fields.MAX_DURATION_MS} milliseconds")
+        return (
+            metric.scraper_source, "navigation", url, domain_of(url), duration_ms, metric.retry_count,
+            None, None, None, metric.success, error, metric.status_code, None, metric.run_id,
+            labels, metric.recorded_at_ms,
+        )  # fmt: skip
+    duration_ms = metric.scrape_duration_ms
+    if not 0 <= duration_ms <= fields.MAX_DURATION_MS:
+        raise BadRow("scrapeDurationMs", f"must be 0 to {fields.MAX_DURATION_MS} milliseconds")
+    return (
+        metric.scraper_source, "scrape", url, domain_of(url), None, None,
+        duration_ms, metric.items_extracted, metric.data_size, metric.success, error, None, metric.outcome,
+        metric.run_id, labels, metric.recorded_at_ms,
+    )  # fmt: skip
+
+
+def scheduler_row(metric: SchedulerRun) -> Row:
+    """Return the values of one scheduler row, in the order of SCHEDULER_COLUMNS.
+
+    Args:
+        metric: A scheduler run.
+
+    Raises:
+        BadRow: The duration isn't a number that can be kept.
+    """
+    duration_ms = metric.execution_duration_ms
+    if not 0 <= duration_ms <= fields.MAX_DURATION_MS:
+        raise BadRow("executionDurationMs", f"must be 0 to {fields.MAX_DURATION_MS} milliseconds")
+    error = metric.error
+    if error is not None:
+        error = error[: fields.MAX_ERROR_CHARS]
+    return (
+        metric.scheduler_name, metric.scraper_source, duration_ms, metric.items_processed, metric.success, error,
+        metric.run_id, metric.recorded_at_ms,
+    )  # fmt: skip
+
+
+def repaired(metric: Metric) -> Metric:
+    """Return the metric with what no database takes replaced: lone surrogates and NUL become U+FFFD, long text is cut.
+
+    Args:
+        metric: Any metric; one that was validated comes back unchanged.
+    """
+
+    def text(value: str | None, most: int) -> str | None:
+        return None if value is None else fields.clean(value)[:most]
+
+    common: dict[str, Any] = {
+        "error": text(metric.error, fields.MAX_ERROR_CHARS),
+        "run_id": text(metric.run_id, fields.MAX_RUN_ID_CHARS),
+    }
+    if isinstance(metric, SchedulerRun):
+        return replace(
+            metric,
+            scheduler_name=fields.clean(metric.scheduler_name)[: fields.MAX_NAME_CHARS],
+            scraper_source=text(metric.scraper_source, fields.MAX_NAME_CHARS),
+            **common,
+        )
+    common |= {
+        "scraper_source": text(metric.scraper_source, fields.MAX_NAME_CHARS),
+        "url": text(metric.url, fields.MAX_URL_CHARS),
+        "labels": metric.labels and {fields.clean(key): fields.clean(value) for key, value in metric.labels.items()},
+    }
+    if isinstance(metric, PageScrape):
+        return replace(metric, outcome=text(metric.outcome, fields.MAX_OUTCOME_CHARS), **common)
+    return replace(metric, **common)
+
+
+def domain_of(url: str) -> str | None:
+    """Return the host of a URL in lower case, without port and credentials; None when there is none.
+
+    Args:
+        url: Any text.
+    """
+    start = url.find("://")
+    if start < 0:
+        return None
+    start += 3
+    end = url.find("/", start)
+    return _host(url if end < 0 else url[:end])
+
+
+@lru_cache(maxsize=4096)
+def _host(origin: str) -> str | None:
+    try:
+        host = urlsplit(origin).hostname
+    except ValueError:  # a bracket that isn't closed, for instance: the URL is kept, it just has no domain
+        return None
+    return host[:255] if host else None
+
+
+def _json(labels: Mapping[str, str]) -> str:
+    return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
+
+
+def insert_many(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert rows in as few statements as the database likes best.
+
+    Args:
+        connection: An open transaction.
+        table: A table name of ours.
+        columns: Its columns, in the order of the values.
+        rows: The rows; nothing happens when there are none.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: What the driver raised.
+    """
+    if not rows:
+        return
+    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    if connection.dialect.name == "sqlite":
+        # One prepared statement, bound once a row: SQLite's fastest way.
+        marks = ", ".join("?" * len(columns))
+        connection.exec_driver_sql(f"{head}({marks})", list(rows))
+        return
+    # One statement with all rows: one round trip, one parse. The driver escapes every value.
+    marks = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    for some in _statements(rows):
+        values: list[Any] = []
+        for row in some:
+            values += row
+        connection.exec_driver_sql(head + ", ".join([marks] * len(some)), tuple(values))
+
+
+def _statements(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    parts: list[Sequence[Row]] = []
+    start = characters = 0
+    for index, row in enumerate(rows):
+        length = sum([len(value) for value in row if type(value) is str])
+        if index - start >= _MAX_STATEMENT_ROWS or (characters + length > _MAX_STATEMENT_CHARS and index > start):
+            parts.append(rows[start:index])
+            start, characters = index, 0
+        characters += length
+    parts.append(rows[start:])
+    return parts
