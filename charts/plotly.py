@@ -85,7 +85,9 @@ class PlotlyAdapter(ChartAdapter):
     def clear(self, drawing: Drawing) -> Drawing:
         """Return the drawing with its axes but without any data."""
         layout = {key: value for key, value in drawing.spec["layout"].items() if key != "annotations"}
-        return Drawing(drawing.info, {"data": [], "layout": layout}, drawing.shown_title)
+        # Polar axes exist only for the sake of a trace.
+        polar = [{**trace, "r": [None] * len(trace["r"])} for trace in drawing.spec["data"] if "r" in trace]
+        return Drawing(drawing.info, {"data": polar, "layout": layout}, drawing.shown_title)
 
     def props(self, drawing: Drawing) -> dict[str, Any]:
         """Return `{"figure": ...}`."""

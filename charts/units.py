@@ -36,6 +36,11 @@ def suffix_of(unit: str) -> str:
     return unit if unit in _CLOSE_UNITS or not unit else f" {unit}"
 
 
+def is_word(unit: str) -> bool:
+    """Return whether the unit is a word ("items") rather than a sign that belongs behind each number ("ms", "%")."""
+    return bool(unit) and unit not in (*_CLOSE_UNITS, "ms", "s", "B")
+
+
 def scale_for(unit: str, largest: float) -> Scale:
     """Choose one scale for a whole axis, so that its labels can be compared at a glance.
 
@@ -60,11 +65,13 @@ def _step(steps: tuple[tuple[float, float, str], ...], largest: float) -> tuple[
 
 
 def tick_format(largest: float) -> str:
-    """Return the d3 format of tick labels: thousands separated, from 10,000 on with SI letters (10k, 1.5M).
+    """Return the d3 format of tick labels: "1,500", from 10,000 on "10k", "1.5M", from 10^15 on "1e+15".
 
     Args:
         largest: The largest absolute value on the axis, as drawn.
     """
+    if largest >= 1e15:
+        return ".2~e"
     return "~s" if largest >= 10_000 else ",.6~r"
 
 

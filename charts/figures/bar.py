@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from charts.arrays import as_floats, as_plain, largest_of
-from charts.figures.common import Figure, axis_title, category_axis, layout, safe, value_axis
+from charts.figures.common import LONGEST_LABEL, Figure, axis_title, category_axis, layout, safe, short, value_axis
 from charts.info import ACCENT_KEY, BarInfo
 from charts.theme import Palette
-from charts.units import format_value, scale_for
+from charts.units import format_value, is_word, scale_for
 
 _MOST_LABELLED = 60  # more numbers than this side by side are noise
+_FEWEST_SLOTS = 4
 
 
 def bar_figure(info: BarInfo, palette: Palette) -> Figure:
@@ -30,13 +31,14 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     positions = list(range(len(info.categories)))
     names = [safe(name) for name in info.categories]
     along, across = ("x", "y") if info.horizontal else ("y", "x")
+    label_unit = "" if is_word(info.unit) else info.unit  # the axis says the word; on every bar it would be noise
     labelled = rows.size <= _MOST_LABELLED
 
     data: list[dict[str, Any]] = []
     for index, (name, values) in enumerate(series):
         trace: dict[str, Any] = {
             "type": "bar",
-            "name": safe(name),
+            "name": short(name),
             along: plain[index],
             across: positions,
             "orientation": "h" if info.horizontal else "v",
@@ -48,7 +50,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
         }
         if labelled:
             trace |= {
-                "text": [format_value(value, info.unit) for value in as_floats(values).tolist()],
+                "text": [format_value(value, label_unit) for value in as_floats(values).tolist()],
                 "textposition": "inside" if info.stacked else "outside",
                 "textangle": 0,
                 "textfont": {"size": 11},
@@ -58,14 +60,18 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
             }
         data.append(trace)
 
-    values_at = value_axis(scale, largest, range=_range(info, largest, labelled, scale.divisor))
+    whole = info.unit not in ("ms", "s", "%") and bool((np.rint(rows) == rows)[~np.isnan(rows)].all())
+    values_at = value_axis(info.unit, largest, whole=whole, range=_range(info, largest, labelled, scale.divisor))
     if info.value_title and info.horizontal:
         values_at["title"] = axis_title(info.value_title)
-    names_at = category_axis(info.categories)
+    names_at = category_axis(info.categories, longest=LONGEST_LABEL if info.horizontal else 16)
+    # Few bars keep the width they would have beside others.
+    spare = max(0.0, (_FEWEST_SLOTS - len(info.categories)) / 2)
+    names_at["range"] = [-0.5 - spare, len(info.categories) - 0.5 + spare]
     if info.horizontal:
-        names_at["range"] = names_at["range"][::-1]  # the first on top
+        names_at["range"].reverse()  # the first on top
     else:
-        names_at["tickangle"] = "auto"
+        names_at["autotickangles"] = [0, 30, 60]
     figure_layout = layout(
         legend=len(data) > 1,
         barmode="stack" if info.stacked else "group",
@@ -74,6 +80,8 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
         barcornerradius=3,
         dragmode=False,
     )
+    if info.stacked:
+        figure_layout["uniformtext"] = {"minsize": 9, "mode": "hide"}  # rather no number than one too small to read
     figure_layout["xaxis"], figure_layout["yaxis"] = (values_at, names_at) if info.horizontal else (names_at, values_at)
     return {"data": data, "layout": figure_layout}
 

@@ -10,14 +10,25 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+from charts.info import TimesMs
 from charts.theme import FONT_FAMILY
-from charts.units import Scale, tick_format
+from charts.units import is_word, scale_for, tick_format
 
 Figure = dict[str, Any]
 
 _GREY = "#868e96"
 _FAINT = "rgba(134,142,150,0.22)"
+NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
 LONGEST_LABEL = 28
+_DAY_MS = 86_400_000
+_TIME_FORMATS = [
+    {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
+    {"dtickrange": [1_000, 60_000], "value": "%H:%M:%S\n%-d %b, UTC"},
+    {"dtickrange": [60_000, _DAY_MS], "value": "%H:%M\n%-d %b, UTC"},
+    {"dtickrange": [_DAY_MS, "M1"], "value": "%-d %b\n%Y, UTC"},
+    {"dtickrange": ["M1", "M12"], "value": "%b\n%Y, UTC"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+]
 
 # Plotly keeps zoom, hidden lines and hover over an update as long as this stays the same.
 UI_REVISION = "keep"
@@ -79,28 +90,32 @@ def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict
     }
 
 
-def value_axis(scale: Scale, largest: float, **more: Any) -> dict[str, Any]:
+def value_axis(unit: str, largest: float, *, whole: bool = False, **more: Any) -> dict[str, Any]:
     """Return an axis of numbers: faint grid, no frame, labels with their unit.
 
     Args:
-        scale: The axis' scale; the values are drawn divided by its divisor.
-        largest: The largest absolute value before that, NaN when there is none.
+        unit: Unit of the values; they are drawn divided by the divisor of `scale_for(unit, largest)`.
+        largest: The largest absolute value in that unit, NaN when there is none.
+        whole: Whether the values are counts.
         more: Further axis entries.
     """
+    scale = scale_for(unit, largest)
+    if whole and not largest > 5:
+        more.setdefault("dtick", 1)  # no halves between counts
     # A word ("items") on the outermost label only; a short unit on each.
-    word = scale.suffix.startswith(" ") and len(scale.suffix) > 4
     return {
         "automargin": True,
         "rangemode": "tozero",
         "nticks": 6,
         "ticksuffix": scale.suffix,
-        "showticksuffix": "last" if word else "all",
+        "showticksuffix": "last" if is_word(unit) else "all",
         "tickformat": tick_format(largest / scale.divisor),
         "gridcolor": _FAINT,
         "gridwidth": 1,
         "zeroline": False,
         "showline": False,
         "ticks": "",
+        "ticklabelstandoff": 6,
         "fixedrange": True,
         **more,
     }
@@ -121,6 +136,7 @@ def category_axis(names: tuple[str, ...], *, longest: int = LONGEST_LABEL, **mor
         "zeroline": False,
         "showline": False,
         "ticks": "",
+        "ticklabelstandoff": 6,
         "fixedrange": True,
         **more,
     }
@@ -140,12 +156,22 @@ def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]
         "tickcolor": _FAINT,
         "tickangle": 0,
         "nticks": 8,
+        # The second line stands only where it changes.
+        "tickformatstops": _TIME_FORMATS,
+        "ticklabeloverflow": "allow",
         "hoverformat": "%a %-d %b %Y, %H:%M:%S UTC",
         **more,
     }
     if x_range_ms is not None:
         axis["range"] = list(x_range_ms)
     return axis
+
+
+def around(moments_ms: TimesMs) -> tuple[int, int] | None:
+    """Return a minute around a lone moment: Plotly would show a millisecond of it. None when it can choose well."""
+    if len(moments_ms) == 0 or min(moments_ms) != max(moments_ms):
+        return None
+    return int(moments_ms[0]) - 30_000, int(moments_ms[0]) + 30_000
 
 
 def axis_title(text: str) -> dict[str, Any]:

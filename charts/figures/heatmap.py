@@ -51,14 +51,14 @@ def heatmap_figure(info: HeatmapInfo) -> Figure:
         "data": [trace] if cells.size and np.isfinite(cells).any() else [],
         "layout": layout(
             dragmode=False,
-            xaxis=category_axis(info.x_labels, longest=12, tickmode="array", tickangle=0, **_every(info.x_labels)),
+            xaxis=category_axis(info.x_labels, longest=12, autotickangles=[0, 30, 60], **_every(info.x_labels)),
             yaxis=category_axis(info.y_labels, autorange="reversed"),
         ),
     }
 
 
 def _every(labels: tuple[str, ...]) -> dict[str, list[object]]:
-    """Return the labels thinned out so that a phone still has room for them (of 24 hours: every third)."""
-    step = max(1, -(-len(labels) // 8))
+    """Return the labels thinned out so that a phone still has room for them (of 24 hours: every fourth)."""
+    step = max(1, -(-len(labels) // 6))
     shown = range(0, len(labels), step)
     return {"tickvals": list(shown), "ticktext": [safe(labels[index][:12]) for index in shown]}

@@ -41,7 +41,7 @@ def histogram_figure(info: HistogramInfo, palette: Palette) -> Figure:
         "customdata": shares,
         "hovertemplate": "%{hovertext}: <b>%{y:,}</b> (%{customdata:.1f}%)<extra></extra>",
     }
-    x_axis = value_axis(scale, largest_of(edges), rangemode="normal", showgrid=False, nticks=8)
+    x_axis = value_axis(info.unit, largest_of(edges), rangemode="normal", showgrid=False, nticks=8)
     if counts.size:
         x_axis["range"] = as_plain(drawn[[0, -1]])
     if not evenly_spaced(edges):
@@ -60,7 +60,7 @@ def histogram_figure(info: HistogramInfo, palette: Palette) -> Figure:
             bargap=0.06,
             barcornerradius=2,
             xaxis=x_axis,
-            yaxis=value_axis(scale_for("", largest), largest),
+            yaxis=value_axis("", largest, whole=True),
             dragmode=False,
         ),
     }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from charts.arrays import as_floats, as_plain, even_step_ms, largest_of, lonely
-from charts.figures.common import Figure, layout, safe, time_axis, value_axis
+from charts.figures.common import Figure, around, layout, short, time_axis, value_axis
 from charts.info import LineInfo
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for
@@ -41,7 +41,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         trace: dict[str, Any] = {
             "type": "scatter",
             "mode": "lines",
-            "name": safe(line.name),
+            "name": short(line.name),
             **moments,
             "y": plain[index],
             "line": {"color": tone, "width": 1.5 if line.dash else 2, "dash": styles[index], "shape": "linear"},
@@ -58,18 +58,24 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             # A value between two gaps has no line to be seen by, so it gets a dot.
             trace |= {
                 "mode": "lines+markers",
-                "marker": {"color": tone, "size": [6 * dot for dot in alone[index].tolist()]},
+                "marker": _dots(tone, alone[index].tolist()),
             }
         data.append(trace)
 
-    y_axis = value_axis(scale, largest)
+    y_axis = value_axis(info.y_unit, largest)
     if info.y_range is not None:
         low, high = (edge / scale.divisor for edge in info.y_range)
         y_axis["range"] = [low, high + 0.02 * (high - low)]  # a line along the top edge keeps its full width
     return {
         "data": data,
-        "layout": layout(legend=len(data) > 1, hover="x unified", xaxis=time_axis(info.x_range_ms), yaxis=y_axis),
+        "layout": layout(
+            legend=len(data) > 1, hover="x unified", xaxis=time_axis(info.x_range_ms or around(info.x_ms)), yaxis=y_axis
+        ),
     }
+
+
+def _dots(tone: str, alone: list[bool]) -> dict[str, Any]:
+    return {"color": tone, "opacity": 1, "line": {"width": 0}, "size": [6 if dot else 0 for dot in alone]}
 
 
 def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from charts.arrays import as_floats, as_plain
-from charts.figures.common import Figure, distinct, layout, short
+from charts.figures.common import NO_AXES, Figure, distinct, layout, short
 from charts.info import PieInfo
 from charts.theme import Palette
-from charts.units import format_value, scale_for, suffix_of
+from charts.units import format_value, is_word, scale_for
 
 
 def pie_figure(info: PieInfo, palette: Palette) -> Figure:
@@ -42,13 +42,14 @@ def pie_figure(info: PieInfo, palette: Palette) -> Figure:
         "domain": {"x": [0, 1], "y": [0, 1]},
     }
     # The unit stands on its own line when it is a word.
-    word = suffix_of(info.unit).startswith(" ") and info.unit not in ("ms", "s", "B")
+    word = is_word(info.unit)
     middle = f"<b>{format_value(total, '' if word else info.unit)}</b>" + (f"<br>{short(info.unit)}" if word else "")
     annotation = {"text": middle, "x": 0.5, "y": 0.5, "showarrow": False, "font": {"size": 16}, "align": "center"}
     return {
         "data": [trace] if total > 0 else [],
         "layout": layout(
             legend=True,
+            **NO_AXES,
             uniformtext={"minsize": 10, "mode": "hide"},
             annotations=[annotation] if total > 0 else [],
         ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from charts.arrays import as_floats, as_plain
-from charts.figures.common import Figure, distinct, layout, safe, short
+from charts.figures.common import NO_AXES, Figure, distinct, layout, short
 from charts.info import RadarInfo
 from charts.theme import Palette, with_alpha
 
@@ -31,7 +31,7 @@ def radar_figure(info: RadarInfo, palette: Palette) -> Figure:
             {
                 "type": "scatterpolar",
                 "mode": "lines+markers",
-                "name": safe(name),
+                "name": short(name),
                 "r": [*scores, *scores[:1]],
                 "theta": [*axes, *axes[:1]],
                 "fill": "toself",
@@ -41,18 +41,22 @@ def radar_figure(info: RadarInfo, palette: Palette) -> Figure:
                 "hovertemplate": "%{theta}: <b>%{r:.1~f}</b><extra>%{fullData.name}</extra>",
             }
         )
+    if not data:
+        data.append({"type": "scatterpolar", "r": [None] * len(axes), "theta": axes, "showlegend": False})
     return {
         "data": data,
         "layout": layout(
             legend=len(data) > 1,
-            margin={"l": 48, "r": 48, "t": 24, "b": 24},
+            margin={"l": 48, "r": 48, "t": 8, "b": 8},
             dragmode=False,
+            **NO_AXES,
             polar={
                 "bgcolor": "rgba(0,0,0,0)",
                 "gridshape": "linear",
+                "domain": {"y": [0.09, 0.9]},  # axis names stand outside of it
                 "radialaxis": {
                     "range": [0, 100],
-                    "tickvals": [25, 50, 75, 100],
+                    "tickvals": [25, 50, 75],
                     "angle": 90,
                     "tickangle": 90,
                     "tickfont": {"size": 9},

@@ -57,8 +57,8 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
         "data": [trace] if points else [],
         "layout": layout(
             dragmode=False,
-            xaxis=value_axis(x_scale, largest_of(x), title=axis_title(info.x_title)),
-            yaxis=value_axis(y_scale, largest_of(y), title=axis_title(info.y_title)),
+            xaxis=value_axis(info.x_unit, largest_of(x), title=axis_title(info.x_title)),
+            yaxis=value_axis(info.y_unit, largest_of(y), title=axis_title(info.y_title)),
         ),
     }
 

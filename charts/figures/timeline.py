@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from charts.figures.common import Figure, category_axis, layout, safe, time_axis
+from charts.figures.common import Figure, around, category_axis, layout, safe, time_axis
 from charts.info import Span, TimelineInfo
 from charts.theme import FAILED, MUTED, OK
 from charts.units import format_value
@@ -31,7 +31,14 @@ def timeline_figure(info: TimelineInfo) -> Figure:
         hatched = {
             "color": FAILED,
             "line": {"color": FAILED, "width": 2},
-            "pattern": {"shape": "/", "fgcolor": "rgba(255,255,255,0.75)", "size": 6, "solidity": 0.25},
+            "pattern": {
+                "shape": "/",
+                "fillmode": "overlay",
+                "fgcolor": "#fff",
+                "fgopacity": 0.7,
+                "size": 6,
+                "solidity": 0.2,
+            },
         }
         data.append(_bars("failed", failed, row, width=0.5, marker=hatched))
         # A short failure is too narrow for a pattern to be seen: a cross above it says it without colour.
@@ -53,7 +60,11 @@ def timeline_figure(info: TimelineInfo) -> Figure:
             legend=bool(data),
             barmode="overlay",
             barcornerradius=2,
-            xaxis=time_axis(info.x_range_ms, showgrid=True, gridcolor="rgba(134,142,150,0.22)"),
+            xaxis=time_axis(
+                info.x_range_ms or around([moment for span in info.bars for moment in (span.start_ms, span.end_ms)]),
+                showgrid=True,
+                gridcolor="rgba(134,142,150,0.22)",
+            ),
             yaxis=category_axis(lanes, range=[max(len(lanes), 1) - 0.5, -0.6]),
         ),
     }
