@@ -1,0 +1,53 @@
+# Scrapeboard: `make run` serves it, `make test` checks all of it. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+TEST_VENV := .venv-test
+BIN := $(VENV)/bin
+TEST_BIN := $(TEST_VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.PHONY: run demo test lint bench clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/ready  ## Serve on http://127.0.0.1:8050 (settings: see README.md)
+	exec $(BIN)/python app.py
+
+demo: $(VENV)/ready-demo  ## Crawl real pages with real scrapers into the running app (starts it when it isn't up)
+	tools/system-packages docs chromium
+	exec $(BIN)/python -m examples.demo
+
+test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real servers
+	tools/system-packages chromium mariadb redis docs
+	$(MAKE) --no-print-directory lint
+	$(TEST_BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(TEST_VENV)/ready
+	$(TEST_BIN)/ruff check .
+	$(TEST_BIN)/ruff format --check .
+	$(TEST_BIN)/mypy
+	$(TEST_BIN)/lint-imports
+
+bench: $(TEST_VENV)/ready  ## Measure: each prints one JSON document
+	$(TEST_BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) $(TEST_VENV)
+
+$(VENV)/ready: requirements.txt
+	tools/system-packages venv
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) -r requirements.txt
+	touch $@
+
+$(VENV)/ready-demo: $(VENV)/ready requirements-demo.txt
+	$(BIN)/pip install $(PIP_FLAGS) -r requirements-demo.txt
+	touch $@
+
+# Two steps, because dash[testing] needs an older selenium and urllib3 than the app has.
+$(TEST_VENV)/ready: requirements.txt requirements-demo.txt requirements-test.txt
+	tools/system-packages venv
+	$(PYTHON) -m venv $(TEST_VENV)
+	$(TEST_BIN)/pip install $(PIP_FLAGS) -r requirements.txt -r requirements-demo.txt
+	$(TEST_BIN)/pip install $(PIP_FLAGS) -r requirements-test.txt
+	touch $@

@@ -1,0 +1,55 @@
+"""`GET /api/health` and `GET /api/stats`: is it well, and what is it doing?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from db.store import Store
+from flask import Blueprint, Response
+
+from api.answers import json_answer
+
+
+def health_blueprint(
+    store: Store, channel_stats: Callable[[], Mapping[str, Any]], collector_stats: Callable[[], Mapping[str, Any]]
+) -> Blueprint:
+    """Make both routes.
+
+    Args:
+        store: the database that is asked (a real round trip).
+        channel_stats: the live channel's numbers.
+        collector_stats: the numbers of the collector in this process.
+
+    Returns:
+        A Flask blueprint.
+    """
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/api/health")
+    def health() -> Response:
+        reachable = store.ping()
+        state = store.health()
+        collector = collector_stats()
+        body = {
+            "status": "ok" if reachable else "database unreachable",
+            "app": {"status": "ok"},
+            "database": {
+                "status": "ok" if reachable else "unreachable",
+                "unreachableSince": state.unreachable_since_ms,
+                "error": state.last_error,
+            },
+            "channel": {"status": "ok", **channel_stats()},
+            "spool": {"pending": collector.get("pending", 0), "size": collector.get("spool_size", 0)},
+        }
+        return json_answer(200 if reachable else 503, body)
+
+    @blueprint.get("/api/stats")
+    def stats() -> Response:
+        return json_answer(
+            200,
+            {"channel": dict(channel_stats()), "store": asdict(store.health()), "collector": dict(collector_stats())},
+        )
+
+    return blueprint

@@ -1,0 +1,121 @@
+"""`POST /api/ingest`: a batch of metrics from another process, answered when it is persisted."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api.answers import json_answer, problem
+from collector.errors import InvalidMetric, SinkUnavailable
+from collector.events import Metric, from_wire
+from collector.sinks import Batch, Sink
+from live.origin import origin_allowed
+
+MAX_BATCH_ID_CHARS = 64
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def ingest_blueprint(
+    sink: Sink,
+    *,
+    token: str | None,
+    max_bytes: int,
+    allowed_origins: tuple[str, ...] = (),
+    clock_ms: Callable[[], int] = _now_ms,
+) -> Blueprint:
+    """Make the route.
+
+    Args:
+        sink: where the good metrics go; persisted when `send` returns.
+        token: the bearer token that a batch needs, or None.
+        max_bytes: larger bodies are answered with 413.
+        allowed_origins: browser origins that may post besides the app's own.
+        clock_ms: the wall clock, epoch milliseconds.
+
+    Returns:
+        A Flask blueprint.
+    """
+    blueprint = Blueprint("ingest", __name__)
+
+    @blueprint.post("/api/ingest")
+    def ingest() -> Response:
+        if token is not None and not _authorized(token):
+            answer = problem(401, "this app needs a token: send the header Authorization: Bearer <SCRAPEBOARD_TOKEN>")
+            answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        if not origin_allowed(request.headers, allowed_origins):
+            return problem(403, "a page of another site may not post metrics here; see SCRAPEBOARD_ALLOWED_ORIGINS")
+        request.max_content_length = max_bytes
+        try:
+            body = request.get_data(cache=False)
+        except RequestEntityTooLarge:
+            return problem(413, f"a batch has at most {max_bytes} bytes; send smaller ones")
+        try:
+            batch_id, items = _envelope(body)
+        except ValueError as exc:
+            return problem(400, str(exc))
+        good, rejected = _sort_out(items, clock_ms())
+        return _deliver(sink, Batch(batch_id, tuple(good)), rejected, any_items=bool(items))
+
+    return blueprint
+
+
+def _authorized(token: str) -> bool:
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+
+
+def _envelope(body: bytes) -> tuple[str, list[Any]]:
+    try:
+        message = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        # Python's own json writes NaN, which is no JSON. Read it all the same, so that one NaN is refused by its
+        # field's name and doesn't cost the batch.
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError) as exc:
+            raise ValueError(f"the body is not JSON: {str(exc)[:200]}") from exc
+    if not isinstance(message, dict):
+        raise ValueError('a batch is a JSON object: {"batchId": "...", "metrics": [...]}')
+    batch_id, items = message.get("batchId"), message.get("metrics")
+    if not isinstance(batch_id, str) or not 1 <= len(batch_id) <= MAX_BATCH_ID_CHARS or not batch_id.isprintable():
+        raise ValueError(f"batchId must be a printable string of 1-{MAX_BATCH_ID_CHARS} characters, new for each batch")
+    if not isinstance(items, list):
+        raise ValueError("metrics must be a list")
+    return batch_id, items
+
+
+def _sort_out(items: list[Any], now_ms: int) -> tuple[list[Metric], list[dict[str, Any]]]:
+    good: list[Metric] = []
+    rejected: list[dict[str, Any]] = []
+    for index, item in enumerate(items):
+        try:
+            good.append(from_wire(item, now_ms=now_ms))
+        except InvalidMetric as exc:
+            rejected.append({"index": index, "field": exc.field, "message": exc.message})
+    return good, rejected
+
+
+def _deliver(sink: Sink, batch: Batch, rejected: list[dict[str, Any]], *, any_items: bool) -> Response:
+    accepted, duplicate = 0, False
+    if batch.metrics or not any_items:
+        try:
+            delivery = sink.send(batch)
+        except SinkUnavailable as exc:
+            answer = problem(503, f"nowhere to put it at the moment, send the same batch again: {exc.reason}")
+            answer.headers["Retry-After"] = str(max(1, round(exc.retry_after_s or 1)))
+            return answer
+        accepted, duplicate = delivery.accepted, delivery.duplicate
+    if rejected and not duplicate:
+        return json_answer(422, {"accepted": accepted, "duplicate": False, "rejected": rejected})
+    return json_answer(202, {"accepted": accepted, "duplicate": duplicate})

@@ -1,0 +1,217 @@
+"""Scrapeboard's program: wires the rooms together (`create_app`), and the command line."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dash import Dash, html
+from flask import Flask
+
+import collector
+import settings as settings_module
+from api.health import health_blueprint
+from api.ingest import ingest_blueprint
+from api.realtime import realtime_blueprint
+from charts import make_adapter
+from components.shell import shell
+from components.status import beat_props
+from db.engine import make_engine
+from db.errors import DatabaseError
+from db.migrate import upgrade
+from db.queries import Queries
+from db.recent import RecentDetail
+from db.retention import cleanup
+from db.rollups import Rollups
+from db.store import Store
+from live import frames
+from live.channel import Channel
+from live.dash_backend import DashChannel, make_backend
+from live.hub import Hub
+from live.pulse import Pulse
+from live.renderers import Renderers
+from live.sockets import MetricsSocket, serve_metrics_socket
+from live.views import ViewEngine
+from router import PageSource, register_router, router_parts
+from settings import Settings, SettingsError
+
+log = logging.getLogger("scrapeboard")
+
+HEARTBEAT_S = 5.0
+DATABASE_CHECK_S = 2.0
+LEASE_CHECK_S = 30.0
+RETENTION_S = 3600.0
+
+
+@dataclass(slots=True)
+class Scrapeboard:
+    """The running program: its web server's application and the threads behind it."""
+
+    dash: Dash
+    server: Flask
+    store: Store
+    hub: Hub
+    channel: Channel
+    views: ViewEngine
+    dash_channel: DashChannel
+    rollups: Rollups
+    pulse: Pulse
+
+    def start(self) -> None:
+        """Start the threads; to be called in the process that serves."""
+        self.hub.start()
+        self.views.start()
+        self.rollups.start()
+        self.pulse.start()
+
+    def stop(self, timeout_s: float = 8.0) -> None:
+        """Flush what is pending, say good-bye to every client (1001) and end the threads."""
+        collector.flush(timeout_s=timeout_s / 2)
+        self.pulse.stop()
+        self.views.stop()
+        self.dash_channel.stop()
+        self.hub.stop(timeout_s / 2)
+        self.rollups.stop()
+
+    def stats(self) -> dict[str, Any]:
+        """Return the live channel's statistics."""
+        return {
+            "connections": len(self.hub.connections),
+            "subscriptions": sum(len(listeners) for listeners in list(self.channel.subscribers.values())),
+            "framesSent": self.hub.frames_sent,
+            "bytesSent": self.hub.bytes_sent,
+            "framesDropped": self.hub.frames_dropped,
+            "outboxHighWaterBytes": self.hub.outbox_high_water_bytes,
+            "batchesPublished": self.channel.batches_published,
+            "metricsPublished": self.channel.metrics_published,
+            **self.views.stats(),
+        }
+
+
+def create_app(settings: Settings) -> Scrapeboard:
+    """Wire everything; nothing runs before `start`.
+
+    Args:
+        settings: what the operator set.
+
+    Returns:
+        The program, its database migrated and read.
+
+    Raises:
+        DatabaseError: the database can't be reached, or its schema is newer than this program.
+    """
+    engine = make_engine(url=settings.database_url)
+    upgrade(engine)
+    store = Store(engine)
+    recent = RecentDetail(settings.recent_rows)
+    recent.load(engine)
+    rollups = Rollups(engine)
+    queries = Queries(engine, recent, rollups=rollups)
+    collector.configure(sinks=[store])
+
+    hub = Hub()
+    channel = Channel(hub)
+    renderers = Renderers(hub)
+    source = PageSource(queries, make_adapter(settings.charts), store)
+    views = ViewEngine(source, renderers.send)
+    dash_channel = DashChannel(
+        hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
+    )
+    # Memory first, so that whoever is told of the new metrics finds them there.
+    for listener in (recent.append, rollups.mark, channel.publish, views.changed):
+        store.subscribe(listener)
+
+    dash = Dash(
+        __name__,
+        title="Scrapeboard",
+        backend=make_backend(dash_channel),
+        websocket_inactivity_timeout=0,
+        update_title="",
+        suppress_callback_exceptions=True,
+        serve_locally=True,
+        compress=True,
+    )
+    dash.layout = html.Div([shell(), *router_parts()])
+    register_router(dash, source, views)
+    server: Flask = dash.server
+    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, Pulse())
+
+    serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
+    token = settings.token.get_secret_value() if settings.token else None
+    server.register_blueprint(
+        ingest_blueprint(
+            store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
+        )
+    )
+    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
+    server.register_blueprint(realtime_blueprint(channel))
+    _set_pulse(board, renderers, settings, engine)
+    return board
+
+
+def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, engine: Any) -> None:
+    beats = 0
+    reachable = True
+
+    def heartbeat() -> None:
+        """Restart the pill's animation in every page that follows a view."""
+        nonlocal beats
+        beats += 1
+        payload = frames.set_props("live-pill", beat_props(beats))
+        for renderer_id in board.views.renderers():
+            renderers.send(renderer_id, payload)
+
+    def check_database() -> None:
+        """Notice that the database went or came back, and let the pages say so."""
+        nonlocal reachable
+        before, reachable = reachable, board.store.ping()
+        if before != reachable:
+            log.warning("the database %s", "is back" if reachable else "can't be reached: new metrics wait")
+            board.views.changed()
+
+    def keep_short() -> None:
+        """Drop detail that is older than the operator wants to keep."""
+        if reachable:
+            cleanup(engine, settings.retention_days)
+
+    board.pulse.every(HEARTBEAT_S, heartbeat)
+    board.pulse.every(DATABASE_CHECK_S, check_database)
+    board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
+    board.pulse.every(RETENTION_S, keep_short)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command of the command line; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python app.py", description="Scrapeboard watches web scrapers live.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands.add_parser("run", help="migrate the database and serve (what no command does too)")
+    commands.add_parser("migrate", help="bring the database's schema up to date")
+    commands.add_parser("maintain", help="drop what is older than the retention, bring the summaries up to date")
+    command = parser.parse_args(arguments).command or "run"
+    try:
+        settings = settings_module.load()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        engine = make_engine(url=settings.database_url)
+        upgrade(engine)
+        if command == "maintain":
+            Rollups(engine).run_once()
+            cleanup(engine, settings.retention_days)
+        engine.dispose()
+    except (SettingsError, DatabaseError) as exc:
+        print(f"scrapeboard: {exc}", file=sys.stderr)  # noqa: T201 - the one line that an operator gets
+        return 1
+    if command == "run":
+        from serve import serve  # gunicorn is needed here only
+
+        os.environ.setdefault("PYTHONUNBUFFERED", "1")
+        serve(settings)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The public channel's state: who listens to which source, what waits to be sent, and the ring of what was.
+
+Everything but `publish` and `stats` runs in the hub's loop, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from collector.events import Metric
+from live import protocol
+from live.frames import text_frame
+from live.hub import Connection, Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One batch that went out: its place in the channel's order, its source's seq, and its JSON."""
+
+    order: int
+    source: str
+    seq: int
+    payload: bytes
+
+
+class Channel:
+    """Bring each persisted metric to whoever subscribed to its source, in the order of its commits."""
+
+    def __init__(self, hub: Hub, *, coalesce_s: float = 0.03, ring_batches: int = 2_000) -> None:
+        """Set up an empty channel.
+
+        Args:
+            hub: the loop that owns the sockets.
+            coalesce_s: a batch leaves at once when its source was idle for this long, else it waits that long.
+            ring_batches: how many sent batches are kept for clients that come back with `since`.
+        """
+        self.hub = hub
+        self.coalesce_s = coalesce_s
+        self.subscribers: defaultdict[str, set[Connection]] = defaultdict(set)
+        self.batches_published = self.metrics_published = 0
+        self._seq: defaultdict[str, int] = defaultdict(int)
+        self._ring: deque[Published] = deque(maxlen=ring_batches)
+        self._forgotten: dict[str, int] = {}  # source -> seq of its newest batch that left the ring
+        self._forgotten_order = 0
+        self._waiting: defaultdict[str, list[Metric]] = defaultdict(list)
+        self._last_sent_s: defaultdict[str, float] = defaultdict(float)
+        self._due: set[str] = set()
+
+    def publish(self, metrics: Sequence[Metric]) -> None:
+        """Take metrics that have just been committed, from any thread; calls keep their order."""
+        self.hub.call(self._take, list(metrics))
+
+    def seq(self, source: str) -> int:
+        """Return the seq of the newest batch of a source (for `*`: of the whole channel), 0 when there is none."""
+        return self.batches_published if source == protocol.EVERYTHING else self._seq.get(source, 0)
+
+    def missed(self, source: str, since: int) -> list[bytes] | None:
+        """Return the batches after `since`, or None when some of them are gone (or belong to an earlier life)."""
+        if since > self.seq(source):
+            return None
+        if source == protocol.EVERYTHING:
+            if since < self._forgotten_order:
+                return None
+            return [item.payload for item in self._ring if item.order > since]
+        if since < self._forgotten.get(source, 0):
+            return None
+        return [item.payload for item in self._ring if item.source == source and item.seq > since]
+
+    def subscribe(self, source: str, connection: Connection) -> None:
+        """Send a source's batches to a connection from now on."""
+        self.subscribers[source].add(connection)
+
+    def unsubscribe(self, source: str, connection: Connection) -> None:
+        """Send them no longer."""
+        listeners = self.subscribers.get(source)
+        if listeners is not None:
+            listeners.discard(connection)
+            if not listeners:
+                del self.subscribers[source]
+
+    def _take(self, metrics: list[Metric]) -> None:
+        touched: dict[str, None] = {}
+        for metric in metrics:
+            source = protocol.topic(metric)
+            self._waiting[source].append(metric)
+            touched[source] = None
+        now = time.monotonic()
+        for source in touched:
+            wait_s = self._last_sent_s[source] + self.coalesce_s - now
+            if wait_s <= 0 or len(self._waiting[source]) >= protocol.MAX_BATCH:
+                self._flush(source)
+            elif source not in self._due:
+                self._due.add(source)
+                self.hub.call_later(wait_s, self._flush, source)
+
+    def _flush(self, source: str) -> None:
+        self._due.discard(source)
+        waiting = self._waiting.pop(source, [])
+        for start in range(0, len(waiting), protocol.MAX_BATCH):
+            self._send(source, waiting[start : start + protocol.MAX_BATCH])
+        self._last_sent_s[source] = time.monotonic()
+
+    def _send(self, source: str, metrics: list[Metric]) -> None:
+        self._seq[source] += 1
+        self.batches_published += 1
+        self.metrics_published += len(metrics)
+        payload = protocol.batch(source, self._seq[source], metrics)
+        frame = text_frame(payload)
+        if len(self._ring) == self._ring.maxlen:
+            oldest = self._ring[0]
+            self._forgotten[oldest.source] = oldest.seq
+            self._forgotten_order = oldest.order
+        self._ring.append(Published(self.batches_published, source, self._seq[source], payload))
+        for connection in self.subscribers.get(source, set()) | self.subscribers.get(protocol.EVERYTHING, set()):
+            self.hub.write(connection, frame)

@@ -1,0 +1,56 @@
+"""Which open page (Dash calls it a renderer) is reached over which connection."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+
+from live.frames import for_renderer
+from live.hub import Connection, Hub
+
+
+class Renderers:
+    """Find a renderer's connection; forget renderers that a closed tab left behind.
+
+    A browser has one socket for all its tabs, and doesn't say when a tab closes. Each page therefore renews a lease;
+    a renderer that hasn't for `lease_s` is gone (background tabs wake up once a minute at least).
+    """
+
+    def __init__(self, hub: Hub, *, lease_s: float = 180.0) -> None:
+        self.hub = hub
+        self.lease_s = lease_s
+        self._lock = threading.Lock()  # protects _connections and _seen_s
+        self._connections: dict[str, Connection] = {}
+        self._seen_s: dict[str, float] = {}
+
+    def seen(self, renderer_id: str, connection: Connection) -> None:
+        """Note that a renderer speaks over a connection."""
+        with self._lock:
+            self._connections[renderer_id] = connection
+            self._seen_s[renderer_id] = time.monotonic()
+
+    def of(self, connection: Connection) -> list[str]:
+        """Return the renderers of a connection."""
+        with self._lock:
+            return [renderer for renderer, its in self._connections.items() if its is connection]
+
+    def forget(self, renderer_ids: Iterable[str]) -> None:
+        """Forget renderers."""
+        with self._lock:
+            for renderer_id in renderer_ids:
+                self._connections.pop(renderer_id, None)
+                self._seen_s.pop(renderer_id, None)
+
+    def expired(self) -> list[str]:
+        """Return the renderers whose lease has run out."""
+        limit = time.monotonic() - self.lease_s
+        with self._lock:
+            return [renderer for renderer, seen_s in self._seen_s.items() if seen_s < limit]
+
+    def send(self, renderer_id: str, payload: bytes) -> None:
+        """Send a payload to one renderer, from any thread; nothing happens when it is gone."""
+        with self._lock:
+            connection = self._connections.get(renderer_id)
+        if connection is not None:
+            self.hub.send(connection, for_renderer(payload, renderer_id))

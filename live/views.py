@@ -1,0 +1,308 @@
+"""The view engine: compute each distinct view once, send every viewer of it only what changed.
+
+A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
+runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
+difference. Numbers move up to ten times a second, charts once, one chart a frame (a redraw costs a browser ~40 ms).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from live import frames
+from live.diff import Content, digest, normalise, patch_props
+
+log = logging.getLogger(__name__)
+RETRY_S = 1.0
+RELOAD_ID = "reload"  # the store whose change makes a page load itself again
+
+
+class Pages(Protocol):
+    """What the engine needs of the pages: two pure functions of a view's link, and how often time alone moves it."""
+
+    def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return cards, texts and tables: component id -> props."""
+
+    def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return the charts: component id -> props."""
+
+    def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return what every page says of the system itself, also while its data can't be read."""
+
+    def period_ms(self, href: str) -> int:
+        """Return how long the view stands still when no data comes (its bucket), in milliseconds."""
+
+
+# Sends one payload (frames.RENDERER stands for the id) to one renderer; never blocks, never raises.
+Send = Callable[[str, bytes], None]
+
+
+@dataclass(slots=True)
+class Joining:
+    """A viewer that waits for its first content."""
+
+    renderer_id: str
+    digests: Mapping[str, str] | None  # what it shows already; None: nothing is certain
+    reload: bool  # its page couldn't be built when it was loaded: it has to be loaded again
+
+
+@dataclass(slots=True)
+class LiveView:
+    """One distinct view with somebody looking at it."""
+
+    href: str
+    viewers: set[str] = field(default_factory=set)
+    joining: list[Joining] = field(default_factory=list)
+    shown: Content = field(default_factory=dict)
+    charts_waiting: Content = field(default_factory=dict)
+    period_ms: int = 0
+    computed: bool = False
+    failed: bool = False
+    numbers_dirty: bool = True
+    charts_dirty: bool = True
+    numbers_at_s: float = 0.0
+    charts_at_s: float = 0.0
+    chart_sent_at_s: float = 0.0
+    bucket: int = 0
+
+
+class ViewEngine:
+    """Keep every joined renderer's page equal to a fresh load of it."""
+
+    def __init__(
+        self,
+        pages: Pages,
+        send: Send,
+        *,
+        numbers_interval_s: float = 0.1,
+        charts_interval_s: float = 1.0,
+        chart_spacing_s: float = 0.06,
+    ) -> None:
+        self.pages = pages
+        self.send = send
+        self.numbers_interval_s = numbers_interval_s
+        self.charts_interval_s = charts_interval_s
+        self.chart_spacing_s = chart_spacing_s
+        self.computed = self.failures = 0
+        self.compute_s = 0.0
+        # _wake's lock protects _views, _where, each view's viewers/joining, and the flags below; pages are computed
+        # and frames handed over outside of it.
+        self._wake = threading.Condition()
+        self._views: dict[str, LiveView] = {}
+        self._where: dict[str, str] = {}  # renderer id -> href
+        self._changed = False
+        self._running = False
+        self._thread = threading.Thread(target=self._run, name="views", daemon=True)
+
+    # Any thread ------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the engine's thread."""
+        self._running = True
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 2.0) -> None:
+        """End the engine's thread."""
+        with self._wake:
+            self._running = False
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def changed(self, *_: object) -> None:
+        """Note that data landed (or the database's state changed): every view may look different now."""
+        with self._wake:
+            self._changed = True
+            self._wake.notify()
+
+    def join(self, renderer_id: str, href: str, digests: Mapping[str, str] | None, *, reload: bool = False) -> None:
+        """Let a renderer follow a view from now on (and no longer the one it followed before).
+
+        Args:
+            renderer_id: Dash's id of one open page.
+            href: the view's canonical link.
+            digests: fingerprints of the components as the page was loaded; what differs is sent first. None sends all.
+            reload: the page couldn't be built when it was loaded; tell the renderer to load it when it can be.
+        """
+        with self._wake:
+            before = self._where.get(renderer_id)
+            if before is not None and _path(before) == _path(href):
+                # Frames of the view before may have reached the new one's components: start it afresh.
+                digests = None
+            self._leave(renderer_id)
+            view = self._views.setdefault(href, LiveView(href))
+            view.joining.append(Joining(renderer_id, digests, reload))
+            self._where[renderer_id] = href
+            self._wake.notify()
+
+    def leave(self, renderer_id: str) -> None:
+        """Forget a renderer."""
+        with self._wake:
+            self._leave(renderer_id)
+
+    def follows(self, renderer_id: str) -> str | None:
+        """Return the link of the view that a renderer follows."""
+        with self._wake:
+            return self._where.get(renderer_id)
+
+    def rejoin(self, renderer_id: str) -> None:
+        """Send a renderer that missed frames everything that its view shows."""
+        href = self.follows(renderer_id)
+        if href is not None:
+            self.join(renderer_id, href, None)
+
+    def renderers(self) -> list[str]:
+        """Return the ids of all joined renderers."""
+        with self._wake:
+            return list(self._where)
+
+    def stats(self) -> dict[str, Any]:
+        """Return views, viewers, computations, failures and the mean computing time in milliseconds."""
+        with self._wake:
+            return {
+                "views": len(self._views),
+                "viewers": len(self._where),
+                "computed": self.computed,
+                "failures": self.failures,
+                "meanComputeMs": round(1000 * self.compute_s / self.computed, 3) if self.computed else None,
+            }
+
+    def _leave(self, renderer_id: str) -> None:
+        href = self._where.pop(renderer_id, None)
+        view = self._views.get(href) if href is not None else None
+        if view is not None:
+            view.viewers.discard(renderer_id)
+            view.joining = [joining for joining in view.joining if joining.renderer_id != renderer_id]
+            if not view.viewers and not view.joining:
+                del self._views[view.href]
+
+    # The engine's thread ---------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        wait_s = 0.0
+        while True:
+            with self._wake:
+                if not self._changed and not any(view.joining for view in self._views.values()) and self._running:
+                    self._wake.wait(wait_s)
+                if not self._running:
+                    return
+                changed, self._changed = self._changed, False
+                views = list(self._views.values())
+            wait_s = 1.0
+            for view in views:
+                if changed:
+                    view.numbers_dirty = view.charts_dirty = True
+                wait_s = min(wait_s, self._advance(view))
+
+    def _advance(self, view: LiveView) -> float:
+        """Bring one view up to date as far as it is due; return the seconds until it wants to be looked at again."""
+        now_ms = time.time_ns() // 1_000_000
+        view.period_ms = view.period_ms or max(1_000, self.pages.period_ms(view.href))
+        bucket = now_ms // view.period_ms
+        if bucket != view.bucket:
+            view.bucket = bucket
+            view.numbers_dirty = view.charts_dirty = True
+        now = time.monotonic()
+        try:
+            self._show(view, normalise(self.pages.status(now_ms)))
+            self._update(view, now, now_ms)
+            view.failed = False
+        except Exception as exc:  # noqa: BLE001 - a page that can't be computed keeps what it shows, and is tried again
+            self.failures += 1
+            if not view.failed:
+                log.warning("view %s can't be computed, trying again: %s", view.href, exc)
+            view.failed = True
+            view.numbers_dirty = view.charts_dirty = True
+            view.numbers_at_s = view.charts_at_s = now + RETRY_S
+        self._show_next_chart(view)
+        if view.computed:
+            self._welcome(view)
+        return self._rest_s(view)
+
+    def _update(self, view: LiveView, now: float, now_ms: int) -> None:
+        if not view.computed:
+            if now < view.numbers_at_s:  # it failed a moment ago
+                return
+            numbers = self._compute(self.pages.numbers, view.href, now_ms)
+            view.shown.update(numbers | self._compute(self.pages.charts, view.href, now_ms))
+            view.numbers_at_s = view.charts_at_s = now
+            view.numbers_dirty = view.charts_dirty = False
+            view.computed = True
+        if view.numbers_dirty and now - view.numbers_at_s >= self.numbers_interval_s:
+            view.numbers_dirty = False
+            view.numbers_at_s = now
+            self._show(view, self._compute(self.pages.numbers, view.href, now_ms))
+        if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
+            view.charts_dirty = False
+            view.charts_at_s = now
+            charts = self._compute(self.pages.charts, view.href, now_ms)
+            view.charts_waiting = {key: props for key, props in charts.items() if view.shown.get(key) != props}
+
+    def _rest_s(self, view: LiveView) -> float:
+        now = time.monotonic()
+        due = [1.0]
+        if view.numbers_dirty:
+            due.append(view.numbers_at_s + self.numbers_interval_s - now)
+        if view.charts_dirty:
+            due.append(view.charts_at_s + self.charts_interval_s - now)
+        if view.charts_waiting:
+            due.append(view.chart_sent_at_s + self.chart_spacing_s - now)
+        return max(0.001, min(due))
+
+    def _compute(
+        self, function: Callable[[str, int], Mapping[str, Mapping[str, Any]]], href: str, now_ms: int
+    ) -> Content:
+        start = time.perf_counter()
+        content = normalise(function(href, now_ms))
+        self.compute_s += time.perf_counter() - start
+        self.computed += 1
+        return content
+
+    def _show_next_chart(self, view: LiveView) -> None:
+        if view.charts_waiting and time.monotonic() - view.chart_sent_at_s >= self.chart_spacing_s:
+            component_id = next(iter(view.charts_waiting))
+            view.chart_sent_at_s = time.monotonic()
+            self._show(view, {component_id: view.charts_waiting.pop(component_id)})
+
+    def _show(self, view: LiveView, content: Content) -> None:
+        """Send what differs from what the view shows to all its viewers, in one frame."""
+        messages = []
+        for component_id, props in content.items():
+            changed = patch_props(view.shown.get(component_id, {}), props)
+            if changed:
+                messages.append(frames.set_props(component_id, changed))
+            view.shown[component_id] = props
+        if messages:
+            payload = frames.join_messages(messages)
+            with self._wake:
+                viewers = list(view.viewers)
+            for renderer_id in viewers:
+                self.send(renderer_id, payload)
+
+    def _welcome(self, view: LiveView) -> None:
+        """Bring new viewers to exactly what the view shows; from then on differences are right for them."""
+        with self._wake:
+            joining, view.joining = view.joining, []
+            for viewer in joining:
+                view.viewers.add(viewer.renderer_id)
+        for viewer in joining:
+            if viewer.reload:
+                self.send(viewer.renderer_id, frames.set_props(RELOAD_ID, {"data": time.time_ns() // 1_000_000}))
+                continue
+            known = viewer.digests or {}
+            messages = [
+                frames.set_props(component_id, props)
+                for component_id, props in view.shown.items()
+                if known.get(component_id) != digest(props)
+            ]
+            if messages:
+                self.send(viewer.renderer_id, frames.join_messages(messages))
+
+
+def _path(href: str) -> str:
+    return href.partition("?")[0]

@@ -1,0 +1,204 @@
+"""The router: which page an address shows, and how an open page follows what happens (over the socket or by polling)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dash import Dash, Input, Output, State, ctx, dcc, set_props
+from dash.development.base_component import Component
+
+from charts.base import ChartAdapter
+from components.filters import filters
+from components.shell import nav
+from components.status import database_banner, live_pill, pill_props
+from components.view import View
+from db.errors import DatabaseUnavailable
+from db.queries import Queries
+from db.store import Store
+from live.diff import Content, digest, digests, normalise
+from live.views import RELOAD_ID, ViewEngine
+from pages import find
+from pages.page import Page, unreachable
+
+log = logging.getLogger(__name__)
+POLL_INTERVAL_MS = 3_000
+KEEPALIVE_INTERVAL_MS = 20_000
+
+
+def now_ms() -> int:
+    """Return the wall clock in epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A page as it was loaded: its view, its components, and what they show (None when it couldn't be read)."""
+
+    view: View
+    layout: Component
+    content: Content | None
+
+
+class PageSource:
+    """The pages as the view engine and the router ask for them: pure functions of link, data and time."""
+
+    def __init__(self, queries: Queries, adapter: ChartAdapter[Any], store: Store) -> None:
+        self.queries = queries
+        self.adapter = adapter
+        self.store = store
+
+    def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return cards, texts and tables of a view."""
+        self._check_database()
+        page, view = self._resolve(href)
+        return page.numbers(self.queries, view, now_ms)
+
+    def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return the charts of a view."""
+        self._check_database()
+        page, view = self._resolve(href)
+        return page.charts(self.queries, self.adapter, view, now_ms)
+
+    def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
+        """Return the banner that says whether the database is away."""
+        del now_ms
+        return {"database-banner": database_banner(self.store.health().unreachable_since_ms)}
+
+    def period_ms(self, href: str) -> int:
+        """Return the length of the view's time bucket."""
+        return self._resolve(href)[1].time_range(now_ms()).bucket_ms
+
+    def load(self, pathname: str, search: str) -> Loaded:
+        """Build a page for its first showing."""
+        view = View.parse(pathname, search)
+        href, moment_ms = view.href(), now_ms()
+        try:
+            content = {**self.numbers(href, moment_ms), **self.charts(href, moment_ms)}
+        except DatabaseUnavailable as exc:
+            return Loaded(view, unreachable(str(exc)), None)
+        layout = find(view.path).layout(view, content)
+        return Loaded(view, layout, normalise({**content, **self.status(moment_ms)}))
+
+    def source_names(self) -> tuple[str, ...]:
+        """Return the sources to choose from; none while the database is away."""
+        try:
+            self._check_database()
+            return self.queries.source_names()
+        except DatabaseUnavailable:
+            return ()
+
+    def _resolve(self, href: str) -> tuple[Page, View]:
+        path, _, search = href.partition("?")
+        view = View.parse(path, search)
+        return find(view.path), view
+
+    def _check_database(self) -> None:
+        # An unreachable database costs seconds of time-out per question: ask it only when it answers again.
+        health = self.store.health()
+        if not health.reachable:
+            raise DatabaseUnavailable(health.last_error or "the database can't be reached")
+
+
+def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
+    """Register the callbacks that load pages and let them follow."""
+
+    @app.callback(
+        Output("page", "children"),
+        Output("nav", "children"),
+        Output("filters", "children"),
+        Output("live-pill", "children"),
+        Output("live-pill", "className"),
+        Output("database-banner", "children"),
+        Output("database-banner", "className"),
+        Output("view", "data"),
+        Input("url", "pathname"),
+        Input("url", "search"),
+        Input(RELOAD_ID, "data"),
+    )
+    def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
+        loaded = source.load(pathname or "/", search or "")
+        view = loaded.view
+        pill = live_pill("connecting" if view.follows_now else "paused")
+        banner = source.status(0)["database-banner"]
+        data = {
+            "href": view.href(),
+            "follow": view.follows_now,
+            "complete": loaded.content is not None,
+            "digests": digests(loaded.content or {}),
+        }
+        return (
+            loaded.layout,
+            nav(view),
+            filters(view, source.source_names()),
+            pill["children"],
+            pill["className"],
+            banner["children"],
+            banner["className"],
+            data,
+        )
+
+    @app.callback(Input("view", "data"), websocket=True, prevent_initial_call=True)
+    def follow(data: dict[str, Any] | None) -> None:
+        """A page was loaded: follow its view, knowing what it shows already."""
+        if ctx.websocket is None:
+            if data and data.get("follow"):
+                set_props("keepalive", {"interval": POLL_INTERVAL_MS})
+                set_props("live-pill", pill_props("polling"))
+            return
+        _join(data, fresh=True)
+
+    @app.callback(State("view", "data"), websocket=True)
+    def return_(data: dict[str, Any] | None) -> None:
+        """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
+        if ctx.websocket is not None and data:
+            _join(data, fresh=False)
+
+    @app.callback(Input("keepalive", "n_intervals"), State("view", "data"), websocket=True, prevent_initial_call=True)
+    def keepalive(_n: int | None, data: dict[str, Any] | None) -> None:
+        """Renew the page's lease; without a socket, poll instead."""
+        if not data:
+            return
+        if ctx.websocket is None:
+            _poll(source, data)
+        elif data.get("follow") and engine.follows(ctx.websocket.renderer_id) != data.get("href"):
+            _join(data, fresh=False)
+
+    def _join(data: dict[str, Any] | None, *, fresh: bool) -> None:
+        renderer_id = ctx.websocket.renderer_id
+        if not data or not data.get("follow"):
+            engine.leave(renderer_id)
+            return
+        # The link comes from the browser: bring it to canonical form, so that equal views are one view.
+        path, _, search = str(data.get("href", "/")).partition("?")
+        known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
+        engine.join(renderer_id, View.parse(path, search).href(), known, reload=not data.get("complete"))
+        set_props("live-pill", pill_props("live"))
+
+
+def _poll(source: PageSource, data: dict[str, Any]) -> None:
+    """Bring a page without a socket up to date: what differs from what it shows travels as whole props."""
+    if not data.get("follow"):
+        return
+    path, _, search = str(data.get("href", "/")).partition("?")
+    loaded = source.load(path, search)
+    if loaded.content is None or not data.get("complete"):
+        set_props("database-banner", dict(source.status(0)["database-banner"]))
+        if loaded.content is not None:
+            set_props(RELOAD_ID, {"data": now_ms()})
+        return
+    shown = data.get("digests") if isinstance(data.get("digests"), dict) else {}
+    current = {component_id: digest(props) for component_id, props in loaded.content.items()}
+    for component_id, props in loaded.content.items():
+        if (shown or {}).get(component_id) != current[component_id]:
+            set_props(component_id, props)
+    if current != shown:
+        set_props("view", {"data": {**data, "digests": current}})
+
+
+def router_parts() -> list[Component]:
+    """Return the invisible components that the router needs besides the shell's."""
+    return [dcc.Store(id=RELOAD_ID)]

@@ -1,0 +1,65 @@
+"""Serve the app with gunicorn: one process, a small pool of threads, the hub beside them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from app import Scrapeboard, create_app
+from settings import Settings
+
+log = logging.getLogger("scrapeboard")
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn with our settings; the app is made in the worker, after the fork, so that its threads live there."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.board: Scrapeboard | None = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Tell gunicorn what to do."""
+        values: dict[str, Any] = {
+            "bind": _bind(self.settings),
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self.settings.threads,
+            "worker_connections": 2_000,
+            "graceful_timeout": 8,
+            "timeout": 0,  # a busy worker is no dead worker
+            "keepalive": 30,
+            "accesslog": None,
+            "loglevel": self.settings.log_level,
+            "control_socket_disable": True,
+            "worker_exit": self._stop,
+            "post_worker_init": self._started,
+        }
+        for name, value in values.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Make the app in the worker."""
+        self.board = create_app(self.settings)
+        self.board.start()
+        return self.board.server
+
+    def _started(self, _worker: Any) -> None:
+        log.info("Scrapeboard is ready: http://%s:%s", self.settings.host, self.settings.port)
+
+    def _stop(self, _arbiter: Any, _worker: Any) -> None:
+        if self.board is not None:
+            self.board.stop()
+
+
+def _bind(settings: Settings) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{host}:{settings.port}"
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl+C; doesn't return."""
+    Server(settings).run()

@@ -1,0 +1,121 @@
+"""The one typed, frozen Settings object, and the only reader of the environment."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "SCRAPEBOARD_"
+
+
+class SettingsError(Exception):
+    """A setting is unknown or has a value that can't be used; the text is one line for the operator."""
+
+
+def _database_url(value: str) -> str:
+    scheme = value.split(":", 1)[0].split("+", 1)[0]
+    if scheme not in ("sqlite", "mysql", "mariadb") or "://" not in value:
+        raise ValueError("accepts sqlite:///FILE or mysql://USER:PASSWORD@HOST/DATABASE (mariadb:// too)")
+    return value
+
+
+def _redis_url(value: str | None) -> str | None:
+    if value and urlsplit(value).scheme not in ("redis", "rediss", "unix"):
+        raise ValueError("accepts redis://HOST:PORT/0, rediss:// or unix:// (or nothing)")
+    return value or None
+
+
+def _origin_list(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else tuple(value)
+    origins = tuple(part.strip().rstrip("/") for part in parts if part.strip())
+    for origin in origins:
+        if urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc:
+            raise ValueError("accepts origins like https://board.example.org, separated by commas")
+    return origins
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set, each from `SCRAPEBOARD_<NAME>` in the environment or in `.env`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "sqlite:///data/scrapeboard.db", description="where metrics are kept: sqlite:///FILE or mysql://…"
+    )
+    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(8050, ge=1, le=65535, description="port to listen on, 1-65535")
+    token: SecretStr | None = Field(None, description="when set, POST /api/ingest needs Authorization: Bearer <token>")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origin_list)] = Field(
+        (), description="further browser origins that may open the live channels, comma separated"
+    )
+    redis_url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
+        None, description="reserved for several app processes (not used yet)"
+    )
+    retention_days: int = Field(7, ge=1, le=3650, description="days that single metrics are kept, 1-3650")
+    recent_rows: int = Field(
+        250_000, ge=1_000, le=20_000_000, description="newest metrics kept in memory for fast pages, 1000-20000000"
+    )
+    charts: Literal["plotly", "altair"] = Field("plotly", description="chart library: plotly or altair")
+    threads: int = Field(16, ge=2, le=512, description="threads that answer HTTP requests, 2-512")
+    ingest_max_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest body of POST /api/ingest, bytes")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values only from the caller: `load` reads the environment itself so that it can name unknown ones."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
+def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Path(".env")) -> Settings:
+    """Read and check the settings once, at the start of the program.
+
+    Args:
+        environ: variables to read; the process's own by default. They win over `env_file`.
+        env_file: a file of NAME=value lines, or None; a missing file is fine.
+
+    Returns:
+        The frozen settings.
+
+    Raises:
+        SettingsError: a variable with our prefix is unknown or its value is not accepted; one line that names it.
+    """
+    found: dict[str, str] = {}
+    if env_file is not None and env_file.is_file():
+        found.update({name: value or "" for name, value in dotenv_values(env_file).items()})
+    found.update(os.environ if environ is None else environ)
+    values: dict[str, Any] = {}
+    for name, value in found.items():
+        if not name.upper().startswith(PREFIX):
+            continue
+        field = name[len(PREFIX) :].lower()
+        if field not in Settings.model_fields:
+            near = difflib.get_close_matches(field, Settings.model_fields, n=1)
+            hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "see the settings table in README.md"
+            raise SettingsError(f"{name} is not a setting of Scrapeboard; {hint}")
+        if value.strip():
+            values[field] = value.strip()
+    try:
+        return Settings(**values)
+    except ValidationError as exc:
+        problem = exc.errors(include_url=False, include_context=False)[0]
+        field = str(problem["loc"][0])
+        accepts = Settings.model_fields[field].description
+        shown = "the value given" if field in ("token", "database_url") else repr(values.get(field))
+        said = problem["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{PREFIX}{field.upper()}: {shown} is not accepted ({said}); it takes: {accepts}") from exc

@@ -1,0 +1,194 @@
+"""The view engine: whatever was pushed, every viewer shows what a fresh load would show."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import orjson
+import pytest
+
+from live.diff import digests, normalise
+from live.views import ViewEngine
+from tests.live.patching import apply_patch
+
+Content = dict[str, dict[str, Any]]
+
+
+class FakePages:
+    """Two pages over a list of rows; counts how often they are computed."""
+
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+        self.banner = ""
+        self.broken = False
+        self.counts: dict[str, int] = {}
+        self.lock = threading.Lock()  # protects counts
+
+    def numbers(self, href: str, now_ms: int) -> Content:
+        del now_ms
+        with self.lock:
+            self.counts[href] = self.counts.get(href, 0) + 1
+        if self.broken:
+            raise RuntimeError("the database is away")
+        rows = list(self.rows)
+        return {"total": {"children": str(sum(rows))}, "events": {"data": {"body": [[row] for row in rows[::-1][:20]]}}}
+
+    def charts(self, href: str, now_ms: int) -> Content:
+        del href, now_ms
+        rows = list(self.rows)[-30:]
+        return {name: {"figure": {"data": [{"y": rows}], "layout": {"title": name}}} for name in ("one", "two")}
+
+    def status(self, now_ms: int) -> Content:
+        del now_ms
+        return {"banner": {"children": self.banner}}
+
+    def period_ms(self, href: str) -> int:
+        del href
+        return 3_600_000
+
+    def fresh(self, href: str) -> Content:
+        return normalise({**self.numbers(href, 0), **self.charts(href, 0), **self.status(0)})
+
+
+class Browser:
+    """Applies what it is sent as Dash's renderer does."""
+
+    def __init__(self, renderer_id: str, content: Content | None = None) -> None:
+        self.renderer_id = renderer_id
+        self.content: Content = orjson.loads(orjson.dumps(content or {}))
+        self.frames: queue.Queue[bytes] = queue.Queue()
+        self.reloads = 0
+
+    def apply(self, payload: bytes) -> None:
+        messages = orjson.loads(payload)
+        for message in messages if isinstance(messages, list) else [messages]:
+            component_id, props = message["payload"]["componentId"], message["payload"]["props"]
+            if component_id == "reload":
+                self.reloads += 1
+                continue
+            shown = self.content.setdefault(component_id, {})
+            for name, value in props.items():
+                shown[name] = apply_patch(shown.get(name), value)
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Apply frames until the condition holds; fails after ten seconds without a frame."""
+        while not condition():
+            self.apply(self.frames.get(timeout=10))
+
+
+class World:
+    def __init__(self) -> None:
+        self.pages = FakePages()
+        self.browsers: dict[str, Browser] = {}
+        self.engine = ViewEngine(
+            self.pages, self.deliver, numbers_interval_s=0.01, charts_interval_s=0.02, chart_spacing_s=0.005
+        )
+
+    def deliver(self, renderer_id: str, payload: bytes) -> None:
+        browser = self.browsers.get(renderer_id)
+        if browser is not None:
+            browser.frames.put(payload)
+
+    def browse(self, renderer_id: str, href: str = "/") -> Browser:
+        browser = self.browsers[renderer_id] = Browser(renderer_id, self.pages.fresh(href))
+        self.engine.join(renderer_id, href, digests(browser.content))
+        return browser
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    world = World()
+    world.engine.start()
+    yield world
+    world.engine.stop()
+
+
+def test_after_any_number_of_updates_a_page_shows_what_a_fresh_load_shows(world: World) -> None:
+    chance = random.Random(7)
+    browsers = [world.browse(f"r{n}", "/") for n in range(3)]
+    for _ in range(200):
+        world.pages.rows.append(chance.randrange(100))
+        world.engine.changed()
+        if chance.random() < 0.1:
+            browsers.append(world.browse(f"r{len(browsers)}", "/"))  # somebody opens the page in between
+    for browser in browsers:
+        browser.until(lambda browser=browser: browser.content == world.pages.fresh("/"))
+
+
+def test_a_viewer_whose_page_is_already_right_is_sent_nothing(world: World) -> None:
+    world.pages.rows = [1, 2, 3]
+    first, second = world.browse("first"), world.browse("second")
+    world.pages.rows.append(4)
+    world.engine.changed()
+    second.until(lambda: second.content["total"]["children"] == "10")
+    first.until(lambda: first.content["total"]["children"] == "10")
+    assert second.frames.qsize() <= 2  # at most the two charts of the change, no snapshot before it
+
+
+def test_a_view_is_computed_once_for_all_who_look_at_it(world: World) -> None:
+    browsers = [world.browse(f"r{n}", "/busy") for n in range(50)]
+    before = world.pages.counts["/busy"]
+    world.pages.rows.append(5)
+    world.engine.changed()
+    for browser in browsers:
+        browser.until(lambda browser=browser: browser.content["total"]["children"] == "5")
+    assert world.pages.counts["/busy"] - before <= 3
+
+
+def test_a_viewer_that_missed_frames_gets_everything_again(world: World) -> None:
+    browser = world.browse("r")
+    world.pages.rows.append(1)
+    world.engine.changed()
+    browser.until(lambda: browser.content["total"]["children"] == "1")
+    browser.content["events"] = {"data": {"body": "what nobody knows"}}
+    world.engine.rejoin("r")
+    browser.until(lambda: browser.content == world.pages.fresh("/"))
+
+
+def test_a_viewer_that_changes_its_view_gets_the_new_one_only(world: World) -> None:
+    browser = world.browse("r", "/?a=1")
+    world.engine.join("r", "/?b=2", {})
+    browser.until(lambda: browser.content == world.pages.fresh("/?b=2"))
+    assert world.engine.follows("r") == "/?b=2"
+    assert world.engine.stats()["views"] == 1
+
+
+def test_a_view_that_nobody_follows_costs_nothing(world: World) -> None:
+    browser = world.browse("r", "/left")
+    browser.content.clear()
+    world.engine.rejoin("r")
+    browser.until(lambda: browser.content == world.pages.fresh("/left"))
+    world.engine.leave("r")
+    other = world.browse("other", "/")
+    before = world.pages.counts["/left"]
+    world.pages.rows.append(3)
+    world.engine.changed()
+    other.until(lambda: other.content["total"]["children"] == "3")
+    assert world.pages.counts["/left"] == before
+    assert world.engine.stats()["views"] == 1
+
+
+def test_a_page_that_fails_keeps_what_it_shows_says_so_and_recovers(world: World) -> None:
+    world.pages.rows = [1]
+    browser = world.browse("r")
+    world.pages.broken, world.pages.banner = True, "unreachable"
+    world.engine.changed()
+    browser.until(lambda: browser.content["banner"]["children"] == "unreachable")
+    assert browser.content["total"]["children"] == "1"
+    world.pages.rows.append(2)
+    world.pages.broken, world.pages.banner = False, ""
+    world.engine.changed()
+    browser.until(lambda: browser.content == world.pages.fresh("/"))
+
+
+def test_a_page_that_could_not_be_loaded_is_told_to_load_again(world: World) -> None:
+    world.pages.broken = True
+    browser = world.browsers["r"] = Browser("r")
+    world.engine.join("r", "/", None, reload=True)
+    world.pages.broken = False
+    world.engine.changed()
+    browser.until(lambda: browser.reloads == 1)
