@@ -18,7 +18,7 @@ class Scale:
 
     divisor: float
     suffix: str
-    hover_format: str = ",.3~f"
+    hover_format: str
 
 
 _MS_STEPS = (
@@ -51,10 +51,15 @@ def scale_for(unit: str, largest: float) -> Scale:
     steps = {"ms": _MS_STEPS, "B": _BYTE_STEPS}.get(unit)
     if unit == "s":
         divisor, suffix = _step(_MS_STEPS, largest * 1000)
-        return Scale(divisor / 1000, suffix)
+        return Scale(divisor / 1000, suffix, _digits(suffix))
     if steps is None:
-        return Scale(1.0, suffix_of(unit))
-    return Scale(*_step(steps, largest))
+        return Scale(1.0, suffix_of(unit), ",.2~f" if unit == "%" else ",.3~f")
+    divisor, suffix = _step(steps, largest)
+    return Scale(divisor, suffix, _digits(suffix))
+
+
+def _digits(suffix: str) -> str:
+    return ",.1~f" if suffix in (" ms", " B") else ",.3~f" if suffix == " s" else ",.2~f"
 
 
 def _step(steps: tuple[tuple[float, float, str], ...], largest: float) -> tuple[float, str]:
@@ -88,6 +93,12 @@ def format_value(value: float | None, unit: str = "") -> str:
         return "–"
     scale = scale_for(unit, abs(value))
     return _short(value / scale.divisor) + scale.suffix
+
+
+def clock(moment_ms: int) -> str:
+    """Write the UTC time of day of epoch milliseconds, "12:05:09"."""
+    seconds = moment_ms // 1000 % 86_400
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
 
 
 def _short(number: float) -> str:

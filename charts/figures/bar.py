@@ -45,8 +45,8 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
             "marker": {"color": _tones(info, palette, index), "line": {"width": 0}},
             "customdata": list(info.categories),  # what a click means, unescaped
             "hovertext": names,
-            "hovertemplate": f"%{{hovertext}}: <b>%{{{along}:{scale.hover_format}}}{scale.suffix}</b>"
-            + ("<extra></extra>" if info.groups is None else "<extra>%{fullData.name}</extra>"),
+            "hovertemplate": ("%{hovertext}" if info.groups is None else "%{hovertext}, %{fullData.name}")
+            + f": <b>%{{{along}:{scale.hover_format}}}{scale.suffix}</b><extra></extra>",
         }
         if labelled:
             trace |= {

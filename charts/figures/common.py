@@ -156,6 +156,9 @@ def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]
         "tickcolor": _FAINT,
         "tickangle": 0,
         "nticks": 8,
+        "spikethickness": 1,
+        "spikedash": "solid",
+        "spikecolor": _GREY,
         # The second line stands only where it changes.
         "tickformatstops": _TIME_FORMATS,
         "ticklabeloverflow": "allow",

@@ -13,6 +13,7 @@ from charts.theme import Palette, with_alpha
 from charts.units import scale_for
 
 _DASHES = ("solid", "dot", "dashdot", "longdash")
+_MOST_UNIFIED = 12  # a hover label with more lines than this is taller than the chart
 
 
 def line_figure(info: LineInfo, palette: Palette) -> Figure:
@@ -30,7 +31,9 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     step_ms = even_step_ms(info.x_ms)
     first_ms = int(info.x_ms[0]) if len(info.x_ms) else 0
     moments = {"x0": first_ms, "dx": step_ms} if step_ms else {"x": [int(moment) for moment in info.x_ms]}
-    hover = f"%{{y:{scale.hover_format}}}{scale.suffix}"
+    unified = len(info.lines) <= _MOST_UNIFIED
+    value = f"%{{y:{scale.hover_format}}}{scale.suffix}"
+    hover = value if unified else f"<b>%{{fullData.name}}: {value}</b><br>%{{x}}<extra></extra>"
 
     keys = [line.colour_key or line.name for line in info.lines]
     tones = palette.colours(keys)
@@ -69,7 +72,10 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     return {
         "data": data,
         "layout": layout(
-            legend=len(data) > 1, hover="x unified", xaxis=time_axis(info.x_range_ms or around(info.x_ms)), yaxis=y_axis
+            legend=len(data) > 1,
+            hover="x unified" if unified else "closest",
+            xaxis=time_axis(info.x_range_ms or around(info.x_ms)),
+            yaxis=y_axis,
         ),
     }
 

@@ -38,7 +38,7 @@ def radar_figure(info: RadarInfo, palette: Palette) -> Figure:
                 "fillcolor": with_alpha(tones[name], opacity),
                 "line": {"color": tones[name], "width": 2},
                 "marker": {"color": tones[name], "size": 4},
-                "hovertemplate": "%{theta}: <b>%{r:.1~f}</b><extra>%{fullData.name}</extra>",
+                "hovertemplate": "%{fullData.name}, %{theta}: <b>%{r:.1~f}</b><extra></extra>",
             }
         )
     if not data:

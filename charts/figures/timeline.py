@@ -7,7 +7,7 @@ from typing import Any
 from charts.figures.common import Figure, around, category_axis, layout, safe, time_axis
 from charts.info import Span, TimelineInfo
 from charts.theme import FAILED, MUTED, OK
-from charts.units import format_value
+from charts.units import clock, format_value
 
 
 def timeline_figure(info: TimelineInfo) -> Figure:
@@ -63,6 +63,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
             xaxis=time_axis(
                 info.x_range_ms or around([moment for span in info.bars for moment in (span.start_ms, span.end_ms)]),
                 showgrid=True,
+                showspikes=False,
                 gridcolor="rgba(134,142,150,0.22)",
             ),
             yaxis=category_axis(lanes, range=[max(len(lanes), 1) - 0.5, -0.6]),
@@ -82,8 +83,9 @@ def _bars(name: str, spans: list[Span], row: dict[str, int], *, width: float, ma
         "marker": marker,
         "customdata": [span.lane for span in spans],
         "hovertext": [
-            f"<b>{safe(span.lane)}</b><br>{safe(span.label)}<br>{format_value(span.end_ms - span.start_ms, 'ms')}"
+            f"<b>{safe(span.lane)}</b> ({name})<br>{safe(span.label)}<br>"
+            f"{clock(span.start_ms)} – {clock(span.end_ms)} UTC, {format_value(span.end_ms - span.start_ms, 'ms')}"
             for span in spans
         ],
-        "hovertemplate": "%{hovertext}<br>%{base|%H:%M:%S} UTC<extra>" + name + "</extra>",
+        "hovertemplate": "%{hovertext}<extra></extra>",
     }
