@@ -75,3 +75,11 @@ def lonely(values: Floats) -> npt.NDArray[np.bool_]:
     after[:, :-1] = known[:, 1:]
     alone: npt.NDArray[np.bool_] = known & ~before & ~after
     return alone
+
+
+def evenly_spaced(edges: Floats) -> bool:
+    """Return whether all bins are equally wide, so that their axis can be a plain one."""
+    if edges.size < 3:
+        return edges.size == 2
+    widths = np.diff(edges)
+    return bool(np.allclose(widths, widths[0], rtol=1e-6))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from charts.arrays import as_floats, as_plain, largest_of
-from charts.figures.common import Figure, category_axis, layout, safe
 from charts.info import HeatmapInfo
+from charts.plotly.common import Figure, category_axis, layout, safe
 from charts.theme import heat_scale
 from charts.units import scale_for, tick_format
 

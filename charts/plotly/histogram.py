@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from charts.arrays import Floats, as_floats, as_plain, largest_of
-from charts.figures.common import Figure, axis_title, layout, value_axis
+from charts.arrays import as_floats, as_plain, evenly_spaced, largest_of
 from charts.info import HistogramInfo
+from charts.plotly.common import Figure, axis_title, layout, value_axis
 from charts.theme import Palette
 from charts.units import format_value, scale_for
 
@@ -64,11 +64,3 @@ def histogram_figure(info: HistogramInfo, palette: Palette) -> Figure:
             dragmode=False,
         ),
     }
-
-
-def evenly_spaced(edges: Floats) -> bool:
-    """Return whether all bins are equally wide, so that their axis can be a plain one."""
-    if edges.size < 3:
-        return edges.size == 2
-    widths = np.diff(edges)
-    return bool(np.allclose(widths, widths[0], rtol=1e-6))

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from charts.arrays import as_floats, as_plain, largest_of
-from charts.figures.common import Figure, axis_title, layout, safe, short, value_axis
 from charts.info import ScatterInfo
+from charts.plotly.common import Figure, axis_title, layout, safe, short, value_axis
+from charts.styles import MOST_NAMED, diameters_px
 from charts.theme import Palette, with_alpha
 from charts.units import format_value, scale_for
-
-_MOST_NAMED = 12  # names beside more bubbles would cover each other
-_LARGEST_PX = 38
-_SMALLEST_PX = 8
 
 
 def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
@@ -33,7 +28,7 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
     tones = palette.colours(keys)
     trace: dict[str, Any] = {
         "type": "scatter",
-        "mode": "markers+text" if len(points) <= _MOST_NAMED else "markers",
+        "mode": "markers+text" if len(points) <= MOST_NAMED else "markers",
         "x": as_plain(x / x_scale.divisor),
         "y": as_plain(y / y_scale.divisor),
         "text": [short(point.name, 18) for point in points],
@@ -61,19 +56,6 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
             yaxis=value_axis(info.y_unit, largest_of(y), title=axis_title(info.y_title)),
         ),
     }
-
-
-def diameters_px(sizes: Any) -> Any:
-    """Return bubble diameters in pixels: area in proportion to size, but never too small to hit.
-
-    Args:
-        sizes: float64, NaN for the smallest bubble.
-    """
-    largest = largest_of(sizes)
-    if not largest > 0:
-        return np.full(sizes.shape, float(_SMALLEST_PX + 4))
-    share = np.sqrt(np.nan_to_num(sizes, nan=0.0).clip(min=0.0) / largest)
-    return np.maximum(share * _LARGEST_PX, _SMALLEST_PX)
 
 
 def _hover(info: ScatterInfo, name: str, size: float | None) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from charts.arrays import as_floats, as_plain
-from charts.figures.common import NO_AXES, Figure, distinct, layout, short
 from charts.info import RadarInfo
+from charts.plotly.common import NO_AXES, Figure, distinct, layout, short
 from charts.theme import Palette, with_alpha
 
 _FAINT = "rgba(134,142,150,0.22)"

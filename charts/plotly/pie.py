@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from charts.arrays import as_floats, as_plain
-from charts.figures.common import NO_AXES, Figure, distinct, layout, short
 from charts.info import PieInfo
+from charts.plotly.common import NO_AXES, Figure, distinct, layout, short
 from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 
 from charts.arrays import as_floats, as_plain, even_step_ms, largest_of, lonely
-from charts.figures.common import Figure, around, layout, short, time_axis, value_axis
 from charts.info import LineInfo
+from charts.plotly.common import Figure, around, layout, short, time_axis, value_axis
+from charts.styles import MOST_UNIFIED, dash_styles
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for
-
-_DASHES = ("solid", "dot", "dashdot", "longdash")
-_MOST_UNIFIED = 12  # a hover label with more lines than this is taller than the chart
 
 
 def line_figure(info: LineInfo, palette: Palette) -> Figure:
@@ -31,7 +29,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     step_ms = even_step_ms(info.x_ms)
     first_ms = int(info.x_ms[0]) if len(info.x_ms) else 0
     moments = {"x0": first_ms, "dx": step_ms} if step_ms else {"x": [int(moment) for moment in info.x_ms]}
-    unified = len(info.lines) <= _MOST_UNIFIED
+    unified = len(info.lines) <= MOST_UNIFIED
     value = f"%{{y:{scale.hover_format}}}{scale.suffix}"
     hover = value if unified else f"<b>%{{fullData.name}}: {value}</b><br>%{{x}}<extra></extra>"
 
@@ -82,16 +80,3 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
 
 def _dots(tone: str, alone: list[bool]) -> dict[str, Any]:
     return {"color": tone, "opacity": 1, "line": {"width": 0}, "size": [6 if dot else 0 for dot in alone]}
-
-
-def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:
-    """Return each line's dash style: lines of different keys that must share a tone differ by it."""
-    seen: dict[str, list[str]] = {}
-    styles = []
-    for line in info.lines:
-        key = line.colour_key or line.name
-        sharing = seen.setdefault(tones[key], [])
-        if key not in sharing:
-            sharing.append(key)
-        styles.append("dash" if line.dash else _DASHES[sharing.index(key) % len(_DASHES)])
-    return styles

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from charts.arrays import as_floats, as_plain, largest_of
-from charts.figures.common import LONGEST_LABEL, Figure, axis_title, category_axis, layout, safe, short, value_axis
 from charts.info import ACCENT_KEY, BarInfo
+from charts.plotly.common import LONGEST_LABEL, Figure, axis_title, category_axis, layout, safe, short, value_axis
+from charts.styles import MOST_LABELLED
 from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 
-_MOST_LABELLED = 60  # more numbers than this side by side are noise
 _FEWEST_SLOTS = 4
 
 
@@ -32,7 +32,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     names = [safe(name) for name in info.categories]
     along, across = ("x", "y") if info.horizontal else ("y", "x")
     label_unit = "" if is_word(info.unit) else info.unit  # the axis says the word; on every bar it would be noise
-    labelled = rows.size <= _MOST_LABELLED
+    labelled = rows.size <= MOST_LABELLED
 
     data: list[dict[str, Any]] = []
     for index, (name, values) in enumerate(series):

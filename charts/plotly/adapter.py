@@ -8,15 +8,6 @@ from dash import dcc
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter, Drawing
-from charts.figures.bar import bar_figure
-from charts.figures.common import safe
-from charts.figures.heatmap import heatmap_figure
-from charts.figures.histogram import histogram_figure
-from charts.figures.line import line_figure
-from charts.figures.pie import pie_figure
-from charts.figures.radar import radar_figure
-from charts.figures.scatter import scatter_figure
-from charts.figures.timeline import timeline_figure
 from charts.info import (
     BarInfo,
     HeatmapInfo,
@@ -27,6 +18,15 @@ from charts.info import (
     ScatterInfo,
     TimelineInfo,
 )
+from charts.plotly.bar import bar_figure
+from charts.plotly.common import safe
+from charts.plotly.heatmap import heatmap_figure
+from charts.plotly.histogram import histogram_figure
+from charts.plotly.line import line_figure
+from charts.plotly.pie import pie_figure
+from charts.plotly.radar import radar_figure
+from charts.plotly.scatter import scatter_figure
+from charts.plotly.timeline import timeline_figure
 
 # No tool bar: downloads are in the card's own menu, zooming is dragging, a double click resets.
 _CONFIG: dict[str, Any] = {

@@ -1,0 +1,42 @@
+"""Decisions about lines and marks that every adapter takes alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from charts.arrays import Floats, largest_of
+from charts.info import LineInfo
+
+MOST_UNIFIED = 12  # a hover label with more lines than this is taller than the chart
+MOST_NAMED = 12  # names beside more bubbles would cover each other
+MOST_LABELLED = 60  # more numbers than this side by side are noise
+
+_DASHES = ("solid", "dot", "dashdot", "longdash")
+_LARGEST_PX = 38.0
+_SMALLEST_PX = 8.0
+
+
+def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:
+    """Return each line's dash style ("solid", "dot", ...): lines of different keys that share a tone differ by it."""
+    seen: dict[str, list[str]] = {}
+    styles = []
+    for line in info.lines:
+        key = line.colour_key or line.name
+        sharing = seen.setdefault(tones[key], [])
+        if key not in sharing:
+            sharing.append(key)
+        styles.append("dash" if line.dash else _DASHES[sharing.index(key) % len(_DASHES)])
+    return styles
+
+
+def diameters_px(sizes: Floats) -> Floats:
+    """Return bubble diameters in pixels: area in proportion to size, but never too small to hit.
+
+    Args:
+        sizes: float64, NaN for the smallest bubble.
+    """
+    largest = largest_of(sizes)
+    if not largest > 0:
+        return np.full(sizes.shape, _SMALLEST_PX + 4)
+    share = np.sqrt(np.nan_to_num(sizes, nan=0.0).clip(min=0.0) / largest)
+    return np.maximum(share * _LARGEST_PX, _SMALLEST_PX)
