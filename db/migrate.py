@@ -103,6 +103,7 @@ def _alone(engine: Engine) -> Iterator[Connection]:
         try:
             plain.commit()
             yield plain
+            plain.commit()  # MySQL commits each DDL statement, but not the note of the revision after the last one
         finally:
             if not plain.invalidated:
                 plain.rollback()

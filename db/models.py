@@ -9,8 +9,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
 _Id = BigInteger().with_variant(Integer(), "sqlite")
-# 64 KiB are too few for the sketch of a very varied day on MySQL's BLOB.
-_Sketch = LargeBinary(1 << 20)
 
 
 class Base(DeclarativeBase):
@@ -95,8 +93,8 @@ class Aggregates:
     total_retries: Mapped[int] = mapped_column(BigInteger)
     last_recorded_at: Mapped[int] = mapped_column(BigInteger)
     last_success_at: Mapped[int | None] = mapped_column(BigInteger)
-    navigation_sketch: Mapped[bytes] = mapped_column(_Sketch)  # db.sketch: mergeable distribution of durations
-    scrape_sketch: Mapped[bytes] = mapped_column(_Sketch)
+    navigation_sketch: Mapped[bytes] = mapped_column(LargeBinary)  # db.sketch: mergeable distribution of durations
+    scrape_sketch: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class Percentiles:

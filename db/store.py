@@ -17,6 +17,7 @@ from collector.errors import SinkRefused, SinkUnavailable
 from collector.events import Metric, SchedulerRun
 from collector.sinks import Batch, Delivery, Rejection
 from db.clock import now_ms
+from db.engine import begin_writing
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
 from db.health import HealthTracker, StoreHealth
 from db.retention import cleanup, generate_daily_summary
@@ -240,10 +241,10 @@ class Store:
 
     def _transact(self, batch: Batch, insert: Callable[[Connection], _Stored]) -> _Stored:
         """Store the batch's id and whatever `insert` stores, together or not at all."""
-        with self._engine.connect() as plain:
-            connection = plain.execution_options(writes=True)
-            with connection.begin() as transaction:
-                claim = ("batch_id", "created_at", "accepted")
+        claim = ("batch_id", "created_at", "accepted")
+        stored: _Stored | None = None
+        try:
+            with begin_writing(self._engine) as connection:
                 try:
                     # First of all: who comes second with this id waits here until the first one has committed.
                     insert_many(
@@ -251,17 +252,17 @@ class Store:
                     )
                 except sa_exc.IntegrityError as exc:
                     raise _Duplicate from exc
-                stored = insert(connection)
-                if stored.rejected:
+                done = insert(connection)
+                if done.rejected:
                     connection.execute(
                         text("UPDATE ingest_batches SET accepted = :accepted WHERE batch_id = :batch_id"),
-                        {"accepted": len(stored.metrics), "batch_id": batch.batch_id},
+                        {"accepted": len(done.metrics), "batch_id": batch.batch_id},
                     )
-                try:
-                    transaction.commit()
-                except UNAVAILABLE:
-                    self._doubt(batch.batch_id, stored)
-                    raise
+                stored = done
+        except UNAVAILABLE:
+            if stored is not None:  # it was the commit that failed
+                self._doubt(batch.batch_id, stored)
+            raise
         with self._in_doubt_lock:
             self._in_doubt.pop(batch.batch_id, None)
         return stored

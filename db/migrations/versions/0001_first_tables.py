@@ -13,7 +13,6 @@ branch_labels = None
 depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-SKETCH = sa.LargeBinary(1 << 20)
 
 
 def upgrade() -> None:
@@ -144,8 +143,8 @@ def _aggregates() -> list[sa.Column[object]]:
         sa.Column("total_retries", sa.BigInteger(), nullable=False),
         sa.Column("last_recorded_at", sa.BigInteger(), nullable=False),
         sa.Column("last_success_at", sa.BigInteger()),
-        sa.Column("navigation_sketch", SKETCH, nullable=False),
-        sa.Column("scrape_sketch", SKETCH, nullable=False),
+        sa.Column("navigation_sketch", sa.LargeBinary(), nullable=False),
+        sa.Column("scrape_sketch", sa.LargeBinary(), nullable=False),
     ]
 
 

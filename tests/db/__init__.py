@@ -1,0 +1,1 @@
+"""Tests of the database package, each on SQLite and on MariaDB."""

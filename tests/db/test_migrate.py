@@ -1,0 +1,94 @@
+"""The schema comes from the migrations alone, and a newer one is refused."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import Engine
+
+from db.engine import begin_writing, make_engine
+from db.errors import DatabaseUnavailable, SchemaTooNew
+from db.migrate import check, current_revision, upgrade
+from db.models import Base
+from tests.servers import PrivateMariaDB, free_port
+
+
+def test_migrated_schema_equals_the_models(engine: Engine) -> None:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_upgrade_of_an_up_to_date_database_changes_nothing(engine: Engine) -> None:
+    before = current_revision(engine)
+    upgrade(engine)
+    assert current_revision(engine) == before is not None
+
+
+def test_fresh_database_has_no_revision_and_passes_the_check(database_url: str) -> None:
+    engine = make_engine(url=database_url)
+    assert current_revision(engine) is None
+    check(engine)
+    engine.dispose()
+
+
+def test_schema_from_a_newer_program_is_refused(engine: Engine) -> None:
+    with begin_writing(engine) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for refuses in (check, upgrade):
+        with pytest.raises(SchemaTooNew, match="schema 9999, newer than this program's") as caught:
+            refuses(engine)
+        assert caught.value.revision == "9999"
+
+
+def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
+    engines = [make_engine(url=database_url) for _ in range(4)]
+    start = threading.Barrier(len(engines))
+    errors: list[Exception] = []
+
+    def migrate(engine: Engine) -> None:
+        start.wait()
+        try:
+            upgrade(engine)
+        except Exception as exc:  # noqa: BLE001 - shown by the assertion below
+            errors.append(exc)
+
+    threads = [threading.Thread(target=migrate, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tables = set(inspect(engines[0]).get_table_names())
+    for engine in engines:
+        engine.dispose()
+    assert errors == []
+    assert set(Base.metadata.tables) <= tables
+
+
+def test_migration_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMariaDB) -> None:
+    mariadb.execute("CREATE DATABASE cut_off")
+    engine = make_engine(url=mariadb.url("cut_off"))
+    upgrade(engine)
+    with begin_writing(engine) as connection:
+        for statement in (
+            "DELETE FROM alembic_version",
+            "DROP TABLE rollup_state",
+            "DROP INDEX ix_page_created ON scraper_page_performance",
+        ):
+            connection.execute(text(statement))
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    engine.dispose()
+    mariadb.execute("DROP DATABASE cut_off")
+
+
+def test_migrating_an_unreachable_database_is_explained() -> None:
+    engine = make_engine(url=f"mysql://scraper:secret@127.0.0.1:{free_port()}/metrics")
+    for tries in (upgrade, check, current_revision):
+        with pytest.raises(DatabaseUnavailable, match="check that it runs"):
+            tries(engine)

@@ -1,0 +1,244 @@
+"""Private servers for tests: real MariaDB and Redis on free loopback ports, each with its own directory and process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pymysql
+
+_ENOUGH_MEMORY_BYTES = 2 << 30
+
+
+class ServerMissingError(RuntimeError):
+    """The server's program isn't installed; the text says how to install it."""
+
+
+class ServerFailedError(RuntimeError):
+    """The server didn't start; the text ends with its own last words."""
+
+
+class PrivateServer(ABC):
+    """A server process of one's own: `with PrivateX() as server`, or start, kill, start, stop."""
+
+    name = "server"
+
+    def __init__(self, *, start_timeout_s: float = 60.0) -> None:
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix=f"scrapeboard-{self.name}-", dir=_scratch()))
+        self._start_timeout_s = start_timeout_s
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> list[str]:
+        """Return the command line that runs the server in the foreground."""
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Say whether the server takes requests now."""
+
+    def prepare(self) -> None:  # noqa: B027 - most servers need nothing
+        """Make what must be there before the first start."""
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._process is not None, f"{self.name} isn't running"
+        return self._process.pid
+
+    def start(self) -> Self:
+        """Start the server on the same port and data as before, and return when it answers."""
+        assert self._process is None, f"{self.name} is running already"
+        log_path = self.directory / "server.log"
+        with log_path.open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        deadline_s = time.monotonic() + self._start_timeout_s
+        while not self.answers():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=0.05)
+                self._process = None
+            if self._process is None or time.monotonic() > deadline_s:
+                self.kill()
+                raise ServerFailedError(f"{self.name} did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
+        return self
+
+    def stop(self) -> None:
+        """End the server in order and wait for its end; nothing happens when it isn't running."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the server as a power cut would, as far as processes can; `start` brings it back."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Freeze the server: it keeps its connections and answers nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen server go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _end(self, how: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def __enter__(self) -> Self:
+        try:
+            self.prepare()
+            return self.start()
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class PrivateMariaDB(PrivateServer):
+    """A MariaDB server with an own data directory; nothing of the machine's own MariaDB is read or touched."""
+
+    name = "mariadb"
+    user = "scrapeboard"
+    password = "not-a-secret"
+
+    def prepare(self) -> None:
+        """Make the data directory."""
+        install = program("mariadb-install-db", package="mariadb-server")
+        made = subprocess.run(
+            [
+                install, "--no-defaults", f"--datadir={self.datadir}", "--auth-root-authentication-method=normal",
+                "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M", *_as_root(),
+            ],
+            capture_output=True,
+            check=False,
+        )  # fmt: skip
+        if made.returncode:
+            raise ServerFailedError(f"mariadb-install-db failed:\n{(made.stdout + made.stderr).decode()[-2000:]}")
+        self.init_file.write_text(
+            f"CREATE USER IF NOT EXISTS {self.user}@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
+            f"GRANT ALL ON *.* TO {self.user}@'127.0.0.1';\n"
+        )
+
+    def command(self) -> list[str]:
+        """Return the command line: little memory, and every commit written to the log before it is answered."""
+        return [
+            program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
+            f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
+            "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
+            "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=256M",
+            "--performance-schema=OFF", "--max-connections=200", *_as_root(),
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        """Say whether the test user can log in."""
+        try:
+            self.execute()
+        except pymysql.err.OperationalError:
+            return False
+        return True
+
+    def execute(self, *statements: str) -> list[tuple[object, ...]]:
+        """Run statements as the test user, outside of any database, and return the rows of the last one."""
+        connection = pymysql.connect(
+            host="127.0.0.1", port=self.port, user=self.user, password=self.password, autocommit=True, connect_timeout=5
+        )
+        rows: list[tuple[object, ...]] = []
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+                rows = list(cursor.fetchall())
+        return rows
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database on this server, as a user would write it."""
+        return f"mysql://{self.user}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    @property
+    def datadir(self) -> Path:
+        """Where the data is."""
+        return self.directory / "data"
+
+    @property
+    def init_file(self) -> Path:
+        """The statements that the server runs at every start."""
+        return self.directory / "init.sql"
+
+    @property
+    def socket(self) -> Path:
+        """The unix socket of the server."""
+        return self.directory / "socket"
+
+
+class PrivateRedis(PrivateServer):
+    """A Redis server that keeps nothing on disk."""
+
+    name = "redis"
+
+    def command(self) -> list[str]:
+        """Return the command line."""
+        return [
+            program("redis-server", package="redis-server"), "--port", str(self.port), "--bind", "127.0.0.1",
+            "--save", "", "--appendonly", "no", "--dir", str(self.directory),
+        ]  # fmt: skip
+
+    def answers(self) -> bool:
+        """Say whether it answers a PING."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(16).startswith(b"+PONG")
+        except OSError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """The server's URL."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def program(name: str, *, package: str) -> str:
+    """Return the path of an installed program, also from the directories that only root has in its PATH."""
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    if found is None:
+        raise ServerMissingError(f"{name} is not installed, and the tests need it: apt-get install {package}")
+    return found
+
+
+def _as_root() -> list[str]:
+    return ["--user=root"] if os.geteuid() == 0 else []
+
+
+def _scratch() -> str | None:
+    # In memory where there is room: a sync costs nothing there, and killing the process loses nothing either.
+    memory = Path("/dev/shm")
+    if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ENOUGH_MEMORY_BYTES:
+        return str(memory)
+    return None
