@@ -85,7 +85,9 @@ def _list_operations(old: list[Json], new: list[Json], location: list[str | int]
     """Tables grow at the top and lose at the end, series the other way round: both are shifts."""
     for shift in range(1, min(MAX_SHIFT, len(old), len(new)) + 1):
         kept = len(new) - shift
-        if kept > 0 and len(old) >= kept and new[shift:] == old[:kept]:  # moved down: prepend, cut the end
+        if kept < shift:
+            break  # so little stays that it is no shift
+        if len(old) >= kept and new[shift:] == old[:kept]:  # moved down: prepend, cut the end
             cut = [_operation("Delete", [*location, index]) for index in range(len(old) - 1, kept - 1, -1)]
             return cut + [_operation("Prepend", location, value=value) for value in reversed(new[:shift])]
         if len(old) == len(new) and new[:-shift] == old[shift:]:  # moved up: cut the start, extend

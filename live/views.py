@@ -208,10 +208,10 @@ class ViewEngine:
             view.bucket = bucket
             view.numbers_dirty = view.charts_dirty = True
         now = time.monotonic()
+        status = normalise(self.pages.status(now_ms))
+        self._show(view, status)
         try:
-            self._show(view, normalise(self.pages.status(now_ms)))
             self._update(view, now, now_ms)
-            view.failed = False
         except Exception as exc:  # noqa: BLE001 - a page that can't be computed keeps what it shows, and is tried again
             self.failures += 1
             if not view.failed:
@@ -219,6 +219,8 @@ class ViewEngine:
             view.failed = True
             view.numbers_dirty = view.charts_dirty = True
             view.numbers_at_s = view.charts_at_s = now + RETRY_S
+        if not view.computed:
+            self._tell_waiting(view, status)
         self._show_next_chart(view)
         if view.computed:
             self._welcome(view)
@@ -228,19 +230,19 @@ class ViewEngine:
         if not view.computed:
             if now < view.numbers_at_s:  # it failed a moment ago
                 return
-            numbers = self._compute(self.pages.numbers, view.href, now_ms)
-            view.shown.update(numbers | self._compute(self.pages.charts, view.href, now_ms))
+            numbers = self._compute(self.pages.numbers, view, now_ms)
+            view.shown.update(numbers | self._compute(self.pages.charts, view, now_ms))
             view.numbers_at_s = view.charts_at_s = now
             view.numbers_dirty = view.charts_dirty = False
             view.computed = True
         if view.numbers_dirty and now - view.numbers_at_s >= self.numbers_interval_s:
             view.numbers_dirty = False
             view.numbers_at_s = now
-            self._show(view, self._compute(self.pages.numbers, view.href, now_ms))
+            self._show(view, self._compute(self.pages.numbers, view, now_ms))
         if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
             view.charts_dirty = False
             view.charts_at_s = now
-            charts = self._compute(self.pages.charts, view.href, now_ms)
+            charts = self._compute(self.pages.charts, view, now_ms)
             view.charts_waiting = {key: props for key, props in charts.items() if view.shown.get(key) != props}
 
     def _rest_s(self, view: LiveView) -> float:
@@ -255,12 +257,13 @@ class ViewEngine:
         return max(0.001, min(due))
 
     def _compute(
-        self, function: Callable[[str, int], Mapping[str, Mapping[str, Any]]], href: str, now_ms: int
+        self, function: Callable[[str, int], Mapping[str, Mapping[str, Any]]], view: LiveView, now_ms: int
     ) -> Content:
         start = time.perf_counter()
-        content = normalise(function(href, now_ms))
+        content = normalise(function(view.href, now_ms))
         self.compute_s += time.perf_counter() - start
         self.computed += 1
+        view.failed = False
         return content
 
     def _show_next_chart(self, view: LiveView) -> None:
@@ -283,6 +286,18 @@ class ViewEngine:
                 viewers = list(view.viewers)
             for renderer_id in viewers:
                 self.send(renderer_id, payload)
+
+    def _tell_waiting(self, view: LiveView, status: Content) -> None:
+        """Tell viewers whose page can't be computed yet what is wrong with the system."""
+        with self._wake:
+            waiting = list(view.joining)
+        for viewer in waiting:
+            known = dict(viewer.digests or {})
+            for component_id, props in status.items():
+                if known.get(component_id) != digest(props):
+                    known[component_id] = digest(props)
+                    self.send(viewer.renderer_id, frames.set_props(component_id, props))
+            viewer.digests = known
 
     def _welcome(self, view: LiveView) -> None:
         """Bring new viewers to exactly what the view shows; from then on differences are right for them."""

@@ -325,7 +325,6 @@ def test_a_client_that_stops_reading_is_told_of_the_gap_and_slows_nobody(
 ) -> None:
     live_server.hub.outbox_limit_bytes = 200_000
     stuck, reader = subscribed(connect, "robinhood"), subscribed(connect, "robinhood")
-    stuck.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     total = 0
     while live_server.hub.frames_dropped == 0:
         live_server.channel.publish([navigation(duration_ms=n) for n in range(100)])
