@@ -1,0 +1,71 @@
+"""The stat card: a label, one big number, its change against the period before, and a sparkline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from components.content import Content
+from components.numbers import Change
+
+
+def stat_numbers(id: str, value: str, change: Change, *, before: str) -> Content:
+    """Return the live texts of a card.
+
+    Args:
+        id: The card's id; its number carries it.
+        value: The number as people read it.
+        change: How it moved.
+        before: What it is compared with, for instance "the 15 minutes before".
+    """
+    spoken = f"{change.words}, compared with {before}"
+    return {
+        id: {"children": value},
+        f"{id}-change": {
+            "children": change.text,
+            "className": f"stat-change {change.mood}",
+            "title": spoken,
+            "aria-label": spoken,
+        },
+    }
+
+
+def stat_spark(id: str, src: str) -> Content:
+    """Return the live picture of a card.
+
+    Args:
+        id: The card's id.
+        src: A data URI.
+    """
+    return {f"{id}-spark": {"src": src}}
+
+
+def stat_card(id: str, label: str, content: Content, *, hint: str = "") -> Component:
+    """Build a card from what `stat_numbers` and `stat_spark` returned.
+
+    Args:
+        id: The card's id.
+        label: What the number is.
+        content: The page's content; ids that are missing in it are drawn empty.
+        hint: How the number is defined, shown on hover.
+    """
+    return html.Div(
+        [
+            html.Div(label, className="stat-label", title=hint or None),
+            html.Div(id=id, className="stat-value", **content.get(id, {})),
+            html.Div([_change(id, content), _spark(id, content)], className="stat-foot"),
+        ],
+        className="card stat",
+    )
+
+
+def _change(id: str, content: Content) -> Component:
+    props: dict[str, Any] = {"className": "stat-change flat", **content.get(f"{id}-change", {})}
+    return html.Span(id=f"{id}-change", role="img", **props)
+
+
+def _spark(id: str, content: Content) -> Component:
+    # Decoration: the chart of the same numbers has a description, so screen readers skip this.
+    return html.Img(id=f"{id}-spark", className="stat-spark", alt="", **content.get(f"{id}-spark", {}))

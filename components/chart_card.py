@@ -1,0 +1,103 @@
+"""The card around a chart: title, subtitle, the chart itself, and a menu that exports it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash_mantine_components as dmc
+import dash_vega_components as dvc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from charts.base import ChartAdapter
+from charts.info import ChartInfo
+from components.aria import aria
+from components.content import Content
+from components.icons import icon
+from components.view import View
+
+EXPORTS: Final = (
+    ("csv", "CSV, the numbers"),
+    ("png", "PNG, a picture"),
+    ("svg", "SVG, to edit"),
+    ("pdf", "PDF, to print"),
+)
+# Which component shows a drawing, told by the property that carries it: so a page's layout needs no adapter.
+_COMPONENTS: Final[dict[str, type[Component]]] = {"figure": dcc.Graph, "spec": dvc.Vega}
+
+
+def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo) -> Content:
+    """Draw a chart into a page's content: its live props and those that never change.
+
+    Args:
+        id: The chart's id, also its name in `/api/export/<id>.<format>`.
+        adapter: Who draws.
+        info: What to draw.
+    """
+    component = adapter.to_component(adapter.draw(info), id=id)
+    props = {name: getattr(component, name) for name in component._prop_names if hasattr(component, name)}
+    del props["id"]
+    return {id: props, f"{id}-title": {"children": info.title}, f"{id}-words": {"children": info.description}}
+
+
+def chart(id: str, props: dict[str, Any]) -> Component:
+    """Build the component that shows a drawing.
+
+    Args:
+        id: Its id.
+        props: What `chart_content` put under this id.
+
+    Raises:
+        KeyError: No known component carries these props.
+    """
+    carrier = next((name for name in _COMPONENTS if name in props), None)
+    if carrier is None:
+        raise KeyError(f"chart {id!r} has none of the properties {sorted(_COMPONENTS)}")
+    return _COMPONENTS[carrier](id=id, **props)
+
+
+def chart_card(
+    id: str, view: View, content: Content, *, subtitle: str = "", wide: bool = False, tall: bool = False
+) -> Component:
+    """Build the card of a chart.
+
+    Args:
+        id: The chart's id.
+        view: Decides what the menu's links export.
+        content: The page's content with what `chart_content` returned.
+        subtitle: A line that says what is drawn.
+        wide: Whether the card takes the page's full width.
+        tall: Whether the chart is twice as high.
+    """
+    title = html.H2(id=f"{id}-title", className="card-title", **content.get(f"{id}-title", {}))
+    words = html.P(id=f"{id}-words", className="visually-hidden", **content.get(f"{id}-words", {}))
+    heading = [title, words, *([html.P(subtitle, className="card-subtitle")] if subtitle else [])]
+    body = chart(id, content[id]) if id in content else html.Div(className="skeleton")
+    return html.Section(
+        [
+            html.Div([html.Div(heading), export_menu(id, view)], className="card-head"),
+            html.Div(body, className="chart-box chart-tall" if tall else "chart-box"),
+        ],
+        className="card card-wide" if wide else "card",
+    )
+
+
+def export_menu(name: str, view: View) -> Component:
+    """Build the menu whose links download a chart.
+
+    Args:
+        name: The chart's name.
+        view: What the page shows; its query string goes into the links.
+    """
+    items = [
+        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{view.search()}", target="_blank", refresh=True)
+        for ending, title in EXPORTS
+    ]
+    button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label="Export this chart"))
+    menu: Component = dmc.Menu(
+        [dmc.MenuTarget(button), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
+        position="bottom-end",
+        shadow="md",
+        withinPortal=True,
+    )
+    return menu

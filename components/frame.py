@@ -1,0 +1,61 @@
+"""What every page has around its own content: heading, notice, empty state, and the body that an empty state hides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from components.content import Content
+from components.empty import AWAY, notice_props
+from components.timerange import describe
+from components.view import View
+
+
+def frame_content(name: str, view: View, now_ms: int, empty: dict[str, Any] | None = None) -> Content:
+    """Return the live props of a page's frame.
+
+    Args:
+        name: The page's name, prefix of its ids.
+        view: What is asked for; its problems become the notice.
+        now_ms: The moment, epoch milliseconds.
+        empty: The empty state's props, or None when there is data to show.
+    """
+    return {
+        f"{name}-notice": notice_props(view.problems_at(now_ms)),
+        f"{name}-empty": empty or AWAY,
+        f"{name}-body": {"className": "page-body" if empty is None else "page-body page-body-away"},
+    }
+
+
+def frame(
+    name: str, title: str | Component, view: View, content: Content, body: Sequence[Component], *, subtitle: str = ""
+) -> Component:
+    """Build a page's skeleton.
+
+    Args:
+        name: The page's name.
+        title: Its heading.
+        view: Its range is said beside the heading.
+        content: The page's content with what `frame_content` returned.
+        body: What the page shows when there is data.
+        subtitle: A line below the heading.
+    """
+    heading: list[Component] = [html.H1(title, className="page-title")]
+    heading.append(html.P(subtitle or describe(view.from_, view.to), className="page-subtitle"))
+    return html.Div(
+        [
+            html.Div(heading, className="page-head"),
+            html.Div(id=f"{name}-notice", role="status", **content[f"{name}-notice"]),
+            html.Div(id=f"{name}-empty", **content[f"{name}-empty"]),
+            html.Div(list(body), id=f"{name}-body", **content[f"{name}-body"]),
+        ],
+        className=f"page page-{name}",
+    )
+
+
+def grid(*cards: Component) -> Component:
+    """Lay cards out in two columns, one on a narrow window."""
+    return html.Div(list(cards), className="grid")

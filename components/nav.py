@@ -1,0 +1,70 @@
+"""The six tabs and the navigation bar that keeps range and filters when the tab changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from components.aria import aria
+from components.icons import icon
+from components.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One entry of the navigation bar.
+
+    Args:
+        name: Prefix of the ids on its page.
+        path: Where it is.
+        title: What people read.
+        icon: Name of its icon.
+    """
+
+    name: str
+    path: str
+    title: str
+    icon: str
+
+
+TABS: Final = (
+    Tab("overview", "/", "Overview", "overview"),
+    Tab("scrapers", "/scrapers", "Scrapers", "scrapers"),
+    Tab("navigation", "/navigation", "Navigation", "navigation"),
+    Tab("scraping", "/scraping", "Scraping", "scraping"),
+    Tab("scheduler", "/scheduler", "Scheduler", "scheduler"),
+    Tab("alerts", "/alerts", "Alerts", "alerts"),
+)
+
+
+def tab(name: str) -> Tab:
+    """Return a tab by its name."""
+    return next(tab for tab in TABS if tab.name == name)
+
+
+def nav(view: View) -> Component:
+    """Build the links to the tabs.
+
+    Args:
+        view: Its range and filters go into every link; its path decides which tab is marked as open.
+    """
+    links = [
+        dmc.NavLink(
+            id=f"nav-{tab.name}",
+            label=tab.title,
+            href=view.at(tab.path).href(),
+            leftSection=icon(tab.icon),
+            active=_is_open(tab, view),
+            **(aria(current="page") if _is_open(tab, view) else {}),
+        )
+        for tab in TABS
+    ]
+    return html.Nav(links, className="nav-links", **aria(label="Tabs"))
+
+
+def _is_open(tab: Tab, view: View) -> bool:
+    return view.path == tab.path or (tab.path != "/" and view.path.startswith(f"{tab.path}/"))

@@ -1,0 +1,107 @@
+"""The frame around every page: header with the live pill, navigation bar, filter bar, and the place for the page."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, ctx, dcc, html
+from dash.development.base_component import Component
+
+from components import ids
+from components.aria import aria
+from components.filters import filters
+from components.icons import icon
+from components.nav import nav
+from components.status import database_banner, live_pill
+from components.view import View
+
+KEEPALIVE_MS: Final = 5_000
+_NAVBAR: Final[dict[str, Any]] = {"width": 208, "breakpoint": "sm"}
+_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
+_THEME: Final[dict[str, Any]] = {
+    "primaryColor": "blue",
+    "primaryShade": {"light": 7, "dark": 8},
+    "fontFamily": _FONT,
+    "headings": {"fontFamily": _FONT, "fontWeight": "600"},
+    "defaultRadius": "md",
+    "cursorType": "pointer",
+    "respectReducedMotion": True,
+    "components": {"Menu": {"defaultProps": {"transitionProps": {"duration": 80}}}},
+}
+
+
+def shell() -> Component:
+    """Build the frame; the router fills `page`, `nav` and `view`, the live channel the pill and the banner."""
+    view = View()
+    frame: Component = dmc.MantineProvider(
+        [
+            dcc.Location(id=ids.URL, refresh="callback-nav"),
+            dcc.Store(id=ids.VIEW),
+            dcc.Interval(id=ids.KEEPALIVE, interval=KEEPALIVE_MS),
+            html.A("Skip to the content", href=f"#{ids.PAGE}", className="skip-link"),
+            dmc.AppShell(
+                [
+                    dmc.AppShellHeader(_header()),
+                    dmc.AppShellNavbar(html.Div(nav(view), id=ids.NAV)),
+                    dmc.AppShellMain(
+                        [
+                            html.Div(id=ids.DATABASE_BANNER, role="alert", **database_banner(None)),
+                            html.Div(filters(view, ()), id=ids.FILTER_BAR),
+                            html.Main(id=ids.PAGE, tabIndex="-1"),
+                        ]
+                    ),
+                ],
+                id=ids.APP_SHELL,
+                header={"height": 56},
+                navbar=_navbar(open=False),
+                padding=0,
+            ),
+        ],
+        defaultColorScheme="auto",
+        theme=_THEME,
+    )
+    return frame
+
+
+def register_shell_callbacks(app: Dash) -> None:
+    """Let the burger open the navigation bar on a phone, and let every change of page close it.
+
+    Args:
+        app: The app whose layout is `shell()`.
+    """
+
+    @app.callback(
+        Output(ids.APP_SHELL, "navbar"),
+        Output(ids.BURGER, "opened"),
+        Input(ids.BURGER, "opened"),
+        Input(ids.URL, "pathname"),
+        prevent_initial_call=True,
+    )
+    def open_or_close(opened: bool, _pathname: str) -> tuple[dict[str, Any], bool]:
+        wanted = bool(opened) and ctx.triggered_id == ids.BURGER
+        return _navbar(open=wanted), wanted
+
+
+def _header() -> Component:
+    return html.Div(
+        [
+            dmc.Burger(id=ids.BURGER, hiddenFrom="sm", size="sm", **aria(label="Open or close the navigation")),
+            dcc.Link([icon("logo"), html.Span("Scrapeboard")], href="/", className="brand"),
+            html.Div(className="spacer"),
+            html.Div(id=ids.LIVE_PILL, role="status", **live_pill()),
+            dmc.ColorSchemeToggle(
+                id=ids.COLOUR_SCHEME,
+                lightIcon=icon("moon"),
+                darkIcon=icon("sun"),
+                color="gray",
+                size="lg",
+                **aria(label="Switch between light and dark"),
+            ),
+        ],
+        className="header",
+    )
+
+
+def _navbar(*, open: bool) -> dict[str, Any]:
+    return {**_NAVBAR, "collapsed": {"mobile": not open}}

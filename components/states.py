@@ -1,0 +1,86 @@
+"""How a scraper is doing, judged from its figures alone: healthy, degraded, failing or silent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from components.tables import Mood, Status
+from components.timerange import MINUTE_MS
+from db.results import IntArray, SourceStats, TimeRange
+
+StateName = Literal["healthy", "degraded", "failing", "silent"]
+
+HEALTHY_FROM_PERCENT: Final = 90.0
+FAILING_BELOW_PERCENT: Final = 50.0
+SILENT_AFTER_PAUSES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A judgement.
+
+    Args:
+        name: The word for it.
+        symbol: A mark that tells it without colour.
+        mood: How it is coloured.
+    """
+
+    name: StateName
+    symbol: str
+    mood: Mood
+
+    @property
+    def status(self) -> Status:
+        """The same as a table's cell."""
+        return Status(self.mood, f"{self.symbol} {self.name}")
+
+
+HEALTHY: Final = State("healthy", "✓", "ok")
+DEGRADED: Final = State("degraded", "▲", "warn")
+FAILING: Final = State("failing", "✕", "bad")
+SILENT: Final = State("silent", "◌", "warn")
+
+
+def state_of(stats: SourceStats, range: TimeRange) -> State:
+    """Judge a scraper over a range.
+
+    Silent goes first: a scraper that says nothing has no success rate worth telling.
+
+    Args:
+        stats: Its figures over the range.
+        range: The range; "now" is its end.
+    """
+    if is_silent(stats, range):
+        return SILENT
+    rate = stats.totals.success_rate
+    if rate is None or rate >= HEALTHY_FROM_PERCENT:
+        return HEALTHY
+    return DEGRADED if rate >= FAILING_BELOW_PERCENT else FAILING
+
+
+def is_silent(stats: SourceStats, range: TimeRange) -> bool:
+    """Return whether a scraper has been quiet for more than three times its usual longest pause."""
+    return range.end_ms - stats.last_seen_ms > SILENT_AFTER_PAUSES * usual_pause_ms(stats.counts, range.bucket_ms)
+
+
+def usual_pause_ms(counts: IntArray, bucket_ms: int) -> int:
+    """Return the longest time without data that is normal for a scraper.
+
+    Scrapers work in bursts: a mean interval would call every pause between two bursts a silence. The quiet time before
+    its first metric of the range counts as a pause too, or one lonely burst would be called silent at once.
+
+    Args:
+        counts: Metrics per bucket, int64[n].
+        bucket_ms: Length of a bucket in milliseconds.
+
+    Returns:
+        Milliseconds; at least a minute and at least a bucket.
+    """
+    busy = np.flatnonzero(counts)
+    if not busy.size:
+        return max(bucket_ms * len(counts), MINUTE_MS)
+    longest = int(max(busy[0], np.diff(busy).max(initial=0)))
+    return max(longest * bucket_ms, bucket_ms, MINUTE_MS)

@@ -1,0 +1,179 @@
+"""Tables that live updates can afford: one component each, rows as plain JSON texts, columns styled by class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import dash_mantine_components as dmc
+from dash import html
+from dash.development.base_component import Component
+
+from components.aria import aria
+from components.numbers import NOTHING, clock, count, duration
+from db.results import Event
+
+Mood = Literal["ok", "warn", "bad"]
+ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
+
+# A status is three cells of which two are empty; the stylesheet hides empty ones and colours each place. That is how
+# a plain-text table tells good from bad by symbol, word and colour without a component per cell.
+_MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
+_LONGEST_TEXT: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        title: Its heading.
+        kind: `text`, `number` (right-aligned), `time`, `status` (a `Status` per row), `name` or `clip` (long texts are cut
+            to the column's width and shown whole when the pointer rests on them).
+    """
+
+    title: str
+    kind: ColumnKind = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A judgement in a cell: a symbol and a word, coloured by mood."""
+
+    mood: Mood
+    text: str
+
+
+OK: Final = Status("ok", "✓ ok")
+FAILED: Final = Status("bad", "✕ failed")
+
+EVENT_COLUMNS: Final = (
+    Column("Time (UTC)", "time"),
+    Column("Source", "name"),
+    Column("Kind"),
+    Column("Status", "status"),
+    Column("Duration", "number"),
+    Column("Items", "number"),
+    Column("Page", "clip"),
+    Column("Error", "clip"),
+)
+
+
+def table_props(columns: Sequence[Column], rows: Sequence[Sequence[str | Status]]) -> dict[str, Any]:
+    """Return the live props of a table.
+
+    Args:
+        columns: c columns.
+        rows: Rows of c cells.
+    """
+    return {"data": {"head": [column.title for column in columns], "body": [_body_row(row) for row in rows]}}
+
+
+def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640) -> Component:
+    """Build a table that scrolls inside its card when the window is narrow.
+
+    Args:
+        id: Its id.
+        columns: The columns that `props` was made with.
+        props: What `table_props` returned.
+        min_width_px: Below this width it scrolls sideways.
+    """
+    return html.Div(
+        dmc.Table(
+            id=id,
+            className=f"table {_classes(columns)}",
+            tabularNums=True,
+            highlightOnHover=True,
+            stickyHeader=True,
+            verticalSpacing=6,
+            horizontalSpacing=12,
+            style={"minWidth": min_width_px},
+            **props,
+        ),
+        className="table-scroll",
+        tabIndex="0",
+        role="region",
+        **aria(label="Table, scrollable"),
+    )
+
+
+def table_card(title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False) -> Component:
+    """Put a table into a card with a heading.
+
+    Args:
+        title: The heading.
+        body: The table, and what stands above or below it.
+        subtitle: A line that says what the rows are.
+        wide: Whether the card takes the page's full width.
+    """
+    heading: list[Component] = [html.H2(title, className="card-title")]
+    if subtitle:
+        heading.append(html.P(subtitle, className="card-subtitle"))
+    return html.Section(
+        [html.Div(heading, className="card-head"), *(body if isinstance(body, list) else [body])],
+        className="card card-wide" if wide else "card",
+    )
+
+
+def event_rows(events: Sequence[Event], *, span_ms: int) -> list[list[str | Status]]:
+    """Turn events into rows for `EVENT_COLUMNS`.
+
+    Args:
+        events: Newest first.
+        span_ms: Length of the range that the page shows; decides whether a time needs its day.
+    """
+    return [
+        [
+            clock(event.recorded_at_ms, span_ms=span_ms),
+            event.source,
+            event.kind if event.kind != "scheduler" else "scheduler run",
+            event_status(event),
+            duration(event.duration_ms),
+            NOTHING if event.items is None else count(event.items),
+            short_url(event.url or ""),
+            one_line(event.error or ""),
+        ]
+        for event in events
+    ]
+
+
+def event_status(event: Event) -> Status:
+    """Say how an event went: its outcome or HTTP status when that tells more than ok or failed."""
+    detail = event.outcome if event.kind == "scrape" and event.outcome not in (None, "ok") else event.status_code
+    if event.success:
+        retries = event.retry_count or 0
+        return OK if not retries else Status("warn", f"✓ ok, {retries} {'retry' if retries == 1 else 'retries'}")
+    return Status("bad", f"✕ {detail}") if detail is not None else FAILED
+
+
+def short_url(url: str) -> str:
+    """Leave out what every URL starts with; the column's width cuts the rest."""
+    return one_line(url.removeprefix("https://"))
+
+
+def one_line(text: str) -> str:
+    """Fold white space, and cut what no one reads in a table."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= _LONGEST_TEXT else folded[: _LONGEST_TEXT - 1] + "…"
+
+
+def _body_row(row: Sequence[str | Status]) -> list[str]:
+    cells: list[str] = []
+    for cell in row:
+        if isinstance(cell, Status):
+            cells.extend(cell.text if cell.mood == mood else "" for mood in _MOODS)
+        else:
+            cells.append(cell)
+    return cells
+
+
+def _classes(columns: Sequence[Column]) -> str:
+    """Name special columns by their place among headings (h) and among cells (c), where a status takes three."""
+    classes: list[str] = []
+    cell = 1
+    for heading, column in enumerate(columns, 1):
+        if column.kind != "text":
+            classes += [f"{column.kind}-h{heading}", f"{column.kind}-c{cell}"]
+        cell += 3 if column.kind == "status" else 1
+    return " ".join(classes)

@@ -1,0 +1,102 @@
+"""The row of stat cards that tells a fleet's, or one scraper's, totals over a range."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from charts.sparkline import sparkline
+from dash import html
+from dash.development.base_component import Component
+
+from components import infos
+from components.cards import stat_card, stat_numbers, stat_spark
+from components.content import Content
+from components.numbers import change, count, duration, percent
+from components.timerange import duration_words
+from db.results import Overview, Series, Totals
+
+
+@dataclass(frozen=True, slots=True)
+class _Card:
+    """One figure: which, how it is written, and which direction is good news."""
+
+    name: str
+    label: str
+    field: str
+    hint: str
+    kind: Literal["count", "percent", "duration"] = "count"
+    better: Literal["up", "down", "either"] = "either"
+
+    def text(self, totals: Totals) -> str:
+        return {"count": count, "percent": percent, "duration": duration}[self.kind](getattr(totals, self.field))
+
+    def values(self, series: Series) -> Any:
+        return infos.success_rate_series(series) if self.field == "success_rate" else getattr(series, self.field)
+
+
+_SOURCES: Final = "sources"
+_CARDS: Final = (
+    _Card("navigations", "Navigations", "navigations", "Loads of a page, retries included in each"),
+    _Card("scrapes", "Scrapes", "scrapes", "Extractions from a loaded page"),
+    _Card("success-rate", "Success rate", "success_rate", "Successful of all navigations and scrapes", "percent", "up"),
+    _Card("mean", "Mean duration", "mean_ms", "Of navigations and scrapes", "duration", "down"),
+    _Card(
+        "p95",
+        "p95 duration",
+        "p95_ms",
+        "95 of 100 navigations and scrapes were this fast or faster",
+        "duration",
+        "down",
+    ),
+    _Card("items", "Items extracted", "items", "By scrapes", "count", "up"),
+    _Card(_SOURCES, "Active scrapers", "active_sources", "Sources that reported in the range"),
+    _Card("errors", "Errors", "errors", "Failed navigations and scrapes", "count", "down"),
+)
+
+
+def totals_numbers(name: str, overview: Overview, *, one_source: bool = False) -> Content:
+    """Return the live texts of all cards.
+
+    Args:
+        name: The page's name, prefix of the cards' ids.
+        overview: The figures.
+        one_source: Whether the page is about one scraper, so that counting the active ones says nothing.
+    """
+    before = f"the {duration_words(overview.range.end_ms - overview.range.start_ms)} before"
+    content: Content = {}
+    for card in _cards(one_source):
+        now, then = getattr(overview.current, card.field), getattr(overview.previous, card.field)
+        moved = change(now, then, better=card.better, points=card.kind == "percent")
+        content.update(stat_numbers(f"{name}-{card.name}", card.text(overview.current), moved, before=before))
+    return content
+
+
+def totals_sparks(name: str, series: Series, *, one_source: bool = False) -> Content:
+    """Return the live sparklines of all cards.
+
+    Args:
+        name: The page's name.
+        series: The figures per bucket.
+        one_source: Whether the page is about one scraper.
+    """
+    content: Content = {}
+    for card in _cards(one_source):
+        content.update(stat_spark(f"{name}-{card.name}", sparkline(card.values(series), label=card.label)))
+    return content
+
+
+def totals_cards(name: str, content: Content, *, one_source: bool = False) -> Component:
+    """Build the row of cards.
+
+    Args:
+        name: The page's name.
+        content: The page's content with what the other two functions returned.
+        one_source: Whether the page is about one scraper.
+    """
+    cards = [stat_card(f"{name}-{card.name}", card.label, content, hint=card.hint) for card in _cards(one_source)]
+    return html.Div(cards, className="stats stats-seven" if one_source else "stats")
+
+
+def _cards(one_source: bool) -> tuple[_Card, ...]:
+    return tuple(card for card in _CARDS if not (one_source and card.name == _SOURCES))

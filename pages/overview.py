@@ -1,0 +1,132 @@
+"""The Overview tab: how the whole fleet is doing now."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Final
+
+from dash import html
+from dash.development.base_component import Component
+
+from charts.base import ChartAdapter
+from charts.info import ChartInfo
+from components import infos
+from components.chart_card import chart_card, chart_content
+from components.content import Content
+from components.empty import no_data
+from components.frame import frame, frame_content, grid
+from components.nav import tab
+from components.scraper_card import scraper_cards
+from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
+from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.view import View
+from db.queries import Queries
+from db.results import Totals
+from pages.page import Page, Rows, event_export
+
+_TAB: Final = tab("overview")
+MOST_EVENTS: Final = 100
+
+
+def numbers(queries: Queries, view: View, now_ms: int) -> Content:
+    """Return cards, scrapers and events.
+
+    Args:
+        queries: Who answers.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    range = view.time_range(now_ms)
+    overview = queries.overview(range, view.filter)
+    events = queries.events(range, view.filter, MOST_EVENTS)
+    empty = None if events or overview.current.count else no_data(queries, view)
+    span_ms = range.end_ms - range.start_ms
+    return {
+        **frame_content("overview", view, now_ms, empty),
+        **totals_numbers("overview", overview),
+        "overview-scrapers": {"children": scraper_cards(overview.sources, range, view)},
+        "overview-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
+    }
+
+
+def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
+    """Return the charts, then the cards' sparklines.
+
+    Args:
+        queries: Who answers.
+        adapter: Who draws.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    overview = queries.overview(view.time_range(now_ms), view.filter)
+    adapter.know_sources(queries.source_names())
+    return {
+        **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
+        **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
+        **totals_sparks("overview", overview.series),
+    }
+
+
+def layout(view: View, content: Content) -> Component:
+    """Build the page.
+
+    Args:
+        view: Range and filters.
+        content: What `numbers` and `charts` returned.
+    """
+    events = table("overview-events", EVENT_COLUMNS, content["overview-events"], min_width_px=860)
+    scrapers = html.Div(id="overview-scrapers", className="scrapers", **content["overview-scrapers"])
+    return frame(
+        "overview",
+        _TAB.title,
+        view,
+        content,
+        [
+            totals_cards("overview", content),
+            grid(
+                chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
+                chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
+            ),
+            html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
+            table_card(
+                "Latest events", events, subtitle=f"The last {MOST_EVENTS} of the range, newest first", wide=True
+            ),
+        ],
+    )
+
+
+def _throughput(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    overview = queries.overview(view.time_range(now_ms), view.filter)
+    return infos.throughput(overview.throughput, overview.range)
+
+
+def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return infos.success_rates(queries.sources(view.time_range(now_ms), view.filter))
+
+
+def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
+    overview = queries.overview(view.time_range(now_ms), view.filter)
+    fields = [*(field for field in Totals.__dataclass_fields__), "success_rate"]
+    return Rows(
+        ("figure", "range", "period before"),
+        tuple((field, getattr(overview.current, field), getattr(overview.previous, field)) for field in fields),
+    )
+
+
+PAGE: Final = Page(
+    name=_TAB.name,
+    path=_TAB.path,
+    title=_TAB.title,
+    icon=_TAB.icon,
+    layout=layout,
+    numbers=numbers,
+    charts=charts,
+    exports=MappingProxyType(
+        {
+            "overview-throughput": _throughput,
+            "overview-success": _success,
+            "overview-totals": _totals,
+            "overview-events": event_export,
+        }
+    ),
+)

@@ -1,0 +1,159 @@
+"""The page of one scraper: its figures, durations, errors, slowest pages and latest events."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from charts.base import ChartAdapter
+from charts.info import ChartInfo
+from components import infos
+from components.chart_card import chart_card, chart_content
+from components.content import Content
+from components.empty import no_data
+from components.frame import frame, frame_content, grid
+from components.nav import tab
+from components.states import state_of
+from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
+from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
+from components.view import View, source_of
+from db.queries import Queries
+from db.results import Overview
+from pages.page import Export, Page, Rows, error_rows, event_export, url_rows
+
+_TAB: Final = tab("scrapers")
+_MOST_EVENTS: Final = 50
+_MOST_URLS: Final = 10
+
+
+def numbers(queries: Queries, view: View, now_ms: int) -> Content:
+    """Return cards and tables of the scraper that the path names.
+
+    Args:
+        queries: Who answers.
+        view: Its path names the scraper; its own choice of sources is ignored.
+        now_ms: The moment, epoch milliseconds.
+    """
+    asked = _only(view)
+    range = view.time_range(now_ms)
+    span_ms = range.end_ms - range.start_ms
+    overview = queries.overview(range, asked.filter)
+    events = queries.events(range, asked.filter, _MOST_EVENTS)
+    empty = None if overview.current.count or events else no_data(queries, replace(view, sources=()))
+    return {
+        **frame_content("scraper", view, now_ms, empty),
+        **totals_numbers("scraper", overview, one_source=True),
+        "scraper-state": _state(overview),
+        "scraper-errors": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
+        "scraper-slowest": url_props(
+            queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS), span_ms=span_ms
+        ),
+        "scraper-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
+    }
+
+
+def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
+    """Return the charts of the scraper that the path names.
+
+    Args:
+        queries: Who answers.
+        adapter: Who draws.
+        view: Its path names the scraper.
+        now_ms: The moment, epoch milliseconds.
+    """
+    overview = queries.overview(view.time_range(now_ms), _only(view).filter)
+    return {
+        **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
+        **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
+        **totals_sparks("scraper", overview.series, one_source=True),
+    }
+
+
+def layout(view: View, content: Content) -> Component:
+    """Build the page.
+
+    Args:
+        view: Its path names the scraper.
+        content: What `numbers` and `charts` returned.
+    """
+    source = source_of(view.path)
+    crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
+    errors = table("scraper-errors", ERROR_COLUMNS, content["scraper-errors"], min_width_px=420)
+    slowest = table("scraper-slowest", URL_COLUMNS, content["scraper-slowest"], min_width_px=720)
+    events = table("scraper-events", EVENT_COLUMNS, content["scraper-events"], min_width_px=860)
+    return frame(
+        "scraper",
+        crumb,
+        view,
+        content,
+        [
+            html.P(id="scraper-state", **content["scraper-state"]),
+            totals_cards("scraper", content, one_source=True),
+            grid(
+                chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
+                chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
+                table_card("Errors", errors, subtitle="By error text, most frequent first"),
+                table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
+            ),
+            table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),
+        ],
+    )
+
+
+def _only(view: View) -> View:
+    return replace(view, sources=(source_of(view.path),))
+
+
+def _state(overview: Overview) -> dict[str, str]:
+    if not overview.sources:
+        return {"children": "", "className": "state"}
+    state = state_of(overview.sources[0], overview.range)
+    return {"children": state.status.text, "className": f"state {state.mood}"}
+
+
+def _navigation(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms)
+    series = queries.duration_trend(range, _only(view).filter, "navigation")
+    return infos.duration_trend(series, range, what="Navigation")
+
+
+def _scrape(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms)
+    return infos.duration_trend(queries.duration_trend(range, _only(view).filter, "scrape"), range, what="Scrape")
+
+
+def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
+    return error_rows(queries.errors_by_kind(view.time_range(now_ms), _only(view).filter))
+
+
+def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
+    return url_rows(queries.slowest_urls(view.time_range(now_ms), _only(view).filter, "navigation", 1_000))
+
+
+def _events(queries: Queries, view: View, now_ms: int) -> Rows:
+    return event_export(queries, _only(view), now_ms)
+
+
+_EXPORTS: Final[dict[str, Export]] = {
+    "scraper-navigation": _navigation,
+    "scraper-scrape": _scrape,
+    "scraper-errors": _errors,
+    "scraper-slowest": _slowest,
+    "scraper-events": _events,
+}
+
+PAGE: Final = Page(
+    name="scraper",
+    path="/scrapers/",
+    title="Scraper",
+    icon=_TAB.icon,
+    layout=layout,
+    numbers=numbers,
+    charts=charts,
+    exports=MappingProxyType(_EXPORTS),
+)

@@ -1,0 +1,312 @@
+"""Queries without a database: plain Python over lists of events and runs, slow and obviously right."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from db.queries import Queries
+from db.results import (
+    DailyRow,
+    ErrorGroup,
+    Event,
+    Filter,
+    FloatArray,
+    IntArray,
+    Kind,
+    Overview,
+    SchedulerRunRow,
+    SchedulerStats,
+    Series,
+    SourceStats,
+    TimeRange,
+    Totals,
+    UrlStats,
+)
+
+NOW_MS = 1_795_300_325_000  # 2026-11-22 00:32:05 UTC
+
+
+class MemoryQueries(Queries):
+    """Answers from what it was given; `asked` counts how often each question came."""
+
+    def __init__(self, events: Sequence[Event] = (), runs: Sequence[SchedulerRunRow] = ()) -> None:
+        self.all = sorted(events, key=lambda event: event.recorded_at_ms)
+        self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
+        self.asked: Counter[str] = Counter()
+
+    def overview(self, range: TimeRange, filter: Filter = Filter()) -> Overview:
+        self.asked["overview"] += 1
+        events = self._events(range, filter)
+        sources = self.sources(range, filter)
+        return Overview(
+            range=range,
+            current=totals(events),
+            previous=totals(self._events(range.before(), filter)),
+            series=series(events, range),
+            sources=sources,
+            throughput={stats.source: stats.counts for stats in sources},
+        )
+
+    def sources(self, range: TimeRange, filter: Filter = Filter()) -> tuple[SourceStats, ...]:
+        found = []
+        for source, events in sorted(_by(self._events(range, filter), "source").items()):
+            summed = totals(events)
+            ok = [event.recorded_at_ms for event in events if event.success]
+            per_bucket = series(events, range)
+            found.append(
+                SourceStats(
+                    source=source,
+                    totals=summed,
+                    last_seen_ms=max(event.recorded_at_ms for event in events),
+                    last_ok_ms=max(ok, default=None),
+                    items_per_min=summed.items / ((range.end_ms - range.start_ms) / 60_000),
+                    counts=per_bucket.navigations + per_bucket.scrapes,
+                )
+            )
+        return tuple(found)
+
+    def source_series(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, Series]:
+        return {source: series(events, range) for source, events in _by(self._events(range, filter), "source").items()}
+
+    def source_names(self) -> tuple[str, ...]:
+        return tuple(sorted({event.source for event in self.all}))
+
+    def duration_trend(self, range: TimeRange, filter: Filter, kind: Kind) -> Series:
+        return series(self._events(range, filter, kind), range)
+
+    def duration_histogram(
+        self, range: TimeRange, filter: Filter, kind: Kind, bins: int = 40
+    ) -> tuple[FloatArray, IntArray]:
+        durations = [event.duration_ms for event in self._events(range, filter, kind)]
+        counts, edges = np.histogram(durations, bins=bins)
+        return edges.astype(np.float64), counts.astype(np.int64)
+
+    def errors_by_kind(self, range: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[ErrorGroup, ...]:
+        failed = [event for event in self._events(range, filter, kind) if not event.success]
+        groups: dict[str, list[Event]] = defaultdict(list)
+        for event in failed:
+            groups[event.error or ""].append(event)
+        found = [ErrorGroup(text, len(group), group[-1].recorded_at_ms) for text, group in groups.items()]
+        return tuple(sorted(found, key=lambda group: (-group.failures, group.error)))
+
+    def slowest_urls(self, range: TimeRange, filter: Filter, kind: Kind, limit: int = 20) -> tuple[UrlStats, ...]:
+        groups: dict[tuple[str, str], list[Event]] = defaultdict(list)
+        for event in self._events(range, filter, kind):
+            groups[event.url or "", event.source].append(event)
+        found = [
+            UrlStats(
+                url=url,
+                source=source,
+                count=len(group),
+                errors=sum(not event.success for event in group),
+                items=sum(event.items or 0 for event in group),
+                mean_ms=sum(event.duration_ms for event in group) / len(group),
+                max_ms=max(event.duration_ms for event in group),
+                last_seen_ms=group[-1].recorded_at_ms,
+            )
+            for (url, source), group in groups.items()
+        ]
+        return tuple(sorted(found, key=lambda url: -url.mean_ms)[:limit])
+
+    def outcomes(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, int]:
+        scrapes = self._events(range, filter, "scrape")
+        return Counter(event.outcome or ("ok" if event.success else "failed") for event in scrapes)
+
+    def events(self, range: TimeRange | None, filter: Filter = Filter(), limit: int = 100) -> tuple[Event, ...]:
+        pages = self.all if range is None else self._events(range, filter)
+        runs = [
+            Event(
+                id=run.id,
+                kind="scheduler",
+                source=run.scheduler_name,
+                url=None,
+                duration_ms=run.duration_ms,
+                items=run.items,
+                retry_count=None,
+                success=run.success,
+                error=run.error,
+                status_code=None,
+                outcome=None,
+                recorded_at_ms=run.recorded_at_ms,
+            )
+            for run in self.runs
+            if range is None or (range.start_ms <= run.recorded_at_ms < range.end_ms and not filter.url_contains)
+        ]
+        both = sorted([*pages, *runs], key=lambda event: (event.recorded_at_ms, event.id), reverse=True)
+        return tuple(both[:limit])
+
+    def scheduler_runs(
+        self, range: TimeRange, filter: Filter = Filter(), limit: int = 500
+    ) -> tuple[SchedulerRunRow, ...]:
+        inside = [run for run in self.runs if range.start_ms <= run.recorded_at_ms < range.end_ms]
+        return tuple(reversed(inside))[:limit]
+
+    def scheduler_summary(self, range: TimeRange, filter: Filter = Filter()) -> tuple[SchedulerStats, ...]:
+        found = []
+        groups: dict[str, list[SchedulerRunRow]] = defaultdict(list)
+        for run in reversed(self.scheduler_runs(range, filter)):
+            groups[run.scheduler_name].append(run)
+        for name, runs in sorted(groups.items()):
+            durations = [run.duration_ms for run in runs]
+            failed = [run for run in runs if not run.success]
+            pauses = np.diff([run.start_ms for run in runs])
+            found.append(
+                SchedulerStats(
+                    scheduler_name=name,
+                    runs=len(runs),
+                    ok=len(runs) - len(failed),
+                    failed=len(failed),
+                    items=sum(run.items for run in runs),
+                    mean_ms=float(np.mean(durations)),
+                    p95_ms=float(np.quantile(durations, 0.95)),
+                    max_ms=max(durations),
+                    last_run_ms=runs[-1].recorded_at_ms,
+                    last_success=runs[-1].success,
+                    last_error=failed[-1].error if failed else None,
+                    typical_interval_ms=float(np.median(pauses)) if len(runs) >= 3 else None,
+                )
+            )
+        return tuple(found)
+
+    def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
+        return ()
+
+    def last_recorded_ms(self) -> int | None:
+        newest = [*(event.recorded_at_ms for event in self.all[-1:]), *(run.recorded_at_ms for run in self.runs[-1:])]
+        return max(newest, default=None)
+
+    def _events(self, range: TimeRange, filter: Filter, kind: Kind | None = None) -> list[Event]:
+        return [
+            event
+            for event in self.all
+            if range.start_ms <= event.recorded_at_ms < range.end_ms
+            and (kind is None or event.kind == kind)
+            and (not filter.sources or event.source in filter.sources)
+            and filter.result in ("all", "ok" if event.success else "failed")
+            and filter.url_contains.lower() in (event.url or "").lower()
+        ]
+
+
+def totals(events: Sequence[Event]) -> Totals:
+    """Sum up events."""
+    durations = np.array([event.duration_ms for event in events])
+
+    def quantile(share: float) -> float | None:
+        return float(np.quantile(durations, share)) if durations.size else None
+
+    return Totals(
+        navigations=sum(event.kind == "navigation" for event in events),
+        scrapes=sum(event.kind == "scrape" for event in events),
+        successes=sum(event.success for event in events),
+        errors=sum(not event.success for event in events),
+        items=sum(event.items or 0 for event in events),
+        active_sources=len({event.source for event in events}),
+        mean_ms=float(durations.mean()) if durations.size else None,
+        min_ms=float(durations.min()) if durations.size else None,
+        max_ms=float(durations.max()) if durations.size else None,
+        p50_ms=quantile(0.5),
+        p95_ms=quantile(0.95),
+        p99_ms=quantile(0.99),
+    )
+
+
+def series(events: Sequence[Event], range: TimeRange) -> Series:
+    """Sum up events by bucket."""
+    buckets: dict[int, list[Event]] = defaultdict(list)
+    for event in events:
+        buckets[(event.recorded_at_ms - range.start_ms) // range.bucket_ms].append(event)
+    each = [totals(buckets[place]) for place in np.arange(range.bucket_count).tolist()]
+
+    def counts(name: str) -> IntArray:
+        return np.array([getattr(one, name) for one in each], dtype=np.int64)
+
+    def durations(name: str) -> FloatArray:
+        return np.array([math.nan if getattr(one, name) is None else getattr(one, name) for one in each])
+
+    return Series(
+        bucket_ms=range.bucket_starts(),
+        **{name: counts(name) for name in ("navigations", "scrapes", "successes", "errors", "items", "active_sources")},
+        **{name: durations(name) for name in ("mean_ms", "p50_ms", "p95_ms", "p99_ms")},
+    )
+
+
+def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: int = NOW_MS) -> MemoryQueries:
+    """Invent a fleet: each source with a pace, a speed and a failure rate of its own, and three scheduler jobs."""
+    dice = random.Random(seed)
+    events: list[Event] = []
+    for source in sources:
+        pace_s, speed_ms, failing = dice.uniform(3, 20), dice.uniform(120, 900), dice.choice([0, 0.01, 0.02, 0.05, 0.25])
+        moment_ms = now_ms - hours * 3_600_000 + dice.uniform(0, 20_000)
+        while moment_ms < now_ms:
+            events += _page(dice, source, int(moment_ms), speed_ms, failing, len(events))
+            moment_ms += 1000 * pace_s * dice.expovariate(1)
+    return MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+
+
+def _page(dice: random.Random, source: str, moment_ms: int, speed_ms: float, failing: float, n: int) -> list[Event]:
+    url = f"https://www.{source.lower()[:20]}.example.com/stocks/{dice.choice('ABCDEFGH')}{dice.randrange(40)}/quote?tab=summary"
+    failed = dice.random() < failing
+    outcome = dice.choice(["empty", "blocked", "parse error"]) if dice.random() < failing else "ok"
+    error = dice.choice(["TimeoutError: page did not load within 30000 ms", "HTTP 503 Service Unavailable", "net::ERR_CONNECTION_RESET"])
+    navigation = Event(
+        id=f"p:{n}",
+        kind="navigation",
+        source=source,
+        url=url,
+        duration_ms=round(dice.lognormvariate(math.log(speed_ms), 0.5), 1),
+        items=None,
+        retry_count=1 if dice.random() < failing / 2 else 0,
+        success=not failed,
+        error=error if failed else None,
+        status_code=503 if failed and "503" in error else None if failed else 200,
+        outcome=None,
+        recorded_at_ms=moment_ms,
+    )
+    scrape = Event(
+        id=f"p:{n + 1}",
+        kind="scrape",
+        source=source,
+        url=url,
+        duration_ms=round(dice.lognormvariate(math.log(speed_ms / 6), 0.6), 1),
+        items=dice.randrange(1, 40) if outcome == "ok" else 0,
+        retry_count=None,
+        success=outcome == "ok",
+        error=None if outcome == "ok" else f"{outcome}: no table.quotes on the page",
+        status_code=None,
+        outcome=outcome,
+        recorded_at_ms=moment_ms + 400,
+    )
+    return [navigation] if failed else [navigation, scrape]
+
+
+def _runs(dice: random.Random, hours: float, now_ms: int) -> list[SchedulerRunRow]:
+    runs = []
+    for name, every_min, source in (("hourly-quotes", 5, "robinhood"), ("news-crawl", 3, None), ("cleanup", 15, None)):
+        for step in range(int(hours * 60 / every_min)):
+            failed = dice.random() < 0.08
+            runs.append(
+                SchedulerRunRow(
+                    id=f"s:{len(runs)}",
+                    scheduler_name=name,
+                    source=source,
+                    duration_ms=round(dice.lognormvariate(math.log(20_000), 0.5)),
+                    items=dice.randrange(0, 400),
+                    success=not failed,
+                    error="RuntimeError: 3 of 12 pages failed" if failed else None,
+                    recorded_at_ms=now_ms - step * every_min * 60_000 - dice.randrange(20_000),
+                    run_id=None,
+                )
+            )
+    return runs
+
+
+def _by(events: Sequence[Event], name: str) -> dict[str, list[Event]]:
+    groups: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        groups[getattr(event, name)].append(event)
+    return groups
