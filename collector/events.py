@@ -182,50 +182,138 @@ def from_wire(obj: object, *, now_ms: int) -> Metric:
     return reader(obj, now_ms)
 
 
+def make_navigation(
+    scraper_source: object,
+    url: object,
+    navigation_duration_ms: object,
+    success: object,
+    retry_count: object,
+    error: object,
+    status_code: object,
+    recorded_at_ms: object,
+    run_id: object,
+    labels: object,
+    *,
+    now_ms: int,
+) -> PageNavigation:
+    """Check the fields of a page navigation and make it; as `from_wire`, which says what is accepted."""
+    return PageNavigation(
+        fields.name(scraper_source, "scraperSource"),
+        fields.url(url),
+        fields.duration_ms(navigation_duration_ms, "navigationDurationMs"),
+        fields.flag(success, "success"),
+        fields.count(retry_count, "retryCount"),
+        None if error is None else fields.error_text(error),
+        None if status_code is None else fields.status_code(status_code),
+        fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
+        None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
+        None if labels is None else fields.labels(labels),
+    )
+
+
+def make_scrape(
+    scraper_source: object,
+    url: object,
+    scrape_duration_ms: object,
+    items_extracted: object,
+    success: object,
+    error: object,
+    data_size: object,
+    outcome: object,
+    recorded_at_ms: object,
+    run_id: object,
+    labels: object,
+    *,
+    now_ms: int,
+) -> PageScrape:
+    """Check the fields of a page scrape and make it; as `from_wire`, which says what is accepted."""
+    return PageScrape(
+        fields.name(scraper_source, "scraperSource"),
+        fields.url(url),
+        fields.duration_ms(scrape_duration_ms, "scrapeDurationMs"),
+        fields.count(items_extracted, "itemsExtracted"),
+        fields.flag(success, "success"),
+        None if error is None else fields.error_text(error),
+        fields.optional_count(data_size, "dataSize", fields.MAX_BYTES),
+        None if outcome is None else fields.short_text(outcome, "outcome", fields.MAX_OUTCOME_CHARS),
+        fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
+        None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
+        None if labels is None else fields.labels(labels),
+    )
+
+
+def make_scheduler_run(
+    scheduler_name: object,
+    execution_duration_ms: object,
+    success: object,
+    items_processed: object,
+    error: object,
+    scraper_source: object,
+    recorded_at_ms: object,
+    run_id: object,
+    *,
+    now_ms: int,
+) -> SchedulerRun:
+    """Check the fields of a scheduler run and make it; as `from_wire`, which says what is accepted."""
+    return SchedulerRun(
+        fields.name(scheduler_name, "schedulerName"),
+        fields.duration_ms(execution_duration_ms, "executionDurationMs"),
+        fields.flag(success, "success"),
+        fields.count(items_processed, "itemsProcessed"),
+        None if error is None else fields.error_text(error),
+        fields.optional_name(scraper_source, "scraperSource"),
+        fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
+        None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
+    )
+
+
 def _read_navigation(obj: dict[str, Any], now_ms: int) -> PageNavigation:
     get = obj.get
-    return PageNavigation(
-        fields.name(get("scraperSource"), "scraperSource"),
-        fields.url(get("url")),
-        fields.duration_ms(get("navigationDurationMs"), "navigationDurationMs"),
-        fields.flag(get("success", True), "success"),
-        fields.count(get("retryCount", 0), "retryCount"),
-        fields.error_text(get("error")),
-        fields.status_code(get("statusCode")),
-        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
-        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
-        fields.labels(get("labels")),
+    return make_navigation(
+        get("scraperSource"),
+        get("url"),
+        get("navigationDurationMs"),
+        get("success", True),
+        get("retryCount", 0),
+        get("error"),
+        get("statusCode"),
+        get("recordedAt"),
+        get("runId"),
+        get("labels"),
+        now_ms=now_ms,
     )
 
 
 def _read_scrape(obj: dict[str, Any], now_ms: int) -> PageScrape:
     get = obj.get
-    return PageScrape(
-        fields.name(get("scraperSource"), "scraperSource"),
-        fields.url(get("url")),
-        fields.duration_ms(get("scrapeDurationMs"), "scrapeDurationMs"),
-        fields.count(get("itemsExtracted", 0), "itemsExtracted"),
-        fields.flag(get("success", True), "success"),
-        fields.error_text(get("error")),
-        fields.optional_count(get("dataSize"), "dataSize", fields.MAX_BYTES),
-        fields.short_text(get("outcome"), "outcome", fields.MAX_OUTCOME_CHARS),
-        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
-        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
-        fields.labels(get("labels")),
+    return make_scrape(
+        get("scraperSource"),
+        get("url"),
+        get("scrapeDurationMs"),
+        get("itemsExtracted", 0),
+        get("success", True),
+        get("error"),
+        get("dataSize"),
+        get("outcome"),
+        get("recordedAt"),
+        get("runId"),
+        get("labels"),
+        now_ms=now_ms,
     )
 
 
 def _read_scheduler(obj: dict[str, Any], now_ms: int) -> SchedulerRun:
     get = obj.get
-    return SchedulerRun(
-        fields.name(get("schedulerName"), "schedulerName"),
-        fields.duration_ms(get("executionDurationMs"), "executionDurationMs"),
-        fields.flag(get("success", True), "success"),
-        fields.count(get("itemsProcessed", 0), "itemsProcessed"),
-        fields.error_text(get("error")),
-        fields.optional_name(get("scraperSource"), "scraperSource"),
-        fields.recorded_at_ms(get("recordedAt"), now_ms=now_ms),
-        fields.short_text(get("runId"), "runId", fields.MAX_RUN_ID_CHARS),
+    return make_scheduler_run(
+        get("schedulerName"),
+        get("executionDurationMs"),
+        get("success", True),
+        get("itemsProcessed", 0),
+        get("error"),
+        get("scraperSource"),
+        get("recordedAt"),
+        get("runId"),
+        now_ms=now_ms,
     )
 
 

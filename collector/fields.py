@@ -25,6 +25,15 @@ MAX_AHEAD_MS = 86_400_000  # clocks drift, but not by more than a day
 _UNSAFE = re.compile("[\0\ud800-\udfff]")
 
 
+class Unreadable:
+    """Stands for a value of a wrong type that nobody wants to hold on to or to read; no check lets it pass."""
+
+    __slots__ = ("type_name",)
+
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
+
+
 def clean(text: str) -> str:
     """Replace the characters that can't be stored or encoded (lone surrogates, NUL) by U+FFFD."""
     if text.isascii() and "\0" not in text:
@@ -177,6 +186,8 @@ def _plain_number(value: numbers.Real) -> int | float:
 
 
 def _kind(value: object) -> str:
+    if isinstance(value, Unreadable):
+        return value.type_name
     return "null" if value is None else type(value).__name__
 
 
@@ -192,4 +203,4 @@ def _shown(value: object) -> str:
         return "a far bigger or smaller one"
     if type(value) is str:
         return f"the string {clean(value[:40])!r}"
-    return type(value).__name__
+    return _kind(value)

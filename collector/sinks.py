@@ -1,9 +1,20 @@
 """Where batches go: the `Sink` protocol and its values; `HttpSink` sends them to an app."""
 
+import http.client
+import json
+import os
+import time
 from dataclasses import dataclass
-from typing import Protocol
+from email.utils import parsedate_to_datetime
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
-from collector.events import Metric
+from collector.errors import ConfigurationError, SinkRefused, SinkUnavailable
+from collector.events import Metric, to_wire
+from collector.fields import clean
+from collector.redact import redact_url
+
+_MAX_ANSWER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +61,12 @@ class Delivery:
 
 
 class Sink(Protocol):
-    """Anything that takes batches."""
+    """Anything that takes batches; one thread at a time calls it.
+
+    Two more methods are used where a sink has them: `after_fork()` is called in a child process before anything else
+    (drop what belongs to the parent), and the maintenance jobs `generate_daily_summary(date)` and
+    `cleanup_old_metrics(retention_days)`.
+    """
 
     def send(self, batch: Batch) -> Delivery:
         """Take a batch; when this returns, it is persisted.
@@ -60,3 +76,142 @@ class Sink(Protocol):
             SinkRefused: Never; the batch is dropped and counted.
         """
         ...
+
+
+class HttpSink:
+    """Sends batches to an app: `POST {url}/api/ingest`, one connection that is kept open.
+
+    One thread at a time may send. After a fork the child opens a connection of its own.
+
+    Args:
+        url: The app's address, `http://host:8050` or `https://host/prefix`.
+        token: Bearer token, when the app has one (`SCRAPEBOARD_TOKEN`).
+        timeout_s: How long connecting, sending and each wait for the answer may take, in seconds.
+
+    Raises:
+        ConfigurationError: The address or the token can't work.
+    """
+
+    def __init__(self, url: str, token: str | None = None, timeout_s: float = 10.0) -> None:
+        self._https, self._host, self._port, prefix = _parse_address(url)
+        self._path = f"{prefix}/api/ingest"
+        self._address = url
+        self._timeout_s = timeout_s
+        self._headers = {"Content-Type": "application/json", "User-Agent": "scrapeboard-collector"}
+        if token is not None:
+            if not token.isascii() or not token.isprintable() or not token.strip():
+                raise ConfigurationError("token must be printable ASCII characters")
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._connection: http.client.HTTPConnection | None = None
+        self._process_id = os.getpid()
+
+    def send(self, batch: Batch) -> Delivery:
+        """Send a batch and wait until the app has persisted it.
+
+        Raises:
+            SinkUnavailable: No connection, a time-out, 408, 425, 429, 5xx, or an answer that no app gives.
+            SinkRefused: Any other 4xx.
+        """
+        message = {"batchId": batch.batch_id, "metrics": [to_wire(metric) for metric in batch.metrics]}
+        body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        if self._process_id != os.getpid():  # forked: the inherited socket is the parent's
+            self.close()
+            self._process_id = os.getpid()
+        reused = self._connection is not None
+        try:
+            try:
+                answer = self._exchange(body)
+            except (OSError, http.client.HTTPException) as exc:
+                self.close()
+                if not reused or isinstance(exc, TimeoutError):
+                    raise
+                # A kept connection that the app closed while it was idle: no reason to wait before the next attempt.
+                answer = self._exchange(body)
+        except (OSError, http.client.HTTPException) as exc:
+            self.close()
+            raise SinkUnavailable(f"{self._address}: {type(exc).__name__}: {exc}") from exc
+        return self._read_answer(*answer)
+
+    def close(self) -> None:
+        """Close the connection; the next send opens a new one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _exchange(self, body: bytes) -> tuple[int, str | None, bytes]:
+        connection = self._connection
+        if connection is None:
+            # Looked up here: a Python that was built without ssl has no HTTPSConnection.
+            kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
+            connection = self._connection = kind(self._host, self._port, timeout=self._timeout_s)
+        connection.request("POST", self._path, body, self._headers)
+        response = connection.getresponse()
+        answer = response.read(_MAX_ANSWER_BYTES)
+        if response.read(1) or response.will_close:  # the read also lets http.client see the end of a chunked answer
+            self.close()
+        return response.status, response.getheader("Retry-After"), answer
+
+    def _read_answer(self, status: int, retry_after: str | None, body: bytes) -> Delivery:
+        try:
+            answer = json.loads(body)
+        except (ValueError, RecursionError):  # ValueError: also bytes that are no UTF-8
+            answer = None
+        said = answer if isinstance(answer, dict) else {}
+        if status in (200, 202) and isinstance(said.get("accepted"), int):
+            return Delivery(said["accepted"], said.get("duplicate") is True)
+        if status == 422 and isinstance(said.get("accepted"), int) and isinstance(said.get("rejected"), list):
+            return Delivery(said["accepted"], False, tuple(_read_rejection(item) for item in said["rejected"]))
+        reason = f"{self._address} answered {status}{_explanation(status, said)}"
+        if status in (408, 425, 429) or not 400 <= status < 500 or status == 404:
+            # 404 too: a proxy says so while the app behind it restarts, and an address can be corrected.
+            raise SinkUnavailable(reason, _parse_retry_after(retry_after))
+        raise SinkRefused(reason)
+
+
+def _parse_address(url: object) -> tuple[bool, str, int | None, str]:
+    shape = "url must look like http://host:8050"
+    if not isinstance(url, str):
+        raise ConfigurationError(f"{shape}, got {type(url).__name__}")
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+        host = (parts.hostname or "").encode("idna").decode("ascii")
+    except ValueError as exc:  # also a UnicodeError of a host that can't be
+        raise ConfigurationError(f"{shape}: {exc}") from exc
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigurationError(f"{shape}, got {redact_url(url)!r}")
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ConfigurationError(f"{shape}, without credentials, query or fragment (give the token as token=...)")
+    if not parts.path.isascii() or not parts.path.isprintable() or " " in parts.path:
+        raise ConfigurationError(f"{shape}, and its path must be plain ASCII")
+    return parts.scheme == "https", host, port, parts.path.rstrip("/")
+
+
+def _read_rejection(item: object) -> Rejection:
+    found = item if isinstance(item, dict) else {}
+    index = found.get("index")
+    field, message = clean(str(found.get("field", "metric"))), clean(str(found.get("message", "not kept")))
+    return Rejection(index if type(index) is int else -1, field, message)
+
+
+def _explanation(status: int, answer: dict[str, Any]) -> str:
+    said = answer.get("error") or answer.get("message")
+    if said:
+        return f": {clean(str(said)[:200])}"
+    return {
+        401: ": the token is missing or wrong (configure(token=...))",
+        404: ": is this the address of a Scrapeboard app?",
+        413: ": the batch is too large (configure(batch_size=...))",
+    }.get(status, "" if status >= 300 else ", but not as a Scrapeboard app does")
+
+
+def _parse_retry_after(value: str | None) -> float | None:
+    """Read a Retry-After header, seconds or an HTTP date (RFC 9110 section 10.2.3); None when it makes no sense."""
+    if value is None:
+        return None
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, OverflowError):
+        return None

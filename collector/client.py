@@ -1,0 +1,180 @@
+"""The collector in one object: record calls, configuration, flushing, maintenance."""
+
+import datetime
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from collector import lifecycle
+from collector.database import DatabaseSink
+from collector.errors import ConfigurationError
+from collector.ledger import MetricsStats
+from collector.options import Options
+from collector.sinks import HttpSink, Sink
+from collector.tracked import TrackedCalls
+from collector.worker import Worker
+
+
+class Collector(TrackedCalls):
+    """Takes metrics from a program and delivers them in the background.
+
+    Record calls never raise (but in strict mode), never block and never wait for a disk or a network: they append to a
+    bounded queue. Everything else happens on a daemon thread that starts with the first metric. Until `configure` is
+    called, metrics wait in that queue. Any thread, task or signal handler may record; a forked child starts with an
+    empty queue and a thread of its own. One is enough for a program; the functions of the package belong to one.
+    """
+
+    __slots__ = ("__weakref__", "_configuring")
+
+    def __init__(self) -> None:
+        super().__init__(Worker())
+        self._configuring = threading.RLock()  # protects against two `configure` calls at once: the last one wins whole
+
+    def configure(
+        self,
+        url: str | None = None,
+        token: str | None = None,
+        database_url: str | None = None,
+        sinks: Sequence[Sink] | None = None,
+        batch_size: int = 100,
+        flush_interval_s: float = 0.05,
+        *,
+        max_pending: int = 50_000,
+        timeout_s: float = 10.0,
+        exit_timeout_s: float = 5.0,
+        retry_base_s: float = 0.1,
+        retry_cap_s: float = 30.0,
+        strict: bool = False,
+        handle_sigterm: bool = True,
+    ) -> None:
+        """Say where metrics go. Calling it again replaces everything; what is pending goes to the new sinks.
+
+        Args:
+            url: Address of a Scrapeboard app: metrics are sent to it over HTTP.
+            token: The app's bearer token, if it has one.
+            database_url: A Scrapeboard database that this process writes into; needs a Scrapeboard checkout.
+            sinks: Objects that take batches (`collector.sinks.Sink`). A batch goes to every sink named here, one after
+                the other, and counts as flushed when all have it; an empty list lets metrics wait again.
+            batch_size: A batch leaves when it holds so many metrics ...
+            flush_interval_s: ... or when its oldest metric has waited so long, in seconds.
+            max_pending: How many metrics may wait in memory; what comes on top is dropped, `queue_full`.
+            timeout_s: How long one HTTP exchange may hang, in seconds.
+            exit_timeout_s: How long delivery at exit and on SIGTERM may take, in seconds.
+            retry_base_s: The first wait when a sink is away is 0 to so many seconds; the bound doubles each time ...
+            retry_cap_s: ... up to so many seconds.
+            strict: For development: a record call with a wrong value raises `InvalidMetric` at once.
+            handle_sigterm: Deliver what is pending on SIGTERM, too, then let it end the process as before. Only where
+                nothing else handles SIGTERM, and only when called from the main thread (`lifecycle.handle_sigterm`).
+
+        Raises:
+            ConfigurationError: An argument can't work, or none says where metrics go.
+            db.errors.DatabaseError: The database of `database_url` can't be reached or doesn't fit this program.
+        """
+        if url is None and database_url is None and sinks is None:
+            raise ConfigurationError("say where metrics go: configure(url=...), database_url=... or sinks=[...]")
+        if token is not None and url is None:
+            raise ConfigurationError("token goes with url")
+        wanted = Options(
+            batch_size=batch_size,
+            flush_interval_s=flush_interval_s,
+            max_pending=max_pending,
+            exit_timeout_s=exit_timeout_s,
+            retry_base_s=retry_base_s,
+            retry_cap_s=retry_cap_s,
+        )
+        given = tuple(sinks or ())
+        for sink in given:
+            if not callable(getattr(sink, "send", None)):
+                raise ConfigurationError(f"sinks must have a send(batch) method, {type(sink).__name__} has none")
+        with self._configuring:
+            if self._worker.closed:
+                raise ConfigurationError("this collector is closed")
+            owned: list[Sink] = []
+            if url is not None:
+                owned.append(HttpSink(url, token, timeout_s))
+            if database_url is not None:
+                owned.append(DatabaseSink(database_url))
+            self._strict = strict
+            self._worker.use(replace(wanted, sinks=(*given, *owned), owned=tuple(owned)))
+        if handle_sigterm:
+            lifecycle.handle_sigterm()
+        else:
+            lifecycle.leave_sigterm()
+
+    def flush(self, timeout_s: float = 5.0) -> bool:
+        """Deliver what was recorded before this call, now, and wait for it.
+
+        Args:
+            timeout_s: How long to wait at most, in seconds. In asyncio: `await asyncio.to_thread(flush)`.
+
+        Returns:
+            True when all of it is out; False when time is over, when some was dropped on the way (`get_metrics_stats`
+            says why), or when there are metrics and `configure` wasn't called.
+        """
+        return self._worker.flush(timeout_s)
+
+    def flush_navigation_metrics(self, timeout_s: float = 5.0) -> bool:
+        """Deliver page navigations now; see `flush`. The other kinds go with them, as they wait in the same queue."""
+        return self._worker.flush(timeout_s)
+
+    def flush_scrape_metrics(self, timeout_s: float = 5.0) -> bool:
+        """Deliver page scrapes now; see `flush`. The other kinds go with them, as they wait in the same queue."""
+        return self._worker.flush(timeout_s)
+
+    def flush_scheduler_metrics(self, timeout_s: float = 5.0) -> bool:
+        """Deliver scheduler runs now; see `flush`. The other kinds go with them, as they wait in the same queue."""
+        return self._worker.flush(timeout_s)
+
+    def get_metrics_stats(self) -> MetricsStats:
+        """Say what became of the metrics of this process; the keys are those of `MetricsStats`."""
+        return self._worker.ledger.stats()
+
+    def generate_daily_summary(self, date: datetime.date) -> int:
+        """Recompute the daily summaries of a UTC day, in every sink that holds a database.
+
+        Args:
+            date: The day.
+
+        Returns:
+            How many sources have a summary for it.
+
+        Raises:
+            ConfigurationError: No sink can do it: this process only sends to an app, which does it itself every night.
+        """
+        return sum(int(job(date)) for job in self._maintenance("generate_daily_summary"))
+
+    def cleanup_old_metrics(self, retention_days: int) -> int:
+        """Delete detail that is older than so many days, in every sink that holds a database.
+
+        Args:
+            retention_days: How many days to keep, at least 1.
+
+        Returns:
+            How many rows were deleted.
+
+        Raises:
+            ConfigurationError: No sink can do it: this process only sends to an app, which does it itself every night.
+        """
+        return sum(int(job(retention_days)) for job in self._maintenance("cleanup_old_metrics"))
+
+    def close(self, timeout_s: float = 5.0) -> int:
+        """Deliver what is pending, stop the thread and close connections; what is recorded later is dropped, `closed`.
+
+        The process's exit does it by itself.
+
+        Args:
+            timeout_s: How long that may take, in seconds.
+
+        Returns:
+            How many metrics weren't delivered.
+        """
+        return self._worker.close(timeout_s)
+
+    def _maintenance(self, name: str) -> list[Callable[[Any], Any]]:
+        jobs = [getattr(sink, name) for sink in self._worker.options.sinks if callable(getattr(sink, name, None))]
+        if not jobs:
+            raise ConfigurationError(
+                f"{name} needs a database: configure(database_url=...), or run `python app.py maintain` on the app"
+            )
+        return jobs

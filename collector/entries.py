@@ -1,0 +1,156 @@
+"""Queue entries: what a record call leaves behind, as raw as possible, and how the worker makes metrics of it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import Any
+
+from collector import fields
+from collector.errors import InvalidMetric
+from collector.events import Metric, make_navigation, make_scheduler_run, make_scrape
+from collector.redact import redact_text, redact_url
+
+# (kind, when it was recorded in epoch seconds, the arguments of the record call in their order)
+Entry = tuple[Any, ...]
+
+NAVIGATION = 0
+SCRAPE = 1
+SCHEDULER = 2
+_PAGE_URL = 3
+_PAGE_ERROR = 7  # in both kinds; their labels are last
+_RUN_ERROR = 6
+
+# Longer URLs are cut before they are queued (data: URLs may have megabytes), and to MAX_URL_CHARS after redaction.
+MAX_QUEUED_URL_CHARS = 4 * fields.MAX_URL_CHARS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC came with Python 3.11
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_metric(entry: Entry) -> Metric:
+    """Make the metric of a queue entry: redact, convert, check.
+
+    Args:
+        entry: As a record call queued it.
+
+    Raises:
+        InvalidMetric: One of its fields is wrong.
+    """
+    try:
+        return _MAKERS[entry[0]](entry)
+    except InvalidMetric:
+        raise
+    except Exception as exc:  # an object of a foreign type: whatever its methods raise, it is no valid value
+        raise InvalidMetric("metric", f"a value can't be read: {type(exc).__name__}") from exc
+
+
+def make_safe(entry: Entry) -> Entry:
+    """Make an entry that may wait in the queue: small, and independent of what the caller does later.
+
+    Args:
+        entry: With an `error`, `labels` or a `url` that may be mutable, huge or of a wrong type.
+
+    Returns:
+        The same with the url and the error cut, an exception turned into text, and the labels copied. What is wrong
+        stays wrong, for the check to refuse.
+    """
+    fixed = list(entry)
+    if entry[0] == SCHEDULER:
+        fixed[_RUN_ERROR] = _describe_error(entry[_RUN_ERROR])
+    else:
+        fixed[_PAGE_URL] = _cut(entry[_PAGE_URL], MAX_QUEUED_URL_CHARS)
+        fixed[_PAGE_ERROR] = _describe_error(entry[_PAGE_ERROR])
+        fixed[-1] = _copy_labels(entry[-1])
+    return tuple(fixed)
+
+
+def describe_exception(exc: BaseException) -> str:
+    """Say in one text what an exception is: `Type: text`; its text may raise, its type doesn't."""
+    kind = type(exc).__name__
+    try:
+        text = str(exc)
+    except Exception:  # noqa: BLE001 - somebody's __str__ may raise anything; the type's name must do then
+        return kind
+    return f"{kind}: {text}"[: fields.MAX_ERROR_CHARS] if text else kind
+
+
+def _describe_error(error: object) -> object:
+    return describe_exception(error) if isinstance(error, BaseException) else _cut(error, fields.MAX_ERROR_CHARS)
+
+
+def _cut(text: object, most_chars: int) -> object:
+    if isinstance(text, str):
+        return text[:most_chars]
+    return text if text is None else fields.Unreadable(type(text).__name__)
+
+
+def _copy_labels(labels: Any) -> object:
+    if labels is None:
+        return None
+    try:  # one pair more than is allowed: enough to be refused, not enough to fill the memory
+        return dict(islice(labels.items(), fields.MAX_LABELS + 1))
+    except Exception:  # noqa: BLE001 - what isn't a mapping, or a foreign one that raises whatever it likes
+        return fields.Unreadable(type(labels).__name__)
+
+
+def _navigation(entry: Entry) -> Metric:
+    (_, recorded_s, source, url, duration_ms, success, retries, error, status, recorded_at, run_id, labels) = entry
+    return make_navigation(
+        source,
+        redact_url(url) if isinstance(url, str) else url,
+        duration_ms,
+        success,
+        retries,
+        redact_text(error) if isinstance(error, str) else error,
+        status,
+        None if recorded_at is None else _epoch_ms(recorded_at),
+        run_id,
+        labels,
+        now_ms=int(recorded_s * 1000),
+    )
+
+
+def _scrape(entry: Entry) -> Metric:
+    (_, recorded_s, source, url, duration_ms, items, success, error, size, outcome, recorded_at, run_id, labels) = entry
+    return make_scrape(
+        source,
+        redact_url(url) if isinstance(url, str) else url,
+        duration_ms,
+        items,
+        success,
+        redact_text(error) if isinstance(error, str) else error,
+        size,
+        outcome,
+        None if recorded_at is None else _epoch_ms(recorded_at),
+        run_id,
+        labels,
+        now_ms=int(recorded_s * 1000),
+    )
+
+
+def _scheduler(entry: Entry) -> Metric:
+    (_, recorded_s, name, duration_ms, success, items, error, source, recorded_at, run_id) = entry
+    return make_scheduler_run(
+        name,
+        duration_ms,
+        success,
+        items,
+        redact_text(error) if isinstance(error, str) else error,
+        source,
+        None if recorded_at is None else _epoch_ms(recorded_at),
+        run_id,
+        now_ms=int(recorded_s * 1000),
+    )
+
+
+def _epoch_ms(moment: object) -> object:
+    """Convert what `recorded_at` accepts: a datetime (a naive one is UTC), or epoch milliseconds with a fraction."""
+    if isinstance(moment, datetime):
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=_EPOCH.tzinfo)
+        return (aware - _EPOCH) // _MILLISECOND
+    if isinstance(moment, float) and fields.EARLIEST_MS <= moment < 2**53:
+        return int(moment)
+    return moment
+
+
+_MAKERS: tuple[Callable[[Entry], Metric], ...] = (_navigation, _scrape, _scheduler)

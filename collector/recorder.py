@@ -1,0 +1,189 @@
+"""The record calls: what a scraper calls for each page, extraction and job."""
+
+import datetime
+from collections.abc import Mapping
+from time import time
+
+from collector.entries import MAX_QUEUED_URL_CHARS, NAVIGATION, SCHEDULER, SCRAPE, Entry, make_safe, to_metric
+from collector.worker import Worker
+
+Moment = datetime.datetime | int | float
+
+
+class Recorder:
+    """Appends metrics to a worker's queue.
+
+    Args:
+        worker: Who takes them from there.
+    """
+
+    __slots__ = ("_queue", "_strict", "_worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._queue = worker.queue
+        self._strict = False
+
+    # These three are as flat as they are, and repeat themselves, because they are the hot path
+    # (bench/collector_call.py): a helper in common would cost a third more. What can wait is done by the worker.
+
+    def record_page_navigation(
+        self,
+        scraper_source: str,
+        *,
+        url: str,
+        navigation_duration_ms: float,
+        success: bool = True,
+        retry_count: int = 0,
+        error: str | BaseException | None = None,
+        status_code: int | None = None,
+        recorded_at: Moment | None = None,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Record one attempt-with-retries to load a page.
+
+        Args:
+            scraper_source: Name of the scraper, 1-50 characters.
+            url: The page; credentials and secret-looking query values are removed, the rest is cut to 2048 characters.
+            navigation_duration_ms: All attempts together, in milliseconds, 0 to seven days.
+            success: Whether the page was loaded in the end.
+            retry_count: Attempts after the first.
+            error: Why it failed: a text (cut to 4000 characters) or the exception.
+            status_code: HTTP status of the last answer, 100-599.
+            recorded_at: When; a datetime (a naive one is UTC) or epoch milliseconds; None = now.
+            run_id: The run that it belongs to, at most 64 characters.
+            labels: At most 16 pairs of strings (50 and 200 characters); copied.
+
+        Raises:
+            InvalidMetric: Only with `configure(strict=True)`; otherwise such a metric is counted as dropped, `invalid`.
+        """
+        entry = (
+            NAVIGATION,
+            time(),
+            scraper_source,
+            url,
+            navigation_duration_ms,
+            success,
+            retry_count,
+            error,
+            status_code,
+            recorded_at,
+            run_id,
+            labels,
+        )
+        try:
+            plain = error is None and labels is None and len(url) <= MAX_QUEUED_URL_CHARS and not self._strict
+        except Exception:  # noqa: BLE001 - a url of a wrong type, whose __len__ may raise anything
+            plain = False
+        queue = self._queue
+        queue.append(entry if plain else self._prepare(entry))
+        if len(queue) > self._worker.attend_above:
+            self._worker.attend()
+
+    def record_page_scrape(
+        self,
+        scraper_source: str,
+        *,
+        url: str,
+        scrape_duration_ms: float,
+        items_extracted: int = 0,
+        success: bool = True,
+        error: str | BaseException | None = None,
+        data_size: int | None = None,
+        outcome: str | None = None,
+        recorded_at: Moment | None = None,
+        run_id: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> None:
+        """Record one extraction from a loaded page.
+
+        Args:
+            scraper_source: Name of the scraper, 1-50 characters.
+            url: The page; as in `record_page_navigation`.
+            scrape_duration_ms: In milliseconds, 0 to seven days.
+            items_extracted: How many items came out.
+            success: Whether the extraction worked.
+            error: Why it failed: a text (cut to 4000 characters) or the exception.
+            data_size: Size of what was read or extracted, in bytes.
+            outcome: `ok`, `empty`, `blocked`, `parse_error`, `network`, or a word of yours, at most 20 characters.
+            recorded_at: When; a datetime (a naive one is UTC) or epoch milliseconds; None = now.
+            run_id: The run that it belongs to, at most 64 characters.
+            labels: At most 16 pairs of strings (50 and 200 characters); copied.
+
+        Raises:
+            InvalidMetric: Only with `configure(strict=True)`; otherwise such a metric is counted as dropped, `invalid`.
+        """
+        entry = (
+            SCRAPE,
+            time(),
+            scraper_source,
+            url,
+            scrape_duration_ms,
+            items_extracted,
+            success,
+            error,
+            data_size,
+            outcome,
+            recorded_at,
+            run_id,
+            labels,
+        )
+        try:
+            plain = error is None and labels is None and len(url) <= MAX_QUEUED_URL_CHARS and not self._strict
+        except Exception:  # noqa: BLE001 - a url of a wrong type, whose __len__ may raise anything
+            plain = False
+        queue = self._queue
+        queue.append(entry if plain else self._prepare(entry))
+        if len(queue) > self._worker.attend_above:
+            self._worker.attend()
+
+    def record_scheduler_metric(
+        self,
+        scheduler_name: str,
+        *,
+        execution_duration_ms: float,
+        success: bool = True,
+        items_processed: int = 0,
+        error: str | BaseException | None = None,
+        scraper_source: str | None = None,
+        recorded_at: Moment | None = None,
+        run_id: str | None = None,
+    ) -> None:
+        """Record one execution of a named scheduler job.
+
+        Args:
+            scheduler_name: Name of the job, 1-50 characters.
+            execution_duration_ms: In milliseconds, 0 to seven days.
+            success: Whether the job ended without an error.
+            items_processed: How many items it handled.
+            error: Why it failed: a text (cut to 4000 characters) or the exception.
+            scraper_source: The scraper that it drove, if it drove one, 1-50 characters.
+            recorded_at: When; a datetime (a naive one is UTC) or epoch milliseconds; None = now.
+            run_id: The run that it belongs to, at most 64 characters.
+
+        Raises:
+            InvalidMetric: Only with `configure(strict=True)`; otherwise such a metric is counted as dropped, `invalid`.
+        """
+        entry = (
+            SCHEDULER,
+            time(),
+            scheduler_name,
+            execution_duration_ms,
+            success,
+            items_processed,
+            error,
+            scraper_source,
+            recorded_at,
+            run_id,
+        )
+        queue = self._queue
+        queue.append(entry if error is None and not self._strict else self._prepare(entry))
+        if len(queue) > self._worker.attend_above:
+            self._worker.attend()
+
+    def _prepare(self, entry: Entry) -> Entry:
+        entry = make_safe(entry)
+        if self._strict:
+            to_metric(entry)
+        return entry
