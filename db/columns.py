@@ -1,0 +1,271 @@
+"""Detail rows as numpy columns: how they are built from metrics and database rows, and how they are narrowed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from collector import fields
+from collector.events import PageNavigation, PageScrape
+from db.results import Filter, FloatArray, IntArray, Kind
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+CodeArray: TypeAlias = npt.NDArray[np.int32]
+ObjectArray: TypeAlias = npt.NDArray[np.object_]
+
+# Names and types of the columns; a number that is missing is -1.
+DTYPES: dict[str, Any] = {
+    "created_at_ms": np.int64,
+    "source": np.int32,
+    "scrape": np.bool_,
+    "duration_ms": np.float64,
+    "success": np.bool_,
+    "items": np.int64,
+    "retry_count": np.int32,
+    "data_size": np.int64,
+    "status_code": np.int16,
+    "outcome": np.int32,
+    "url": np.object_,
+    "error": np.object_,
+}
+# What statistics need: everything but the texts.
+NUMBERS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
+
+
+class Names:
+    """Numbers for names, in the order of their first appearance; only ever grows."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._names: list[str] = []
+        self._lock = threading.Lock()  # protects that a new name gets one number, in both directions
+
+    def code(self, name: str) -> int:
+        """Return the number of a name, a new one if it is new."""
+        code = self._codes.get(name)
+        if code is None:
+            with self._lock:
+                code = self._codes.get(name)
+                if code is None:
+                    code = len(self._names)
+                    self._names.append(name)
+                    self._codes[name] = code
+        return code
+
+    def known(self, name: str) -> int | None:
+        """Return the number of a name that appeared before, else None."""
+        return self._codes.get(name)
+
+    def __getitem__(self, code: int) -> str:
+        return self._names[code]
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def all(self) -> tuple[str, ...]:
+        """Return every name, by number."""
+        with self._lock:
+            return tuple(self._names)
+
+
+class Chunk:
+    """A run of rows in time order; rows below `size` never change, the arrays may have room for more.
+
+    Args:
+        arrays: One array for each name of DTYPES (or some of them), of equal length >= size.
+        size: Number of rows.
+    """
+
+    __slots__ = ("arrays", "size")
+
+    def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
+        self.arrays = arrays
+        self.size = size
+
+    @classmethod
+    def of_columns(cls, columns: dict[str, Sequence[Any]]) -> Chunk:
+        """Make a chunk from plain sequences, sorting it by time if it isn't (rows of one moment keep their order)."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        size = len(columns["created_at_ms"])
+        for name, values in columns.items():
+            array = np.empty(size, dtype=DTYPES[name])
+            array[:] = values
+            arrays[name] = array
+        times = arrays["created_at_ms"]
+        if size > 1 and bool((times[1:] < times[:-1]).any()):
+            order = np.argsort(times, kind="stable")
+            arrays = {name: array[order] for name, array in arrays.items()}
+        return cls(arrays, size)
+
+    def times(self) -> IntArray:
+        """Return the moments of the rows, int64[size] in epoch milliseconds, rising."""
+        times: IntArray = self.arrays["created_at_ms"][: self.size]
+        return times
+
+    def part(self, low: int, high: int) -> Chunk:
+        """Return the rows low..high as a chunk that shares memory with this one."""
+        return Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+
+    def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
+        """Return the rows that a boolean mask or an array of indices picks."""
+        arrays = {name: array[: self.size][mask] for name, array in self.arrays.items()}
+        return Chunk(arrays, len(arrays["created_at_ms"]))
+
+
+def chunk_of_metrics(metrics: Iterable[PageNavigation | PageScrape], sources: Names, outcomes: Names) -> Chunk:
+    """Return page metrics as one chunk.
+
+    Args:
+        metrics: Navigations and scrapes, in any order of time.
+        sources: Gives sources their numbers.
+        outcomes: Gives outcomes theirs.
+    """
+    rows: list[tuple[Any, ...]] = []
+    for metric in metrics:
+        if isinstance(metric, PageScrape):
+            rows.append((
+                metric.recorded_at_ms, sources.code(metric.scraper_source), True, metric.scrape_duration_ms,
+                metric.success, metric.items_extracted, 0, -1 if metric.data_size is None else metric.data_size, -1,
+                -1 if metric.outcome is None else outcomes.code(metric.outcome),
+                metric.url[: fields.MAX_URL_CHARS], _cut(metric.error),
+            ))  # fmt: skip
+        else:
+            rows.append((
+                metric.recorded_at_ms, sources.code(metric.scraper_source), False, metric.navigation_duration_ms,
+                metric.success, 0, metric.retry_count, -1, -1 if metric.status_code is None else metric.status_code, -1,
+                metric.url[: fields.MAX_URL_CHARS], _cut(metric.error),
+            ))  # fmt: skip
+    columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(DTYPES)
+    return Chunk.of_columns(dict(zip(DTYPES, columns, strict=True)))
+
+
+def _cut(error: str | None) -> str | None:
+    return None if error is None else error[: fields.MAX_ERROR_CHARS]
+
+
+class DetailColumns:
+    """Rows of a span of time, in time order, as columns that are put together when they are first asked for.
+
+    Args:
+        chunks: Runs of rows, each later than the one before.
+        sources: Names of the source numbers.
+        outcomes: Names of the outcome numbers.
+    """
+
+    def __init__(self, chunks: Sequence[Chunk], sources: Names, outcomes: Names) -> None:
+        self._chunks = [chunk for chunk in chunks if chunk.size]
+        self.source_names = sources
+        self.outcome_names = outcomes
+
+    def __len__(self) -> int:
+        return sum(chunk.size for chunk in self._chunks)
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        parts = [chunk.arrays[name][: chunk.size] for chunk in self._chunks]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=DTYPES[name])
+
+    @cached_property
+    def created_at_ms(self) -> IntArray:
+        """When each row was recorded, epoch ms, rising."""
+        return self._column("created_at_ms")
+
+    @cached_property
+    def source(self) -> CodeArray:
+        """The number of each row's source in `source_names`."""
+        return self._column("source")
+
+    @cached_property
+    def scrape(self) -> BoolArray:
+        """True for a scrape, False for a navigation."""
+        return self._column("scrape")
+
+    @cached_property
+    def duration_ms(self) -> FloatArray:
+        """Duration of the navigation or of the scrape."""
+        return self._column("duration_ms")
+
+    @cached_property
+    def success(self) -> BoolArray:
+        """Whether it went well."""
+        return self._column("success")
+
+    @cached_property
+    def items(self) -> IntArray:
+        """Items extracted, 0 for navigations."""
+        return self._column("items")
+
+    @cached_property
+    def retry_count(self) -> CodeArray:
+        """Attempts after the first, 0 for scrapes."""
+        return self._column("retry_count")
+
+    @cached_property
+    def data_size(self) -> IntArray:
+        """Bytes, -1 where it isn't known."""
+        return self._column("data_size")
+
+    @cached_property
+    def status_code(self) -> npt.NDArray[np.int16]:
+        """HTTP status, -1 where it isn't known."""
+        return self._column("status_code")
+
+    @cached_property
+    def outcome(self) -> CodeArray:
+        """The number of each row's outcome in `outcome_names`, -1 without one."""
+        return self._column("outcome")
+
+    @cached_property
+    def url(self) -> ObjectArray:
+        """The page's URL, str."""
+        return self._column("url")
+
+    @cached_property
+    def error(self) -> ObjectArray:
+        """The error text, str or None."""
+        return self._column("error")
+
+    def between(self, start_ms: int, end_ms: int) -> DetailColumns:
+        """Return the rows of [start_ms, end_ms); they share memory with these."""
+        parts = []
+        for chunk in self._chunks:
+            low, high = np.searchsorted(chunk.times(), (start_ms, end_ms))
+            parts.append(chunk.part(int(low), int(high)))
+        return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def matching(self, filter: Filter, kind: Kind | None = None) -> DetailColumns:
+        """Return the rows that a filter lets through; these themselves when it lets all through.
+
+        Args:
+            filter: What to keep.
+            kind: Navigations or scrapes only; None for both.
+        """
+        if filter.only_sources and not filter.sources and kind is None:
+            return self
+        codes = [code for code in map(self.source_names.known, filter.sources) if code is not None]
+        needle = filter.url_contains.lower()
+        parts = []
+        for chunk in self._chunks:
+            mask = np.ones(chunk.size, dtype=np.bool_)
+            if kind is not None:
+                mask &= chunk.arrays["scrape"][: chunk.size] == (kind == "scrape")
+            if filter.sources:
+                mask &= np.isin(chunk.arrays["source"][: chunk.size], codes)
+            if filter.result != "all":
+                mask &= chunk.arrays["success"][: chunk.size] == (filter.result == "ok")
+            if needle:
+                # Only where the cheap conditions left something: this one looks at every character.
+                left = np.flatnonzero(mask)
+                mask[left] = [needle in url.lower() for url in chunk.arrays["url"][: chunk.size][left].tolist()]
+            parts.append(chunk.chosen(mask))
+        return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def followed_by(self, later: DetailColumns) -> DetailColumns:
+        """Return these rows and then later ones (of the same names)."""
+        return DetailColumns([*self._chunks, *later._chunks], self.source_names, self.outcome_names)

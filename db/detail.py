@@ -1,0 +1,140 @@
+"""Read detail rows from the database as numpy columns, in time order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, func, select, type_coerce
+from sqlalchemy.engine import Connection
+
+from db.columns import Chunk, DetailColumns, Names
+from db.models import PagePerformance as Page
+from db.results import Filter, Kind
+
+# Rows fetched at a time: bounds what a long range costs besides the columns themselves.
+_FETCH_ROWS = 20_000
+
+_EXPRESSIONS: dict[str, ColumnElement[Any]] = {
+    "created_at_ms": Page.created_at.expression,
+    "source": Page.scraper_source.expression,
+    "scrape": Page.metric_type.expression,
+    "duration_ms": func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms),
+    # As a number: the dialects would turn every single one into a bool, in Python.
+    "success": type_coerce(Page.success.expression, Integer),
+    "items": func.coalesce(Page.items_extracted, 0),
+    "retry_count": func.coalesce(Page.retry_count, 0),
+    "data_size": func.coalesce(Page.data_size, -1),
+    "status_code": func.coalesce(Page.status_code, -1),
+    "outcome": Page.outcome.expression,
+    "url": Page.page_url.expression,
+    "error": Page.error.expression,
+}
+ALL = tuple(_EXPRESSIONS)
+STATISTICS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
+
+
+def newest_rows(
+    connection: Connection, max_rows: int, sources: Names, outcomes: Names, *, chunk_rows: int
+) -> tuple[list[Chunk], int | None]:
+    """Read the newest detail rows.
+
+    Args:
+        connection: An open connection.
+        max_rows: How many at most.
+        sources: Gives sources their numbers.
+        outcomes: Gives outcomes theirs.
+        chunk_rows: Rows of one chunk.
+
+    Returns:
+        (chunks in time order, the moment from which on nothing is missing or None when these are all rows).
+    """
+    # The newest row that doesn't fit any more. Its whole millisecond is left out, so the border is sharp.
+    too_old_ms = connection.scalar(select(Page.created_at).order_by(Page.created_at.desc()).offset(max_rows).limit(1))
+    statement = select(*(_EXPRESSIONS[name] for name in ALL)).order_by(Page.created_at, Page.id)
+    if too_old_ms is not None:
+        statement = statement.where(Page.created_at > too_old_ms)
+    chunks = _fetch(connection, statement, ALL, sources, outcomes, chunk_rows)
+    return chunks, None if too_old_ms is None else too_old_ms + 1
+
+
+def read_detail(
+    connection: Connection,
+    start_ms: int,
+    end_ms: int,
+    sources: Names,
+    outcomes: Names,
+    *,
+    filter: Filter = Filter(),
+    kind: Kind | None = None,
+    columns: tuple[str, ...] = STATISTICS,
+) -> DetailColumns:
+    """Read the detail rows of a span.
+
+    Args:
+        connection: An open connection.
+        start_ms: Epoch ms, inclusive.
+        end_ms: Epoch ms, exclusive.
+        sources: Gives sources their numbers.
+        outcomes: Gives outcomes theirs.
+        filter: Which rows.
+        kind: Navigations or scrapes only; None for both.
+        columns: Which columns, the time first.
+
+    Returns:
+        The rows in time order.
+    """
+    read = columns if not filter.url_contains or "url" in columns else (*columns, "url")
+    statement = (
+        select(*(_EXPRESSIONS[name] for name in read))
+        .where(*conditions(start_ms, end_ms, filter, kind))
+        .order_by(Page.created_at, Page.id)
+    )
+    chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS)
+    return DetailColumns(chunks, sources, outcomes)
+
+
+def conditions(
+    start_ms: int | None, end_ms: int | None, filter: Filter, kind: Kind | None
+) -> list[ColumnElement[bool]]:
+    """Return what a detail row must fulfil, as SQL.
+
+    Args:
+        start_ms: Epoch ms, inclusive, None for no bound.
+        end_ms: Epoch ms, exclusive, None for no bound.
+        filter: Which rows.
+        kind: Navigations or scrapes only; None for both.
+    """
+    wanted: list[ColumnElement[bool]] = []
+    if start_ms is not None:
+        wanted.append(Page.created_at >= start_ms)
+    if end_ms is not None:
+        wanted.append(Page.created_at < end_ms)
+    if kind is not None:
+        wanted.append(Page.metric_type == kind)
+    if filter.sources:
+        wanted.append(Page.scraper_source.in_(filter.sources))
+    if filter.result != "all":
+        wanted.append(Page.success == (filter.result == "ok"))
+    if filter.url_contains:
+        wanted.append(func.lower(Page.page_url).contains(filter.url_contains.lower(), autoescape=True))
+    return wanted
+
+
+def _fetch(
+    connection: Connection,
+    statement: Select[Any],
+    columns: tuple[str, ...],
+    sources: Names,
+    outcomes: Names,
+    rows: int,
+) -> list[Chunk]:
+    result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(statement)
+    chunks = []
+    for part in result.partitions(rows):
+        values: dict[str, Any] = dict(zip(columns, zip(*part, strict=True), strict=True))
+        values["source"] = [sources.code(name) for name in values["source"]]
+        values["scrape"] = [kind == "scrape" for kind in values["scrape"]]
+        if "outcome" in values:
+            values["outcome"] = [-1 if name is None else outcomes.code(name) for name in values["outcome"]]
+        chunks.append(Chunk.of_columns(values))
+    return chunks

@@ -1,0 +1,208 @@
+"""The newest detail rows in memory, so that a page's numbers cost no query."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy.engine import Engine
+
+from collector.events import Metric, SchedulerRun
+from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
+from db.detail import newest_rows
+from db.errors import unavailable_as_ours
+
+_FOREVER_MS = 1 << 62
+
+
+class RecentDetail:
+    """A bounded copy of the newest page metrics, complete from `covered_since_ms` on.
+
+    The rows are kept in time order in chunks. A chunk's rows never change once they are visible: a late row makes new
+    chunks in place of the ones it belongs to, so that a reader's snapshot needs neither a copy nor a lock.
+
+    Args:
+        max_rows: Rows to keep at most (about 200 bytes each).
+    """
+
+    def __init__(self, max_rows: int = 250_000) -> None:
+        if max_rows < 1:
+            raise ValueError(f"max_rows must be at least 1, got {max_rows}")
+        self._max_rows = max_rows
+        self._chunk_rows = max(1, min(65_536, max_rows // 32))
+        self._lock = threading.Lock()  # protects everything below: a change of chunks is seen whole or not at all
+        self._chunks: list[Chunk] = []
+        self._size = 0
+        self._covered_since_ms: int | None = None
+        self._version = 0
+        self.sources = Names()
+        self.outcomes = Names()
+
+    @property
+    def covered_since_ms(self) -> int | None:
+        """Everything recorded at or after this moment is here, epoch ms; None when everything there is, is here."""
+        with self._lock:
+            return self._covered_since_ms
+
+    @property
+    def version(self) -> int:
+        """A number that grows with every batch, also with one that changed nothing here."""
+        with self._lock:
+            return self._version
+
+    def __len__(self) -> int:
+        with self._lock:
+            return self._size
+
+    def load(self, engine: Engine) -> int:
+        """Fill the memory with the newest rows of the database; call it before the first batch is stored.
+
+        Args:
+            engine: A migrated database.
+
+        Returns:
+            Number of rows loaded.
+
+        Raises:
+            DatabaseUnavailable: The database can't be asked.
+        """
+        with unavailable_as_ours(engine), engine.connect() as connection:
+            chunks, covered_since_ms = newest_rows(
+                connection, self._max_rows, self.sources, self.outcomes, chunk_rows=self._chunk_rows
+            )
+        with self._lock:
+            self._chunks = chunks
+            self._size = sum(chunk.size for chunk in chunks)
+            self._covered_since_ms = covered_since_ms
+            self._version += 1
+            return self._size
+
+    def append(self, metrics: Sequence[Metric]) -> None:
+        """Take in what was just stored: a listener of the store.
+
+        Args:
+            metrics: In any order of time; scheduler runs are left out, and rows older than what is covered too.
+        """
+        pages = [metric for metric in metrics if not isinstance(metric, SchedulerRun)]
+        new = chunk_of_metrics(pages, self.sources, self.outcomes)
+        with self._lock:
+            self._version += 1
+            if self._covered_since_ms is not None:
+                new = new.part(int(np.searchsorted(new.times(), self._covered_since_ms)), new.size)
+            if new.size:
+                self._insert(new)
+                self._size += new.size
+                self._evict()
+
+    def columns(self, start_ms: int | None = None, end_ms: int | None = None) -> DetailColumns:
+        """Return the rows of [start_ms, end_ms) as they are now; later changes don't show in it.
+
+        Args:
+            start_ms: Epoch ms; what lies before `covered_since_ms` is never returned. None for all.
+            end_ms: Epoch ms, None for all.
+        """
+        return self.snapshot(start_ms, end_ms)[0]
+
+    def snapshot(self, start_ms: int | None, end_ms: int | None) -> tuple[DetailColumns, int | None, int]:
+        """Return rows with the state that they were read in.
+
+        Args:
+            start_ms: As for `columns`.
+            end_ms: As for `columns`.
+
+        Returns:
+            (rows, covered_since_ms, version), all of one moment.
+        """
+        with self._lock:
+            covered_since_ms, version = self._covered_since_ms, self._version
+            # The arrays are shared; a size is read here once because appending in place changes it.
+            chunks = [Chunk(chunk.arrays, chunk.size) for chunk in self._chunks]
+        if covered_since_ms is not None:
+            start_ms = covered_since_ms if start_ms is None else max(start_ms, covered_since_ms)
+        if start_ms is None:
+            start_ms = -_FOREVER_MS
+        if end_ms is None:
+            end_ms = _FOREVER_MS
+        parts = []
+        for chunk in chunks:
+            times = chunk.times()
+            if times[-1] < start_ms or times[0] >= end_ms:
+                continue
+            if times[0] >= start_ms and times[-1] < end_ms:
+                parts.append(chunk)
+            else:
+                low, high = np.searchsorted(times, (start_ms, end_ms))
+                parts.append(chunk.part(int(low), int(high)))
+        return DetailColumns(parts, self.sources, self.outcomes), covered_since_ms, version
+
+    def _insert(self, new: Chunk) -> None:
+        """Put rows where their time belongs; the caller holds the lock."""
+        first_ms = int(new.times()[0])
+        if not self._chunks or first_ms >= self._chunks[-1].times()[-1]:
+            self._add_at_end(new)
+            return
+        # Each late row goes to the last chunk that starts at or before it.
+        starts = [int(chunk.times()[0]) for chunk in self._chunks]
+        first = index = max(0, bisect_right(starts, first_ms) - 1)
+        rebuilt: list[Chunk] = []
+        low = 0
+        while low < new.size:
+            following_ms = starts[index + 1] if index + 1 < len(starts) else _FOREVER_MS
+            high = int(np.searchsorted(new.times(), following_ms))
+            chunk = self._chunks[index]
+            rebuilt += self._merged(chunk, new.part(low, high)) if high > low else [chunk]
+            low = high
+            index += 1
+        self._chunks[first:index] = rebuilt
+
+    def _merged(self, chunk: Chunk, new: Chunk) -> list[Chunk]:
+        times = np.concatenate((chunk.times(), new.times()))
+        order = np.argsort(times, kind="stable")
+        arrays = {
+            name: np.concatenate((array[: chunk.size], new.arrays[name][: new.size]))[order]
+            for name, array in chunk.arrays.items()
+        }
+        merged = Chunk(arrays, len(order))
+        if merged.size <= 2 * self._chunk_rows:
+            return [merged]
+        step = self._chunk_rows
+        return [merged.chosen(np.arange(low, min(low + step, merged.size))) for low in range(0, merged.size, step)]
+
+    def _add_at_end(self, new: Chunk) -> None:
+        low = 0
+        while low < new.size:
+            last = self._chunks[-1] if self._chunks else None
+            if last is None or last.size >= self._chunk_rows:
+                last = Chunk(_empty_arrays(min(self._chunk_rows, max(64, new.size - low))), 0)
+                self._chunks.append(last)
+            taken = min(new.size - low, self._chunk_rows - last.size)
+            self._grow(last, last.size + taken)
+            for name, array in last.arrays.items():
+                array[last.size : last.size + taken] = new.arrays[name][low : low + taken]
+            last.size += taken
+            low += taken
+
+    def _grow(self, chunk: Chunk, rows: int) -> None:
+        capacity = len(chunk.arrays["created_at_ms"])
+        if rows <= capacity:
+            return
+        bigger = _empty_arrays(min(self._chunk_rows, max(rows, 2 * capacity)))
+        for name, array in chunk.arrays.items():
+            bigger[name][: chunk.size] = array[: chunk.size]
+        chunk.arrays = bigger
+
+    def _evict(self) -> None:
+        """Forget the oldest chunks until the rest fits; the caller holds the lock."""
+        while self._size > self._max_rows:
+            gone = self._chunks.pop(0)
+            self._size -= gone.size
+            # Rows of the very same millisecond may be left; from the next one on everything is here.
+            self._covered_since_ms = int(gone.times()[-1]) + 1
+
+
+def _empty_arrays(rows: int) -> dict[str, npt.NDArray[Any]]:
+    return {name: np.empty(rows, dtype=dtype) for name, dtype in DTYPES.items()}
