@@ -19,7 +19,8 @@ from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
-from components.shell import shell
+from components.filters import register_filter_callbacks
+from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.engine import make_engine
 from db.errors import DatabaseError
@@ -137,6 +138,8 @@ def create_app(settings: Settings) -> Scrapeboard:
         compress=True,
     )
     dash.layout = html.Div([shell(), *router_parts()])
+    register_shell_callbacks(dash)
+    register_filter_callbacks(dash)
     register_router(dash, source, views)
     server: Flask = dash.server
     board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, Pulse())
@@ -169,7 +172,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, eng
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
         nonlocal reachable
-        before, reachable = reachable, board.store.ping()
+        before, reachable = reachable, board.store.ping().reachable
         if before != reachable:
             log.warning("the database %s", "is back" if reachable else "can't be reached: new metrics wait")
             board.views.changed()

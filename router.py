@@ -12,8 +12,9 @@ from dash import Dash, Input, Output, State, ctx, dcc, set_props
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
+from components import ids
 from components.filters import filters
-from components.shell import nav
+from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
 from components.view import View
 from db.errors import DatabaseUnavailable
@@ -66,7 +67,7 @@ class PageSource:
     def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the banner that says whether the database is away."""
         del now_ms
-        return {"database-banner": database_banner(self.store.health().unreachable_since_ms)}
+        return {ids.DATABASE_BANNER: database_banner(self.store.health().unreachable_since_ms)}
 
     def period_ms(self, href: str) -> int:
         """Return the length of the view's time bucket."""
@@ -107,23 +108,23 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
     @app.callback(
-        Output("page", "children"),
-        Output("nav", "children"),
-        Output("filters", "children"),
-        Output("live-pill", "children"),
-        Output("live-pill", "className"),
-        Output("database-banner", "children"),
-        Output("database-banner", "className"),
-        Output("view", "data"),
-        Input("url", "pathname"),
-        Input("url", "search"),
+        Output(ids.PAGE, "children"),
+        Output(ids.NAV, "children"),
+        Output(ids.FILTER_BAR, "children"),
+        Output(ids.LIVE_PILL, "children"),
+        Output(ids.LIVE_PILL, "className"),
+        Output(ids.DATABASE_BANNER, "children"),
+        Output(ids.DATABASE_BANNER, "className"),
+        Output(ids.VIEW, "data"),
+        Input(ids.URL, "pathname"),
+        Input(ids.URL, "search"),
         Input(RELOAD_ID, "data"),
     )
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
         pill = live_pill("connecting" if view.follows_now else "paused")
-        banner = source.status(0)["database-banner"]
+        banner = source.status(0)[ids.DATABASE_BANNER]
         data = {
             "href": view.href(),
             "follow": view.follows_now,
@@ -141,23 +142,25 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             data,
         )
 
-    @app.callback(Input("view", "data"), websocket=True, prevent_initial_call=True)
+    @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
     def follow(data: dict[str, Any] | None) -> None:
         """A page was loaded: follow its view, knowing what it shows already."""
         if ctx.websocket is None:
             if data and data.get("follow"):
-                set_props("keepalive", {"interval": POLL_INTERVAL_MS})
-                set_props("live-pill", pill_props("polling"))
+                set_props(ids.KEEPALIVE, {"interval": POLL_INTERVAL_MS})
+                set_props(ids.LIVE_PILL, pill_props("polling"))
             return
         _join(data, fresh=True)
 
-    @app.callback(State("view", "data"), websocket=True)
+    @app.callback(State(ids.VIEW, "data"), websocket=True)
     def return_(data: dict[str, Any] | None) -> None:
         """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
         if ctx.websocket is not None and data:
             _join(data, fresh=False)
 
-    @app.callback(Input("keepalive", "n_intervals"), State("view", "data"), websocket=True, prevent_initial_call=True)
+    @app.callback(
+        Input(ids.KEEPALIVE, "n_intervals"), State(ids.VIEW, "data"), websocket=True, prevent_initial_call=True
+    )
     def keepalive(_n: int | None, data: dict[str, Any] | None) -> None:
         """Renew the page's lease; without a socket, poll instead."""
         if not data:
@@ -176,7 +179,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         path, _, search = str(data.get("href", "/")).partition("?")
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         engine.join(renderer_id, View.parse(path, search).href(), known, reload=not data.get("complete"))
-        set_props("live-pill", pill_props("live"))
+        set_props(ids.LIVE_PILL, pill_props("live"))
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:
@@ -186,7 +189,7 @@ def _poll(source: PageSource, data: dict[str, Any]) -> None:
     path, _, search = str(data.get("href", "/")).partition("?")
     loaded = source.load(path, search)
     if loaded.content is None or not data.get("complete"):
-        set_props("database-banner", dict(source.status(0)["database-banner"]))
+        set_props(ids.DATABASE_BANNER, dict(source.status(0)[ids.DATABASE_BANNER]))
         if loaded.content is not None:
             set_props(RELOAD_ID, {"data": now_ms()})
         return
@@ -196,7 +199,7 @@ def _poll(source: PageSource, data: dict[str, Any]) -> None:
         if (shown or {}).get(component_id) != current[component_id]:
             set_props(component_id, props)
     if current != shown:
-        set_props("view", {"data": {**data, "digests": current}})
+        set_props(ids.VIEW, {"data": {**data, "digests": current}})
 
 
 def router_parts() -> list[Component]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from db.store import Store
 from flask import Blueprint, Response
 
 from api.answers import json_answer
+from db.store import Store
 
 
 def health_blueprint(
@@ -29,8 +29,8 @@ def health_blueprint(
 
     @blueprint.get("/api/health")
     def health() -> Response:
-        reachable = store.ping()
-        state = store.health()
+        state = store.ping()
+        reachable = state.reachable
         collector = collector_stats()
         body = {
             "status": "ok" if reachable else "database unreachable",

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.answers import json_answer, problem
-from collector.errors import InvalidMetric, SinkUnavailable
+from collector.errors import InvalidMetric, SinkRefused, SinkUnavailable
 from collector.events import Metric, from_wire
 from collector.sinks import Batch, Sink
 from live.origin import origin_allowed
@@ -65,7 +65,7 @@ def ingest_blueprint(
         except ValueError as exc:
             return problem(400, str(exc))
         good, rejected = _sort_out(items, clock_ms())
-        return _deliver(sink, Batch(batch_id, tuple(good)), rejected, any_items=bool(items))
+        return _deliver(sink, batch_id, good, rejected)
 
     return blueprint
 
@@ -95,27 +95,33 @@ def _envelope(body: bytes) -> tuple[str, list[Any]]:
     return batch_id, items
 
 
-def _sort_out(items: list[Any], now_ms: int) -> tuple[list[Metric], list[dict[str, Any]]]:
-    good: list[Metric] = []
+def _sort_out(items: list[Any], now_ms: int) -> tuple[dict[int, Metric], list[dict[str, Any]]]:
+    """Return the good metrics by their index in the batch, and what is wrong with the others."""
+    good: dict[int, Metric] = {}
     rejected: list[dict[str, Any]] = []
     for index, item in enumerate(items):
         try:
-            good.append(from_wire(item, now_ms=now_ms))
+            good[index] = from_wire(item, now_ms=now_ms)
         except InvalidMetric as exc:
             rejected.append({"index": index, "field": exc.field, "message": exc.message})
     return good, rejected
 
 
-def _deliver(sink: Sink, batch: Batch, rejected: list[dict[str, Any]], *, any_items: bool) -> Response:
+def _deliver(sink: Sink, batch_id: str, good: dict[int, Metric], rejected: list[dict[str, Any]]) -> Response:
     accepted, duplicate = 0, False
-    if batch.metrics or not any_items:
+    if good or not rejected:
         try:
-            delivery = sink.send(batch)
+            delivery = sink.send(Batch(batch_id, tuple(good.values())))
         except SinkUnavailable as exc:
             answer = problem(503, f"nowhere to put it at the moment, send the same batch again: {exc.reason}")
             answer.headers["Retry-After"] = str(max(1, round(exc.retry_after_s or 1)))
             return answer
+        except SinkRefused as exc:
+            return problem(400, exc.reason)
         accepted, duplicate = delivery.accepted, delivery.duplicate
+        places = list(good)
+        rejected += [{"index": places[no.index], "field": no.field, "message": no.message} for no in delivery.rejected]
     if rejected and not duplicate:
+        rejected.sort(key=lambda item: int(item["index"]))
         return json_answer(422, {"accepted": accepted, "duplicate": False, "rejected": rejected})
     return json_answer(202, {"accepted": accepted, "duplicate": duplicate})

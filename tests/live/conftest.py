@@ -75,7 +75,7 @@ def live_server(hub: Hub) -> Iterator[LiveServer]:
         allowed_origins=("https://ok.example",),
     )
     server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield LiveServer(hub, channel, server.server_port)
     server.shutdown()

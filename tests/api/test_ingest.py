@@ -1,0 +1,216 @@
+"""POST /api/ingest: every bad input gets a 4xx that names metric and field, and loses nothing good."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api.ingest import ingest_blueprint
+from collector.errors import SinkUnavailable
+from collector.events import Metric
+from collector.sinks import Batch, Delivery
+
+NOW_MS = 1_763_800_000_000
+DAY_MS = 86_400_000
+
+
+class MemorySink:
+    """Keeps what it is sent, once for each batch id."""
+
+    def __init__(self) -> None:
+        self.batches: dict[str, tuple[Metric, ...]] = {}
+        self.away = False
+
+    def send(self, batch: Batch) -> Delivery:
+        if self.away:
+            raise SinkUnavailable("the database can't be reached", 3.0)
+        if batch.batch_id in self.batches:
+            return Delivery(accepted=0, duplicate=True, rejected=())
+        self.batches[batch.batch_id] = batch.metrics
+        return Delivery(accepted=len(batch.metrics), duplicate=False, rejected=())
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return [metric for metrics in self.batches.values() for metric in metrics]
+
+
+def client_of(sink: MemorySink, *, token: str | None = None) -> FlaskClient:
+    app = Flask("ingest-test")
+    app.register_blueprint(ingest_blueprint(sink, token=token, max_bytes=8 << 20, clock_ms=lambda: NOW_MS))
+    return app.test_client()
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    return MemorySink()
+
+
+@pytest.fixture
+def client(sink: MemorySink) -> FlaskClient:
+    return client_of(sink)
+
+
+def navigation(**changes: Any) -> dict[str, Any]:
+    metric = {
+        "type": "page_navigation",
+        "scraperSource": "robinhood",
+        "url": "https://robinhood.com/",
+        "navigationDurationMs": 150,
+    }
+    return {**metric, **changes}
+
+
+def post(client: FlaskClient, *metrics: Any, batch_id: str = "b-1") -> Any:
+    return client.post("/api/ingest", data=json.dumps({"batchId": batch_id, "metrics": metrics}))
+
+
+def test_a_batch_is_stored_and_acknowledged(client: FlaskClient, sink: MemorySink) -> None:
+    answer = post(client, navigation(), navigation(navigationDurationMs=90.5))
+    assert (answer.status_code, answer.json) == (202, {"accepted": 2, "duplicate": False})
+    assert len(sink.metrics) == 2
+
+
+def test_a_batch_that_comes_again_is_acknowledged_and_stored_once(client: FlaskClient, sink: MemorySink) -> None:
+    post(client, navigation())
+    answer = post(client, navigation())
+    assert (answer.status_code, answer.json) == (202, {"accepted": 0, "duplicate": True})
+    assert len(sink.metrics) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"navigationDurationMs": "150"}, "navigationDurationMs"),
+        ({"navigationDurationMs": -1}, "navigationDurationMs"),
+        ({"navigationDurationMs": float("nan")}, "navigationDurationMs"),
+        ({"navigationDurationMs": float("inf")}, "navigationDurationMs"),
+        ({"navigationDurationMs": True}, "navigationDurationMs"),
+        ({"navigationDurationMs": None}, "navigationDurationMs"),
+        ({"scraperSource": None}, "scraperSource"),
+        ({"scraperSource": "   "}, "scraperSource"),
+        ({"scraperSource": "x" * 200}, "scraperSource"),
+        ({"scraperSource": 5}, "scraperSource"),
+        ({"url": ""}, "url"),
+        ({"success": "yes"}, "success"),
+        ({"retryCount": -1}, "retryCount"),
+        ({"retryCount": 1.5}, "retryCount"),
+        ({"recordedAt": 0}, "recordedAt"),
+        ({"recordedAt": 4_102_444_800_000}, "recordedAt"),
+        ({"recordedAt": NOW_MS + 2 * DAY_MS}, "recordedAt"),
+        ({"recordedAt": "2026-01-01"}, "recordedAt"),
+        ({"statusCode": 99_999}, "statusCode"),
+        ({"labels": {"a": 1}}, "labels"),
+        ({"type": "page_dance"}, "type"),
+    ],
+)
+def test_a_bad_metric_is_named_and_the_good_ones_are_kept(
+    client: FlaskClient, sink: MemorySink, changes: dict[str, Any], field: str
+) -> None:
+    answer = post(client, navigation(), navigation(**changes), navigation())
+    assert answer.status_code == 422
+    assert answer.json["accepted"] == 2
+    (rejected,) = answer.json["rejected"]
+    assert (rejected["index"], rejected["field"]) == (1, field)
+    assert rejected["message"]
+    assert len(sink.metrics) == 2
+
+
+def test_a_missing_source_is_named(client: FlaskClient) -> None:
+    metric = navigation()
+    del metric["scraperSource"]
+    (rejected,) = post(client, metric).json["rejected"]
+    assert (rejected["index"], rejected["field"]) == (0, "scraperSource")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"\xff\xfe",
+        b"[]",
+        b'"text"',
+        b"{}",
+        b'{"batchId": "b"}',
+        b'{"metrics": []}',
+        b'{"batchId": "", "metrics": []}',
+        b'{"batchId": 7, "metrics": []}',
+        b'{"batchId": "b", "metrics": {}}',
+        b'{"batchId": "' + b"x" * 65 + b'", "metrics": []}',
+        b'{"batchId": "b\\n", "metrics": []}',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_batch_is_refused_with_one_line(client: FlaskClient, sink: MemorySink, body: bytes) -> None:
+    answer = client.post("/api/ingest", data=body)
+    assert answer.status_code == 400
+    assert answer.json["error"]
+    assert sink.batches == {}
+
+
+def test_a_body_over_the_limit_is_refused_unread(client: FlaskClient, sink: MemorySink) -> None:
+    answer = client.post("/api/ingest", data=b"x" * (10 << 20))
+    assert answer.status_code == 413
+    assert str(8 << 20) in answer.json["error"]
+    assert sink.batches == {}
+
+
+def test_while_the_database_is_away_the_sender_is_asked_to_try_again(client: FlaskClient, sink: MemorySink) -> None:
+    sink.away = True
+    answer = post(client, navigation())
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "3"
+    sink.away = False
+    assert post(client, navigation()).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        (None, 401),
+        ("Bearer wrong", 401),
+        ("Basic secret", 401),
+        ("Bearer sécret", 401),
+        ("Bearer secret", 202),
+        ("bearer secret", 202),
+    ],
+)
+def test_with_a_token_only_its_owners_may_post(sink: MemorySink, header: str | None, status: int) -> None:
+    client = client_of(sink, token="secret")
+    headers = {} if header is None else {"Authorization": header.encode().decode("latin-1")}
+    answer = client.post("/api/ingest", json={"batchId": "b", "metrics": [navigation()]}, headers=headers)
+    assert answer.status_code == status
+    assert len(sink.metrics) == (status == 202)
+
+
+def test_a_page_of_another_site_may_not_post(client: FlaskClient, sink: MemorySink) -> None:
+    body = json.dumps({"batchId": "b", "metrics": [navigation()]})
+    answer = client.post("/api/ingest", data=body, headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+    assert sink.batches == {}
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+fields = st.sampled_from(
+    ["type", "scraperSource", "url", "navigationDurationMs", "success", "error", "recordedAt", "labels", "retryCount"]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.dictionaries(fields, json_values) | json_values, max_size=4))
+def test_no_json_crashes_it_and_every_metric_is_accounted_for(metrics: list[Any]) -> None:
+    sink = MemorySink()
+    answer = post(client_of(sink), *metrics, navigation())
+    assert answer.status_code in (202, 422)
+    assert answer.json["accepted"] + len(answer.json.get("rejected", [])) == len(metrics) + 1
+    assert answer.json["accepted"] == len(sink.metrics)
