@@ -1,0 +1,96 @@
+"""What all Vega-Lite charts share: inline data, axes, legends, text in expressions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+
+from charts.units import is_word, scale_for, tick_format
+
+Rows = list[dict[str, Any]]
+
+DASHES = {"solid": [1, 0], "dot": [2, 3], "dash": [5, 4], "dashdot": [6, 3, 2, 3], "longdash": [9, 4]}
+RADIUS = "min(width,height)/2"
+_DAY_MS = 86_400_000
+
+
+def inline(rows: Rows, name: str = "rows") -> alt.InlineData:
+    """Return rows as data of a chart. Named, because Altair would move nameless data to a name made of its hash."""
+    return alt.InlineData(values=rows, name=name)
+
+
+def shown(names: Sequence[str], longest: int = 28, field: str = "datum.value") -> str:
+    """Return the expression that turns a position into its name, so that names need not be unique nor harmless."""
+    short = [name if len(name) <= longest else name[: longest - 1].rstrip() + "…" for name in names]
+    # ASCII escapes only: a lone surrogate or a line separator is fine within the string then.
+    return f"{json.dumps(short)}[{field}]"
+
+
+def value_axis(unit: str, largest: float, title: str | None = None, *, grid: bool = True) -> alt.Axis:
+    """Return an axis of numbers with faint grid and unit.
+
+    Args:
+        unit: Unit of the values; they are drawn divided by the divisor of `scale_for(unit, largest)`.
+        largest: The largest absolute value in that unit, NaN when there is none.
+        title: What is measured.
+        grid: Whether grid lines are drawn.
+    """
+    scale = scale_for(unit, largest)
+    number = f"format(datum.value, '{tick_format(largest / scale.divisor)}')"
+    if is_word(unit):
+        title = f"{title} ({unit})" if title and title != unit else unit
+    suffix = "" if is_word(unit) else scale.suffix
+    label = f"{number} + {json.dumps(suffix)}" if suffix else number
+    return alt.Axis(title=title, grid=grid, tickCount=5, labelExpr=label)
+
+
+def time_axis(span_ms: float, *, grid: bool = False) -> alt.Axis:
+    """Return a UTC time axis.
+
+    Args:
+        span_ms: How much time it shows.
+        grid: Whether grid lines are drawn.
+    """
+    date = "utcFormat(datum.value, '%-d %b')"
+    clock = f"utcFormat(datum.value, '{'%H:%M:%S' if span_ms < 300_000 else '%H:%M'}')"
+    # The day is told below the first label and at midnight.
+    days = f"datum.index == 0 ? {date} + ', UTC' : utchours(datum.value) + utcminutes(datum.value) == 0 ? {date} : ''"
+    label = date if span_ms > 3 * _DAY_MS else f"[{clock}, {days}]"
+    return alt.Axis(title=None, grid=grid, domain=True, ticks=True, tickSize=4, tickCount=7, labelExpr=label)
+
+
+def time_scale(x_range_ms: tuple[int, int] | None) -> alt.Scale:
+    """Return a UTC scale, fixed to the range when one is given."""
+    if x_range_ms is None:
+        return alt.Scale(type="utc")
+    return alt.Scale(type="utc", domain=list(x_range_ms), nice=False)
+
+
+def legend(names: Sequence[str], *, wanted: bool, columns: int = 6, **more: Any) -> alt.Legend | None:
+    """Return the compact legend of positions 0..n-1 below the chart, or None."""
+    if not wanted:
+        return None
+    return alt.Legend(title=None, columns=columns, labelExpr=shown(names), **more)
+
+
+def layered(*charts: alt.Chart) -> alt.LayerChart:
+    """Return the charts on top of each other, each under a name of its own.
+
+    Altair would count names up from chart to chart, and the same info would never give the same spec twice.
+    """
+    return alt.layer(*(chart.properties(name=f"layer_{place}") for place, chart in enumerate(charts)))
+
+
+def titled(name: str, unit: str) -> str:
+    """Return the head of a tooltip line: the name, and the unit when there is one."""
+    # Vega-Lite writes it into an expression and escapes the quotation marks alone.
+    harmless = "".join(char if char.isprintable() else " " for char in name).replace("\\", "\\\\")
+    return f"{harmless} ({unit})" if unit else harmless
+
+
+def tone_scale(tones: Sequence[str]) -> alt.Scale:
+    """Return the colour scale of positions 0..n-1."""
+    return alt.Scale(domain=list(range(len(tones))), range=list(tones))

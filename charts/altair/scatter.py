@@ -1,0 +1,69 @@
+"""The Vega-Lite chart of named bubbles."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import altair as alt
+
+from charts.altair.common import inline, layered, titled, value_axis
+from charts.arrays import as_floats, as_plain, largest_of
+from charts.info import ScatterInfo
+from charts.styles import MOST_NAMED, diameters_px
+from charts.theme import Palette
+from charts.units import format_value, scale_for
+
+
+def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
+    """Draw named points by two values, a third as the bubble's area.
+
+    Args:
+        info: What to draw.
+        palette: Which tone each colour key gets.
+    """
+    points = sorted(info.points, key=lambda point: -(point.size or 0.0))  # small ones on top
+    x = as_floats([point.x for point in points])
+    y = as_floats([point.y for point in points])
+    x_scale, y_scale = scale_for(info.x_unit, largest_of(x)), scale_for(info.y_unit, largest_of(y))
+    tones = palette.colours([point.colour_key or point.name for point in points])
+    rows = [
+        {
+            "name": point.name,
+            "label": point.name if len(point.name) <= 18 else point.name[:17] + "…",
+            "x": across,
+            "y": up,
+            "area": round(math.pi / 4 * diameter**2, 1),
+            "tone": tones[point.colour_key or point.name],
+            "above": -diameter / 2 - 3,
+            "size": format_value(point.size, info.size_unit),
+        }
+        for point, across, up, diameter in zip(
+            points,
+            as_plain(x / x_scale.divisor),
+            as_plain(y / y_scale.divisor),
+            diameters_px(as_floats([point.size for point in points])).tolist(),
+            strict=True,
+        )
+    ]
+    tooltips: list[Any] = [
+        alt.Tooltip("name:N"),
+        alt.Tooltip("x:Q", title=titled(info.x_title, x_scale.suffix.strip()), format=x_scale.hover_format),
+        alt.Tooltip("y:Q", title=titled(info.y_title, y_scale.suffix.strip()), format=y_scale.hover_format),
+    ]
+    if info.size_title:
+        tooltips.append(alt.Tooltip("size:N", title=info.size_title))
+    chart = alt.Chart(inline(rows)).encode(
+        x=alt.X("x:Q", axis=value_axis(info.x_unit, largest_of(x), info.x_title or None), scale=alt.Scale(zero=True)),
+        y=alt.Y("y:Q", axis=value_axis(info.y_unit, largest_of(y), info.y_title or None), scale=alt.Scale(zero=True)),
+    )
+    bubbles = chart.mark_circle(fillOpacity=0.55, strokeWidth=1.5, strokeOpacity=1, opacity=1).encode(
+        size=alt.Size("area:Q", scale=None, legend=None),
+        fill=alt.Fill("tone:N", scale=None, legend=None),
+        stroke=alt.Stroke("tone:N", scale=None, legend=None),
+        tooltip=tooltips,
+    )
+    if len(points) > MOST_NAMED:
+        return layered(bubbles)
+    names = chart.mark_text(fontSize=10, baseline="bottom", dy=alt.expr("datum.above")).encode(text="label:N")
+    return layered(bubbles, names)

@@ -1,0 +1,70 @@
+"""The Vega-Lite chart of spans of time in lanes."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from charts.altair.common import inline, layered, legend, shown, time_axis, time_scale
+from charts.info import TimelineInfo
+from charts.theme import FAILED, MUTED, OK
+from charts.units import clock, format_value
+
+# A path rather than a letter: not every font has a cross.
+_CROSS = "M-.6,-.6L.6,.6M-.6,.6L.6,-.6"
+_STATES = ("planned", "ok", "failed")
+
+
+def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
+    """Draw spans in lanes: plans as outlines behind, what happened filled, failures marked with a cross as well.
+
+    Args:
+        info: What to draw.
+    """
+    lanes = info.lanes()
+    lane_of = {lane: place for place, lane in enumerate(lanes)}
+    rows = [
+        {
+            "lane": lane_of[span.lane],
+            "start": span.start_ms,
+            "end": span.end_ms,
+            "middle": (span.start_ms + span.end_ms) // 2,
+            "state": 0 if span.planned else 1 if span.ok else 2,
+            "job": span.lane,
+            "what": span.label,
+            "when": f"{clock(span.start_ms)} – {clock(span.end_ms)} UTC",
+            "took": format_value(span.end_ms - span.start_ms, "ms"),
+        }
+        for span in info.bars
+    ]
+    begin_ms = min((span.start_ms for span in info.bars), default=0)
+    end_ms = max((span.end_ms for span in info.bars), default=0)
+    shown_ms = info.x_range_ms or (begin_ms, end_ms)
+    x = alt.X("start:T", scale=time_scale(info.x_range_ms), axis=time_axis(shown_ms[1] - shown_ms[0], grid=True))
+    y = alt.Y(
+        "lane:O",
+        axis=alt.Axis(title=None, labelExpr=shown(lanes)),
+        scale=alt.Scale(domain=list(range(len(lanes))), padding=0.35),
+    )
+    states = list(range(len(_STATES)))
+    colour = alt.Color(
+        "state:O", scale=alt.Scale(domain=states, range=[MUTED, OK, FAILED]), legend=legend(_STATES, wanted=bool(rows))
+    )
+    tooltips = ["job:N", "what:N", "when:N", "took:N"]
+    chart = alt.Chart(inline(rows)).encode(y=y, color=colour, tooltip=tooltips)
+    planned = chart.transform_filter("datum.state == 0").mark_bar(
+        fillOpacity=0.12, stroke=MUTED, strokeWidth=1.5, cornerRadius=3, height={"band": 1.25}
+    )
+    # The stroke keeps a span of a few milliseconds visible.
+    happened = chart.transform_filter("datum.state > 0").mark_bar(cornerRadius=2, strokeWidth=2, height={"band": 0.75})
+    crosses = chart.transform_filter("datum.state == 2").mark_point(
+        shape=_CROSS, size=70, stroke=FAILED, strokeWidth=2, yOffset=-22
+    )
+    return layered(
+        planned.encode(x=x, x2="end:T"),
+        happened.encode(
+            x=x,
+            x2="end:T",
+            stroke=alt.Stroke("state:O", scale=alt.Scale(domain=states, range=[MUTED, OK, FAILED]), legend=None),
+        ),
+        crosses.encode(x=alt.X("middle:T")),
+    )
