@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from time import time
 
 from collector.entries import MAX_QUEUED_URL_CHARS, NAVIGATION, SCHEDULER, SCRAPE, Entry, make_safe, to_metric
+from collector.fields import MAX_ERROR_CHARS
 from collector.worker import Worker
 
 Moment = datetime.datetime | int | float
@@ -73,13 +74,19 @@ class Recorder:
             labels,
         )
         try:
-            plain = error is None and labels is None and len(url) <= MAX_QUEUED_URL_CHARS and not self._strict
+            plain = (
+                (error is None or (type(error) is str and len(error) <= MAX_ERROR_CHARS))
+                and labels is None
+                and len(url) <= MAX_QUEUED_URL_CHARS
+                and not self._strict
+            )
         except Exception:  # noqa: BLE001 - a url of a wrong type, whose __len__ may raise anything
             plain = False
         queue = self._queue
         queue.append(entry if plain else self._prepare(entry))
-        if len(queue) > self._worker.attend_above:
-            self._worker.attend()
+        phase = self._worker.phase
+        if len(queue) > phase.attend_above:
+            self._worker.attend(phase)
 
     def record_page_scrape(
         self,
@@ -130,13 +137,19 @@ class Recorder:
             labels,
         )
         try:
-            plain = error is None and labels is None and len(url) <= MAX_QUEUED_URL_CHARS and not self._strict
+            plain = (
+                (error is None or (type(error) is str and len(error) <= MAX_ERROR_CHARS))
+                and labels is None
+                and len(url) <= MAX_QUEUED_URL_CHARS
+                and not self._strict
+            )
         except Exception:  # noqa: BLE001 - a url of a wrong type, whose __len__ may raise anything
             plain = False
         queue = self._queue
         queue.append(entry if plain else self._prepare(entry))
-        if len(queue) > self._worker.attend_above:
-            self._worker.attend()
+        phase = self._worker.phase
+        if len(queue) > phase.attend_above:
+            self._worker.attend(phase)
 
     def record_scheduler_metric(
         self,
@@ -179,8 +192,9 @@ class Recorder:
         )
         queue = self._queue
         queue.append(entry if error is None and not self._strict else self._prepare(entry))
-        if len(queue) > self._worker.attend_above:
-            self._worker.attend()
+        phase = self._worker.phase
+        if len(queue) > phase.attend_above:
+            self._worker.attend(phase)
 
     def _prepare(self, entry: Entry) -> Entry:
         entry = make_safe(entry)

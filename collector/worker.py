@@ -25,12 +25,25 @@ _AFTER_BUG_S = 1.0
 _LONGEST_PAUSE_WHEN_AWAITED_S = 1.0  # between retries while somebody waits in flush()
 
 
+class Phase:
+    """What the thread is doing now, as far as record calls must know: from which queue length on it wants a call.
+
+    A record call may raise the bound of the phase that it saw (the thread is told already); the thread never reuses
+    one, so such a late change can't touch a later phase.
+    """
+
+    __slots__ = ("attend_above",)
+
+    def __init__(self, attend_above: int) -> None:
+        self.attend_above = attend_above
+
+
 class Worker:
     """Queue, batches, retries.
 
-    A record call appends to `queue`, and calls `attend` when the queue is longer than `attend_above`. That one
+    A record call appends to `queue`, and calls `attend` when the queue is longer than `phase.attend_above`. That one
     comparison stands for all that a record call may have to do: start the thread (also after a fork), wake it, or drop.
-    The thread sets `attend_above` and looks at the queue afterwards; a record call appends and looks at `attend_above`
+    The thread begins a phase and looks at the queue afterwards; a record call appends and looks at the phase
     afterwards: one of them sees the other, so no wake-up is lost, without a lock.
 
     No lock is held while a sink works, and what record calls, signal handlers and finalizers use (`attend`) never waits
@@ -40,7 +53,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.queue: deque[Entry] = deque()
-        self.attend_above = 0
+        self.phase = Phase(0)
         self.options = Options()
         self.closed = False
         self._begin()
@@ -67,12 +80,14 @@ class Worker:
 
     # -- called by record calls ---------------------------------------------------------------------------------------
 
-    def attend(self) -> None:
+    def attend(self, phase: Phase) -> None:
         """Do what the queue's length asks for: drop what is too much, start the thread, or wake it."""
         if self.closed or len(self.queue) > self.options.max_pending:
             self._shed()
         else:
             self._wake()
+            if self._thread is not None:
+                phase.attend_above = self.options.max_pending  # it is awake: nothing more to say in this phase
 
     def _shed(self) -> None:
         try:
@@ -180,7 +195,7 @@ class Worker:
         """Begin anew in a child process: the thread wasn't copied, and what was pending stays the parent's."""
         self.queue.clear()
         self._begin()
-        self.attend_above = 0
+        self.phase = Phase(0)
         for sink in self.options.sinks:
             forget = getattr(sink, "after_fork", None)
             if forget is not None:
@@ -196,7 +211,7 @@ class Worker:
         finally:
             if not self._stopping:  # a sink raised SystemExit or the like: the next record call starts another thread
                 self._thread = None
-                self.attend_above = 0
+                self.phase = Phase(0)
 
     def _step(self) -> None:
         try:
@@ -213,7 +228,7 @@ class Worker:
     def _wait_until_due(self) -> bool:
         """Wait for something to do; True when a batch has to leave."""
         options, queue = self.options, self.queue
-        self.attend_above = 0
+        self.phase = Phase(0)
         if not queue:
             self._answer_flushes()
             self._bell.acquire()
@@ -221,21 +236,20 @@ class Worker:
         if not options.sinks:
             self._wait_for_configure()
             return False
-        self.attend_above = options.batch_size - 1
         waited_s = min(
             max(0.0, time.time() - queue[0][1]), options.flush_interval_s
         )  # the clock may have been set back
         due_at_s = time.monotonic() + options.flush_interval_s - waited_s
-        while len(queue) < options.batch_size and not self._flushes and options is self.options and not self._stopping:
-            left_s = due_at_s - time.monotonic()
-            if left_s <= 0:
+        while (left_s := due_at_s - time.monotonic()) > 0:
+            self.phase = Phase(options.batch_size - 1)
+            if len(queue) >= options.batch_size or self._flushes or options is not self.options or self._stopping:
                 break
             self._bell.acquire(timeout=left_s)
-        self.attend_above = options.max_pending
+        self.phase = Phase(options.max_pending)
         return not self._stopping
 
     def _wait_for_configure(self) -> None:
-        self.attend_above = self.options.max_pending
+        self.phase = Phase(self.options.max_pending)
         if not self._complained:
             self._bell.acquire(timeout=_UNCONFIGURED_GRACE_S)
             if not self.options.sinks and not self._stopping:
@@ -333,7 +347,7 @@ class Worker:
 
     def _finish(self) -> None:
         """Count what stays behind and close our own sinks."""
-        self.attend_above = 0
+        self.phase = Phase(0)
         while self.ledger.take(self.options.batch_size):
             self.ledger.abandon("closed")
         self._close_retired()
