@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from dash import html
 from dash.development.base_component import Component
@@ -30,6 +30,18 @@ def stat_numbers(id: str, value: str, change: Change, *, before: str) -> Content
             "aria-label": spoken,
         },
     }
+
+
+def stat_state(id: str, value: str, state: str, mood: Literal["ok", "warn", "bad", "flat"]) -> Content:
+    """Return the live texts of a card that tells a state instead of a change.
+
+    Args:
+        id: The card's id; its value carries it.
+        value: What it tells.
+        state: The judgement: a symbol and a word.
+        mood: Its colour.
+    """
+    return {id: {"children": value}, f"{id}-change": {"children": state, "className": f"stat-change {mood}"}}
 
 
 def stat_spark(id: str, src: str) -> Content:
@@ -63,7 +75,9 @@ def stat_card(id: str, label: str, content: Content, *, hint: str = "") -> Compo
 
 def _change(id: str, content: Content) -> Component:
     props: dict[str, Any] = {"className": "stat-change flat", **content.get(f"{id}-change", {})}
-    return html.Span(id=f"{id}-change", role="img", **props)
+    # A symbol with a spoken text of its own is an image to assistive technology.
+    role = "img" if "aria-label" in props else None
+    return html.Span(id=f"{id}-change", role=role, **props)
 
 
 def _spark(id: str, content: Content) -> Component:

@@ -93,7 +93,7 @@ def duration_trend(series: Series, range: TimeRange, *, what: str) -> LineInfo:
 
 
 def comparison(
-    series: Mapping[str, Series], sources: Sequence[SourceStats], range: TimeRange, metric: Metric
+    series: Mapping[str, Series], sources: Sequence[SourceStats], range: TimeRange, metric: Metric, *, now_ms: int
 ) -> LineInfo:
     """Draw one metric of the eight busiest sources as a line each.
 
@@ -102,16 +102,17 @@ def comparison(
         sources: The sources' totals; decide which are the busiest.
         range: The range.
         metric: Which metric.
+        now_ms: The moment, epoch milliseconds; a rate of a bucket that isn't over yet would look like a fall.
     """
     busiest = sorted(sources, key=lambda stats: (-stats.totals.count, stats.source))[:MOST_LINES]
     names = sorted(stats.source for stats in busiest if stats.source in series)
     cut = f" (busiest {len(names)} of {len(sources)})" if len(names) < len(sources) else ""
     unit = {"success rate": "%", "p95 duration": "ms", "volume": "/min", "items": "/min"}[metric]
     return LineInfo(
-        title=f"{metric.capitalize()} by source{cut}",
+        title=f"{metric[0].upper() if metric != 'p95 duration' else 'p'}{metric[1:]} by source{cut}",
         description=f"The {metric} of each source over time: {', '.join(names) or 'no data'}.",
         x_ms=range.bucket_starts(),
-        lines=tuple(Line(name, _metric(series[name], range, metric)) for name in names),
+        lines=tuple(Line(name, _metric(series[name], range, metric, now_ms)) for name in names),
         y_title=metric,
         y_unit=unit,
         x_range_ms=(range.start_ms, range.end_ms),
@@ -305,7 +306,7 @@ def _per_minute(counts: IntArray, range: TimeRange) -> FloatArray:
     return np.asarray(counts * (MINUTE_MS / range.bucket_ms), dtype=np.float64)
 
 
-def _metric(series: Series, range: TimeRange, metric: Metric) -> FloatArray:
+def _metric(series: Series, range: TimeRange, metric: Metric, now_ms: int) -> FloatArray:
     counts = series.navigations + series.scrapes
     match metric:
         case "success rate":
@@ -313,9 +314,13 @@ def _metric(series: Series, range: TimeRange, metric: Metric) -> FloatArray:
         case "p95 duration":
             return series.p95_ms
         case "volume":
-            return _per_minute(counts, range)
+            return _complete(_per_minute(counts, range), range, now_ms)
         case "items":
-            return _per_minute(series.items, range)
+            return _complete(_per_minute(series.items, range), range, now_ms)
+
+
+def _complete(values: FloatArray, range: TimeRange, now_ms: int) -> FloatArray:
+    return np.where(range.bucket_starts() + range.bucket_ms <= now_ms, values, np.nan)
 
 
 def _rate(totals: Totals) -> float:

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, ctx, dcc, html
 from dash.development.base_component import Component
 
+from charts.theme import FONT_FAMILY
 from components import ids
 from components.aria import aria
 from components.filters import filters
@@ -16,14 +17,32 @@ from components.nav import nav
 from components.status import database_banner, live_pill
 from components.view import View
 
+__all__ = ["KEEPALIVE_MS", "nav", "register_shell_callbacks", "shell"]
+
 KEEPALIVE_MS: Final = 5_000
 _NAVBAR: Final[dict[str, Any]] = {"width": 208, "breakpoint": "sm"}
-_FONT: Final = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
+# The system's own font, as in the charts.
+_FONT: Final = FONT_FAMILY
 _THEME: Final[dict[str, Any]] = {
     "primaryColor": "blue",
     "primaryShade": {"light": 7, "dark": 8},
     "fontFamily": _FONT,
     "headings": {"fontFamily": _FONT, "fontWeight": "600"},
+    # From text to page background; the greys of the stylesheet's dark tokens.
+    "colors": {
+        "dark": [
+            "#e9ebee",
+            "#c3c8cf",
+            "#a3aab4",
+            "#6f7680",
+            "#3a3e45",
+            "#2c2f34",
+            "#212327",
+            "#1a1b1e",
+            "#141517",
+            "#0e0f10",
+        ]
+    },
     "defaultRadius": "md",
     "cursorType": "pointer",
     "respectReducedMotion": True,

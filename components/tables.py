@@ -29,8 +29,8 @@ class Column:
 
     Args:
         title: Its heading.
-        kind: `text`, `number` (right-aligned), `time`, `status` (a `Status` per row), `name` or `clip` (long texts are cut
-            to the column's width and shown whole when the pointer rests on them).
+        kind: `text`, `number` (right-aligned), `time`, `status` (a `Status` per row), `name` or `clip` (long texts are
+            cut to the column's width and shown whole when the pointer rests on them).
     """
 
     title: str
@@ -111,7 +111,7 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
     return html.Section(
-        [html.Div(heading, className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 

@@ -101,11 +101,12 @@ def is_relative(text: str) -> bool:
     return text.strip().startswith("now")
 
 
-def bucket_for(length_ms: int) -> int:
-    """Choose the round bucket that divides a range into 50 to 150 pieces.
+def bucket_for(length_ms: int, most_buckets: int = MOST_BUCKETS) -> int:
+    """Choose the round bucket that divides a range into a third of `most_buckets` to `most_buckets` pieces.
 
     Args:
         length_ms: The range's length in milliseconds.
+        most_buckets: The most pieces there may be.
 
     Returns:
         The bucket in milliseconds.
@@ -114,7 +115,7 @@ def bucket_for(length_ms: int) -> int:
     10000
     """
     for bucket_ms in BUCKETS_MS:
-        if length_ms <= bucket_ms * MOST_BUCKETS:
+        if length_ms <= bucket_ms * most_buckets:
             return bucket_ms
     return BUCKETS_MS[-1]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from charts.sparkline import sparkline
 from dash import html
 from dash.development.base_component import Component
 
+from charts.sparkline import sparkline
 from components import infos
 from components.cards import stat_card, stat_numbers, stat_spark
 from components.content import Content
@@ -86,16 +86,22 @@ def totals_sparks(name: str, series: Series, *, one_source: bool = False) -> Con
     return content
 
 
-def totals_cards(name: str, content: Content, *, one_source: bool = False) -> Component:
+def totals_cards(name: str, content: Content, instead: Component | None = None) -> Component:
     """Build the row of cards.
 
     Args:
         name: The page's name.
         content: The page's content with what the other two functions returned.
-        one_source: Whether the page is about one scraper.
+        instead: What stands in the place of the active scrapers on a page about one.
     """
-    cards = [stat_card(f"{name}-{card.name}", card.label, content, hint=card.hint) for card in _cards(one_source)]
-    return html.Div(cards, className="stats stats-seven" if one_source else "stats")
+    cards = [
+        instead if instead is not None and card.name == _SOURCES else _card(name, card, content) for card in _CARDS
+    ]
+    return html.Div(cards, className="stats")
+
+
+def _card(name: str, card: _Card, content: Content) -> Component:
+    return stat_card(f"{name}-{card.name}", card.label, content, hint=card.hint)
 
 
 def _cards(one_source: bool) -> tuple[_Card, ...]:

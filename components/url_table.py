@@ -18,6 +18,7 @@ URL_COLUMNS: Final = (
     Column("Failed", "number"),
     Column("Last seen (UTC)", "time"),
 )
+ONE_SOURCE_COLUMNS: Final = tuple(column for column in URL_COLUMNS if column.title not in ("Source", "Last seen (UTC)"))
 ERROR_COLUMNS: Final = (
     Column("Error", "clip"),
     Column("Failures", "number"),
@@ -27,28 +28,15 @@ ERROR_COLUMNS: Final = (
 _NO_TEXT: Final = "(no error text)"
 
 
-def url_props(urls: Sequence[UrlStats], *, span_ms: int) -> dict[str, Any]:
-    """Return the props of a table of `URL_COLUMNS`.
+def url_props(urls: Sequence[UrlStats], columns: Sequence[Column] = URL_COLUMNS, *, span_ms: int) -> dict[str, Any]:
+    """Return the props of a table of pages.
 
     Args:
         urls: In the order to show.
+        columns: `URL_COLUMNS`, or `ONE_SOURCE_COLUMNS`.
         span_ms: Length of the range that the page shows.
     """
-    return table_props(
-        URL_COLUMNS,
-        [
-            [
-                short_url(url.url),
-                url.source,
-                count(url.count),
-                duration(url.mean_ms),
-                duration(url.max_ms),
-                f"{count(url.errors)} ({percent(100 * url.errors / url.count)})" if url.errors else "0",
-                clock(url.last_seen_ms, span_ms=span_ms),
-            ]
-            for url in urls
-        ],
-    )
+    return table_props(columns, [[_cells(url, span_ms)[column.title] for column in columns] for url in urls])
 
 
 def error_props(errors: Sequence[ErrorGroup], *, span_ms: int, limit: int = 20) -> dict[str, Any]:
@@ -72,3 +60,15 @@ def error_props(errors: Sequence[ErrorGroup], *, span_ms: int, limit: int = 20) 
             for group in errors[:limit]
         ],
     )
+
+
+def _cells(url: UrlStats, span_ms: int) -> dict[str, str]:
+    return {
+        "Page": short_url(url.url),
+        "Source": url.source,
+        "Count": count(url.count),
+        "Mean": duration(url.mean_ms),
+        "Slowest": duration(url.max_ms),
+        "Failed": f"{count(url.errors)} ({percent(100 * url.errors / url.count)})" if url.errors else "0",
+        "Last seen (UTC)": clock(url.last_seen_ms, span_ms=span_ms),
+    }

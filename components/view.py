@@ -11,6 +11,7 @@ from components.timerange import (
     DEFAULT_FROM,
     DEFAULT_TO,
     LONGEST_MS,
+    MOST_BUCKETS,
     MomentError,
     bucket_for,
     is_relative,
@@ -22,6 +23,7 @@ RESULTS: Final = ("all", "ok", "failed")
 LONGEST_SOURCE: Final = 50
 LONGEST_Q: Final = 200
 MOST_SOURCES: Final = 100
+COARSE_BUCKETS: Final = 60
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 # Any moment does to judge how a time is written.
 _SOME_MOMENT_MS: Final = 1_700_000_000_000
@@ -110,19 +112,28 @@ class View:
         """Whether the view moves with the clock: live, and its range ends relative to now."""
         return self.live and is_relative(self.to)
 
-    def time_range(self, now_ms: int) -> TimeRange:
+    def time_range(self, now_ms: int, *, most_buckets: int = MOST_BUCKETS) -> TimeRange:
         """Return the range in epoch milliseconds, aligned to its bucket so that it moves only when a bucket ends.
 
         Args:
             now_ms: What `now` is, epoch milliseconds.
+            most_buckets: How finely it is cut at most; a percentile of few values is noise.
         """
         start_ms, end_ms, _ = self._bounds(now_ms)
-        bucket_ms = bucket_for(end_ms - start_ms)
+        bucket_ms = bucket_for(end_ms - start_ms, most_buckets)
         # The end is never cut: what happened this very millisecond belongs to the range.
         end_ms = (end_ms // bucket_ms + 1) * bucket_ms if is_relative(self.to) else -(-end_ms // bucket_ms) * bucket_ms
         moves = is_relative(self.from_) and "/" not in self.from_
         start_ms = (start_ms // bucket_ms + 1) * bucket_ms if moves else start_ms // bucket_ms * bucket_ms
         return TimeRange(start_ms=min(start_ms, end_ms - bucket_ms), end_ms=end_ms, bucket_ms=bucket_ms)
+
+    def coarse_range(self, now_ms: int) -> TimeRange:
+        """Return the range in at most sixty buckets: for lines of means, percentiles and shares.
+
+        Args:
+            now_ms: What `now` is, epoch milliseconds.
+        """
+        return self.time_range(now_ms, most_buckets=COARSE_BUCKETS)
 
     def problems_at(self, now_ms: int) -> tuple[str, ...]:
         """Return everything that is wrong with the view, what only the clock can tell included, a sentence each.

@@ -82,9 +82,9 @@ def layout(view: View, content: Content) -> Component:
     found = table("alerts-concerns", _COLUMNS, content["alerts-concerns"], min_width_px=760)
     summary = html.P(id="alerts-summary", **content["alerts-summary"])
     how = html.P(
-        f"Computed from the recorded metrics: a success rate below {HEALTHY_FROM_PERCENT:.0f} % in this range, a source "
-        f"that has been quiet for more than {SILENT_AFTER_PAUSES} times its longest pause of the last 24 hours, and "
-        "jobs whose last run failed. These are fixed checks: nothing is sent to anyone.",
+        f"Computed from the recorded metrics: a success rate below {HEALTHY_FROM_PERCENT:.0f} % in this range, a "
+        f"source that has been quiet for more than {SILENT_AFTER_PAUSES} times its longest pause of the last 24 hours, "
+        "and jobs whose last run failed. These are fixed checks: nothing is sent to anyone.",
         className="card-note",
     )
     return frame(

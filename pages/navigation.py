@@ -88,7 +88,7 @@ def layout(view: View, content: Content) -> Component:
 
 
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.time_range(now_ms)
+    range = view.coarse_range(now_ms)
     return infos.duration_trend(queries.duration_trend(range, view.filter, "navigation"), range, what="Navigation")
 
 

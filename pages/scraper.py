@@ -11,16 +11,19 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
+from charts.sparkline import sparkline
 from components import infos
+from components.cards import stat_card, stat_spark, stat_state
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
+from components.numbers import NOTHING, clock
 from components.states import state_of
 from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
+from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
 from components.view import View, source_of
 from db.queries import Queries
 from db.results import Overview
@@ -44,15 +47,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     span_ms = range.end_ms - range.start_ms
     overview = queries.overview(range, asked.filter)
     events = queries.events(range, asked.filter, _MOST_EVENTS)
+    slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
     empty = None if overview.current.count or events else no_data(queries, replace(view, sources=()))
     return {
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, one_source=True),
-        "scraper-state": _state(overview),
-        "scraper-errors": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
-        "scraper-slowest": url_props(
-            queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS), span_ms=span_ms
-        ),
+        **_state(overview),
+        "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
+        "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
         "scraper-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
     }
 
@@ -66,11 +68,12 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Its path names the scraper.
         now_ms: The moment, epoch milliseconds.
     """
-    overview = queries.overview(view.time_range(now_ms), _only(view).filter)
+    overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     return {
         **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
         **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
         **totals_sparks("scraper", overview.series, one_source=True),
+        **stat_spark("scraper-seen", sparkline(overview.series.navigations + overview.series.scrapes, label="")),
     }
 
 
@@ -83,8 +86,8 @@ def layout(view: View, content: Content) -> Component:
     """
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
-    errors = table("scraper-errors", ERROR_COLUMNS, content["scraper-errors"], min_width_px=420)
-    slowest = table("scraper-slowest", URL_COLUMNS, content["scraper-slowest"], min_width_px=720)
+    errors = table("scraper-failures", ERROR_COLUMNS, content["scraper-failures"], min_width_px=420)
+    slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
     events = table("scraper-events", EVENT_COLUMNS, content["scraper-events"], min_width_px=860)
     return frame(
         "scraper",
@@ -92,8 +95,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            html.P(id="scraper-state", **content["scraper-state"]),
-            totals_cards("scraper", content, one_source=True),
+            totals_cards("scraper", content, stat_card("scraper-seen", "Last seen (UTC)", content)),
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
@@ -109,21 +111,23 @@ def _only(view: View) -> View:
     return replace(view, sources=(source_of(view.path),))
 
 
-def _state(overview: Overview) -> dict[str, str]:
+def _state(overview: Overview) -> Content:
     if not overview.sources:
-        return {"children": "", "className": "state"}
-    state = state_of(overview.sources[0], overview.range)
-    return {"children": state.status.text, "className": f"state {state.mood}"}
+        return stat_state("scraper-seen", NOTHING, "", "flat")
+    stats = overview.sources[0]
+    state = state_of(stats, overview.range)
+    seen = clock(stats.last_seen_ms, span_ms=overview.range.end_ms - overview.range.start_ms)
+    return stat_state("scraper-seen", seen, state.status.text, state.mood)
 
 
 def _navigation(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.time_range(now_ms)
+    range = view.coarse_range(now_ms)
     series = queries.duration_trend(range, _only(view).filter, "navigation")
     return infos.duration_trend(series, range, what="Navigation")
 
 
 def _scrape(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.time_range(now_ms)
+    range = view.coarse_range(now_ms)
     return infos.duration_trend(queries.duration_trend(range, _only(view).filter, "scrape"), range, what="Scrape")
 
 
@@ -142,7 +146,7 @@ def _events(queries: Queries, view: View, now_ms: int) -> Rows:
 _EXPORTS: Final[dict[str, Export]] = {
     "scraper-navigation": _navigation,
     "scraper-scrape": _scrape,
-    "scraper-errors": _errors,
+    "scraper-failures": _errors,
     "scraper-slowest": _slowest,
     "scraper-events": _events,
 }

@@ -26,6 +26,11 @@ from pages.page import Export, Page, Rows
 
 _TAB: Final = tab("scrapers")
 
+_LINES: Final[dict[str, infos.Metric]] = {
+    "scrapers-p95": "p95 duration",
+    "scrapers-success": "success rate",
+    "scrapers-volume": "volume",
+}
 _COLUMNS: Final = (
     Column("Source", "name"),
     Column("State", "status"),
@@ -67,16 +72,14 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    range = view.time_range(now_ms)
+    range = view.coarse_range(now_ms)
     sources = queries.sources(range, view.filter)
     series = queries.source_series(range, view.filter)
     adapter.know_sources(queries.source_names())
-    return {
-        **chart_content("scrapers-p95", adapter, infos.comparison(series, sources, range, "p95 duration")),
-        **chart_content("scrapers-success", adapter, infos.comparison(series, sources, range, "success rate")),
-        **chart_content("scrapers-volume", adapter, infos.comparison(series, sources, range, "volume")),
-        **chart_content("scrapers-share", adapter, infos.share_of_volume(sources)),
-    }
+    content: Content = {}
+    for name, metric in _LINES.items():
+        content.update(chart_content(name, adapter, infos.comparison(series, sources, range, metric, now_ms=now_ms)))
+    return {**content, **chart_content("scrapers-share", adapter, infos.share_of_volume(sources))}
 
 
 def layout(view: View, content: Content) -> Component:
@@ -130,9 +133,9 @@ def _links(sources: tuple[SourceStats, ...], view: View) -> list[Component]:
 
 def _comparison(metric: infos.Metric) -> Export:
     def export(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-        range = view.time_range(now_ms)
-        sources = queries.sources(range, view.filter)
-        return infos.comparison(queries.source_series(range, view.filter), sources, range, metric)
+        range = view.coarse_range(now_ms)
+        sources, series = queries.sources(range, view.filter), queries.source_series(range, view.filter)
+        return infos.comparison(series, sources, range, metric, now_ms=now_ms)
 
     return export
 
@@ -182,9 +185,7 @@ PAGE: Final = Page(
     charts=charts,
     exports=MappingProxyType(
         {
-            "scrapers-p95": _comparison("p95 duration"),
-            "scrapers-success": _comparison("success rate"),
-            "scrapers-volume": _comparison("volume"),
+            **{name: _comparison(metric) for name, metric in _LINES.items()},
             "scrapers-share": _share,
             "scrapers-table": _rows,
         }

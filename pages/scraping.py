@@ -100,7 +100,7 @@ def worst_first(urls: tuple[UrlStats, ...]) -> list[UrlStats]:
 
 
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.time_range(now_ms)
+    range = view.coarse_range(now_ms)
     return infos.duration_trend(queries.duration_trend(range, view.filter, "scrape"), range, what="Scrape")
 
 

@@ -28,7 +28,7 @@ from db.results import (
     UrlStats,
 )
 
-NOW_MS = 1_795_300_325_000  # 2026-11-22 00:32:05 UTC
+NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
 class MemoryQueries(Queries):
@@ -135,15 +135,21 @@ class MemoryQueries(Queries):
                 recorded_at_ms=run.recorded_at_ms,
             )
             for run in self.runs
-            if range is None or (range.start_ms <= run.recorded_at_ms < range.end_ms and not filter.url_contains)
+            if range is None or (run in self.scheduler_runs(range, filter) and not filter.url_contains)
         ]
         both = sorted([*pages, *runs], key=lambda event: (event.recorded_at_ms, event.id), reverse=True)
         return tuple(both[:limit])
 
     def scheduler_runs(
-        self, range: TimeRange, filter: Filter = Filter(), limit: int = 500
+        self, range: TimeRange, filter: Filter = Filter(), limit: int = 10_000
     ) -> tuple[SchedulerRunRow, ...]:
-        inside = [run for run in self.runs if range.start_ms <= run.recorded_at_ms < range.end_ms]
+        inside = [
+            run
+            for run in self.runs
+            if range.start_ms <= run.recorded_at_ms < range.end_ms
+            and (not filter.sources or run.source in filter.sources)
+            and filter.result in ("all", "ok" if run.success else "failed")
+        ]
         return tuple(reversed(inside))[:limit]
 
     def scheduler_summary(self, range: TimeRange, filter: Filter = Filter()) -> tuple[SchedulerStats, ...]:
@@ -240,7 +246,11 @@ def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: 
     dice = random.Random(seed)
     events: list[Event] = []
     for source in sources:
-        pace_s, speed_ms, failing = dice.uniform(3, 20), dice.uniform(120, 900), dice.choice([0, 0.01, 0.02, 0.05, 0.25])
+        pace_s, speed_ms, failing = (
+            dice.uniform(3, 20),
+            dice.uniform(120, 900),
+            dice.choice([0, 0.01, 0.02, 0.05, 0.25]),
+        )
         moment_ms = now_ms - hours * 3_600_000 + dice.uniform(0, 20_000)
         while moment_ms < now_ms:
             events += _page(dice, source, int(moment_ms), speed_ms, failing, len(events))
@@ -252,7 +262,9 @@ def _page(dice: random.Random, source: str, moment_ms: int, speed_ms: float, fai
     url = f"https://www.{source.lower()[:20]}.example.com/stocks/{dice.choice('ABCDEFGH')}{dice.randrange(40)}/quote?tab=summary"
     failed = dice.random() < failing
     outcome = dice.choice(["empty", "blocked", "parse error"]) if dice.random() < failing else "ok"
-    error = dice.choice(["TimeoutError: page did not load within 30000 ms", "HTTP 503 Service Unavailable", "net::ERR_CONNECTION_RESET"])
+    error = dice.choice(
+        ["TimeoutError: page did not load within 30000 ms", "HTTP 503 Service Unavailable", "net::ERR_CONNECTION_RESET"]
+    )
     navigation = Event(
         id=f"p:{n}",
         kind="navigation",
