@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dash import Dash, html
+from db.rollups import Rollups
 from flask import Flask
 
 import collector
@@ -28,7 +29,6 @@ from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
 from db.retention import cleanup
-from db.rollups import Rollups
 from db.store import Store
 from live import frames
 from live.channel import Channel
@@ -38,8 +38,8 @@ from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
-from router import PageSource, register_router, router_parts
 from settings import Settings, SettingsError
+from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
 
@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"scrapeboard: {exc}", file=sys.stderr)  # noqa: T201 - the one line that an operator gets
         return 1
     if command == "run":
-        from serve import serve  # gunicorn is needed here only
+        from web.serve import serve  # gunicorn is needed here only
 
         os.environ.setdefault("PYTHONUNBUFFERED", "1")
         serve(settings)
