@@ -83,3 +83,10 @@ def evenly_spaced(edges: Floats) -> bool:
         return edges.size == 2
     widths = np.diff(edges)
     return bool(np.allclose(widths, widths[0], rtol=1e-6))
+
+
+def around(moments_ms: TimesMs) -> tuple[int, int] | None:
+    """Return a minute around a lone moment: a library alone would show a millisecond of it. Else None."""
+    if len(moments_ms) == 0 or min(moments_ms) != max(moments_ms):
+        return None
+    return int(moments_ms[0]) - 30_000, int(moments_ms[0]) + 30_000

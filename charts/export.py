@@ -11,6 +11,7 @@ import vl_convert
 
 from charts.altair.spec import spec_of
 from charts.csv import to_csv
+from charts.empty import is_empty
 from charts.errors import ExportError
 from charts.info import ChartInfo
 from charts.theme import CHROME, FONT_FAMILY, Chrome, Palette
@@ -90,10 +91,18 @@ def _picture(
         f'<rect width="100%" height="100%" fill="{chrome.background}"/>',
         _text(info.title, _SIDES_PX + 4, 26, 16, "600", chrome.text, across),
         placed,
+        _nothing(chrome, width_px, height_px) if is_empty(info) else "",
         _text(footer or "", _SIDES_PX + 4, height_px - 10, 11, "400", chrome.dimmed, across),
         "</svg>",
     ]
     return "".join(parts)
+
+
+def _nothing(chrome: Chrome, width_px: int, height_px: int) -> str:
+    return (
+        f'<text x="{width_px // 2}" y="{height_px // 2}" text-anchor="middle" font-family="{FONT_FAMILY}"'
+        f' font-size="13" fill="{chrome.dimmed}">No data</text>'
+    )
 
 
 def _text(text: str, x_px: int, y_px: int, size_px: int, weight: str, colour: str, width_px: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import altair as alt
 import numpy as np
 
-from charts.altair.common import inline, layered, legend, shown, titled, tone_scale, value_axis
+from charts.altair.common import inline, layered, legend, shown, slant, titled, tone_scale, value_axis, value_scale
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ACCENT_KEY, BarInfo
 from charts.styles import MOST_LABELLED
@@ -41,20 +41,23 @@ def bar_chart(info: BarInfo, palette: Palette) -> alt.LayerChart:
         )
         for place, (category, raw, value) in enumerate(zip(info.categories, raws, values, strict=True))
     ]
+    whole = info.unit not in ("ms", "s", "%") and bool((np.rint(grid) == grid)[~np.isnan(grid)].all())
     slots = list(range(len(info.categories)))
+    angle = 0 if info.horizontal else slant(info.categories, 16)
     names_axis = alt.Axis(
-        title=None, labelExpr=shown(info.categories, 28 if info.horizontal else 16), labelOverlap=False, labelAngle=0
+        title=None,
+        labelExpr=shown(info.categories, 28 if info.horizontal else 16),
+        labelOverlap=False,
+        labelAngle=angle,
     )
-    values_axis = value_axis(info.unit, largest, info.value_title or None)
-    if info.y_range is None:
-        value_scale = alt.Scale(zero=True)
-    else:
-        value_scale = alt.Scale(domain=[edge / scale.divisor for edge in info.y_range])
+    values_axis = value_axis(info.unit, largest, info.value_title or None, whole=whole)
+    outer = 0.2 + max(0, 4 - len(slots)) / 2  # few bars keep the width they would have beside others
     place: Any = (alt.Y if info.horizontal else alt.X)(
-        "c:O", axis=names_axis, scale=alt.Scale(domain=slots, paddingInner=0.3, paddingOuter=0.2)
+        "c:O", axis=names_axis, scale=alt.Scale(domain=slots, paddingInner=0.3, paddingOuter=outer)
     )
+    sizes = value_scale(info.unit, largest, info.y_range)
     stack: Literal["zero"] | None = "zero" if info.stacked else None
-    size: Any = (alt.X if info.horizontal else alt.Y)("v:Q", axis=values_axis, scale=value_scale, stack=stack)
+    size: Any = (alt.X if info.horizontal else alt.Y)("v:Q", axis=values_axis, scale=sizes, stack=stack)
     value = alt.Tooltip("v:Q", title=titled("value", scale.suffix.strip()), format=scale.hover_format)
     encoding: dict[str, Any] = {
         "y" if info.horizontal else "x": place,

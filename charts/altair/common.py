@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from charts.arrays import around
 from charts.units import is_word, scale_for, tick_format
 
 Rows = list[dict[str, Any]]
@@ -29,7 +30,9 @@ def shown(names: Sequence[str], longest: int = 28, field: str = "datum.value") -
     return f"{json.dumps(short)}[{field}]"
 
 
-def value_axis(unit: str, largest: float, title: str | None = None, *, grid: bool = True) -> alt.Axis:
+def value_axis(
+    unit: str, largest: float, title: str | None = None, *, grid: bool = True, whole: bool = False
+) -> alt.Axis:
     """Return an axis of numbers with faint grid and unit.
 
     Args:
@@ -37,23 +40,40 @@ def value_axis(unit: str, largest: float, title: str | None = None, *, grid: boo
         largest: The largest absolute value in that unit, NaN when there is none.
         title: What is measured.
         grid: Whether grid lines are drawn.
+        whole: Whether the values are counts.
     """
     scale = scale_for(unit, largest)
     number = f"format(datum.value, '{tick_format(largest / scale.divisor)}')"
     if is_word(unit):
         title = f"{title} ({unit})" if title and title != unit else unit
     suffix = "" if is_word(unit) else scale.suffix
+    step: dict[str, Any] = {"tickMinStep": 1} if whole else {}
     label = f"{number} + {json.dumps(suffix)}" if suffix else number
-    return alt.Axis(title=title, grid=grid, tickCount=5, labelExpr=label)
+    return alt.Axis(title=title, grid=grid, tickCount=5, labelExpr=label, **step)
 
 
-def time_axis(span_ms: float, *, grid: bool = False) -> alt.Axis:
+def value_scale(unit: str, largest: float, shown: tuple[float, float] | None = None) -> alt.Scale:
+    """Return the scale of an axis of numbers: what is to be shown, or from zero to the largest; 0..1 without any."""
+    if shown is not None:
+        return alt.Scale(domain=[edge / scale_for(unit, largest).divisor for edge in shown])
+    return alt.Scale(zero=True) if largest > 0 else alt.Scale(domain=[0, 1])
+
+
+def slant(names: Sequence[str], longest: int) -> int:
+    """Return the angle of names below an axis: level as long as they are likely to find room."""
+    return 0 if sum(min(len(name), longest) for name in names) < 80 else -35
+
+
+def time_axis(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int], *, grid: bool = False) -> alt.Axis:
     """Return a UTC time axis.
 
     Args:
-        span_ms: How much time it shows.
+        x_range_ms: What the axis shows; what the moments span when None.
+        moments_ms: The moments of the data.
         grid: Whether grid lines are drawn.
     """
+    begin_ms, end_ms = x_range_ms or (min(moments_ms, default=0), max(moments_ms, default=0))
+    span_ms = end_ms - begin_ms
     date = "utcFormat(datum.value, '%-d %b')"
     clock = f"utcFormat(datum.value, '{'%H:%M:%S' if span_ms < 300_000 else '%H:%M'}')"
     # The day is told below the first label and at midnight.
@@ -62,11 +82,10 @@ def time_axis(span_ms: float, *, grid: bool = False) -> alt.Axis:
     return alt.Axis(title=None, grid=grid, domain=True, ticks=True, tickSize=4, tickCount=7, labelExpr=label)
 
 
-def time_scale(x_range_ms: tuple[int, int] | None) -> alt.Scale:
+def time_scale(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int]) -> alt.Scale:
     """Return a UTC scale, fixed to the range when one is given."""
-    if x_range_ms is None:
-        return alt.Scale(type="utc")
-    return alt.Scale(type="utc", domain=list(x_range_ms), nice=False)
+    shown_ms = x_range_ms or around(moments_ms)
+    return alt.Scale(type="utc") if shown_ms is None else alt.Scale(type="utc", domain=list(shown_ms), nice=False)
 
 
 def legend(names: Sequence[str], *, wanted: bool, columns: int = 6, **more: Any) -> alt.Legend | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import numpy as np
 
-from charts.altair.common import inline, layered, shown
+from charts.altair.common import inline, layered, shown, slant
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import HeatmapInfo
 from charts.theme import heat_scale
@@ -47,8 +47,13 @@ def heatmap_chart(info: HeatmapInfo) -> alt.LayerChart:
             labelExpr=f"format(datum.value, '{tick_format(top)}') + '{scale.suffix}'",
         ),
     )
-    step = max(1, -(-width // 8))
-    x_axis = alt.Axis(title=None, labelAngle=0, labelExpr=shown(info.x_labels, 12), values=list(range(0, width, step)))
+    step = max(1, -(-width // 6))
+    x_axis = alt.Axis(
+        title=None,
+        labelAngle=slant(info.x_labels[::step], 12),
+        labelExpr=shown(info.x_labels, 12),
+        values=list(range(0, width, step)),
+    )
     y_axis = alt.Axis(title=None, labelExpr=shown(info.y_labels))
     return layered(
         alt.Chart(inline(rows))

@@ -7,7 +7,7 @@ import json
 import altair as alt
 import numpy as np
 
-from charts.altair.common import inline, layered, value_axis
+from charts.altair.common import inline, layered, value_axis, value_scale
 from charts.arrays import as_floats, as_plain, evenly_spaced, largest_of
 from charts.info import HistogramInfo
 from charts.theme import Palette
@@ -44,7 +44,7 @@ def histogram_chart(info: HistogramInfo, palette: Palette) -> alt.LayerChart:
         axis = alt.Axis(
             title=info.x_title or None, grid=False, values=shown, labelExpr=f"{json.dumps(written)}[datum.value]"
         )
-    domain = alt.Scale(domain=[drawn[0], drawn[-1]], nice=False) if rows else alt.Scale(zero=False)
+    domain = alt.Scale(domain=[drawn[0], drawn[-1]], nice=False) if rows else alt.Scale(domain=[0, 1])
     bars = alt.Chart(inline(rows)).mark_bar(
         binSpacing=1, cornerRadiusEnd=2, color=palette.colour(info.colour_key), opacity=0.9
     )
@@ -52,7 +52,12 @@ def histogram_chart(info: HistogramInfo, palette: Palette) -> alt.LayerChart:
         bars.encode(
             x=alt.X("low:Q", bin="binned", axis=axis, scale=domain),
             x2="high:Q",
-            y=alt.Y("count:Q", stack=None, axis=value_axis("", largest_of(counts)), scale=alt.Scale(zero=True)),
+            y=alt.Y(
+                "count:Q",
+                stack=None,
+                axis=value_axis("", largest_of(counts), whole=True),
+                scale=value_scale("", largest_of(counts)),
+            ),
             tooltip=["range:N", alt.Tooltip("count:Q", format=",")],
         )
     )

@@ -18,6 +18,7 @@ from charts.altair.common import (
     titled,
     tone_scale,
     value_axis,
+    value_scale,
 )
 from charts.arrays import Floats, as_floats, as_plain, largest_of, lonely
 from charts.info import LineInfo
@@ -50,16 +51,10 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
 
     keys = [line.colour_key or line.name for line in info.lines]
     tones = palette.colours(keys)
-    shown_ms = info.x_range_ms or ((moments[0], moments[-1]) if moments else (0, 0))
-    x = alt.X("t:T", scale=time_scale(info.x_range_ms), axis=time_axis(shown_ms[1] - shown_ms[0]))
-    y_scale = (
-        alt.Scale(zero=True)
-        if info.y_range is None
-        else alt.Scale(domain=[edge / scale.divisor for edge in info.y_range])
-    )
+    x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
     y = alt.Y(
         "v:Q",
-        scale=y_scale,
+        scale=value_scale(info.y_unit, largest, info.y_range),
         axis=value_axis(info.y_unit, largest, info.y_title),
         stack="zero" if info.stacked else None,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from charts.altair.common import inline, layered, titled, value_axis
+from charts.altair.common import inline, layered, titled, value_axis, value_scale
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
 from charts.styles import MOST_NAMED, diameters_px
@@ -54,8 +54,16 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
     if info.size_title:
         tooltips.append(alt.Tooltip("size:N", title=info.size_title))
     chart = alt.Chart(inline(rows)).encode(
-        x=alt.X("x:Q", axis=value_axis(info.x_unit, largest_of(x), info.x_title or None), scale=alt.Scale(zero=True)),
-        y=alt.Y("y:Q", axis=value_axis(info.y_unit, largest_of(y), info.y_title or None), scale=alt.Scale(zero=True)),
+        x=alt.X(
+            "x:Q",
+            axis=value_axis(info.x_unit, largest_of(x), info.x_title or None),
+            scale=value_scale(info.x_unit, largest_of(x)),
+        ),
+        y=alt.Y(
+            "y:Q",
+            axis=value_axis(info.y_unit, largest_of(y), info.y_title or None),
+            scale=value_scale(info.y_unit, largest_of(y)),
+        ),
     )
     bubbles = chart.mark_circle(fillOpacity=0.55, strokeWidth=1.5, strokeOpacity=1, opacity=1).encode(
         size=alt.Size("area:Q", scale=None, legend=None),

@@ -36,10 +36,10 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
         }
         for span in info.bars
     ]
-    begin_ms = min((span.start_ms for span in info.bars), default=0)
-    end_ms = max((span.end_ms for span in info.bars), default=0)
-    shown_ms = info.x_range_ms or (begin_ms, end_ms)
-    x = alt.X("start:T", scale=time_scale(info.x_range_ms), axis=time_axis(shown_ms[1] - shown_ms[0], grid=True))
+    moments_ms = [moment for span in info.bars for moment in (span.start_ms, span.end_ms)]
+    x = alt.X(
+        "start:T", scale=time_scale(info.x_range_ms, moments_ms), axis=time_axis(info.x_range_ms, moments_ms, grid=True)
+    )
     y = alt.Y(
         "lane:O",
         axis=alt.Axis(title=None, labelExpr=shown(lanes)),
@@ -56,9 +56,7 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     )
     # The stroke keeps a span of a few milliseconds visible.
     happened = chart.transform_filter("datum.state > 0").mark_bar(cornerRadius=2, strokeWidth=2, height={"band": 0.75})
-    crosses = chart.transform_filter("datum.state == 2").mark_point(
-        shape=_CROSS, size=70, stroke=FAILED, strokeWidth=2, yOffset=-22
-    )
+    crosses = chart.transform_filter("datum.state == 2").mark_point(shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2)
     return layered(
         planned.encode(x=x, x2="end:T"),
         happened.encode(
@@ -66,5 +64,5 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
             x2="end:T",
             stroke=alt.Stroke("state:O", scale=alt.Scale(domain=states, range=[MUTED, OK, FAILED]), legend=None),
         ),
-        crosses.encode(x=alt.X("middle:T")),
+        crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=-0.2)),
     )

@@ -10,7 +10,6 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from charts.info import TimesMs
 from charts.theme import FONT_FAMILY
 from charts.units import is_word, scale_for, tick_format
 
@@ -168,13 +167,6 @@ def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]
     if x_range_ms is not None:
         axis["range"] = list(x_range_ms)
     return axis
-
-
-def around(moments_ms: TimesMs) -> tuple[int, int] | None:
-    """Return a minute around a lone moment: Plotly would show a millisecond of it. None when it can choose well."""
-    if len(moments_ms) == 0 or min(moments_ms) != max(moments_ms):
-        return None
-    return int(moments_ms[0]) - 30_000, int(moments_ms[0]) + 30_000
 
 
 def axis_title(text: str) -> dict[str, Any]:

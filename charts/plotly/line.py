@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from charts.arrays import as_floats, as_plain, even_step_ms, largest_of, lonely
+from charts.arrays import around, as_floats, as_plain, even_step_ms, largest_of, lonely
 from charts.info import LineInfo
-from charts.plotly.common import Figure, around, layout, short, time_axis, value_axis
+from charts.plotly.common import Figure, layout, short, time_axis, value_axis
 from charts.styles import MOST_UNIFIED, dash_styles
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from charts.arrays import around
 from charts.info import Span, TimelineInfo
-from charts.plotly.common import Figure, around, category_axis, layout, safe, time_axis
+from charts.plotly.common import Figure, category_axis, layout, safe, time_axis
 from charts.theme import FAILED, MUTED, OK
 from charts.units import clock, format_value
 
