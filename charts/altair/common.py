@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,7 +48,8 @@ def value_axis(
     if is_word(unit):
         title = f"{title} ({unit})" if title and title != unit else unit
     suffix = "" if is_word(unit) else scale.suffix
-    step: dict[str, Any] = {"tickMinStep": 1} if whole else {}
+    # No halves between counts (tickMinStep is lost where Vega-Lite merges the axes of layers).
+    step: dict[str, Any] = {"values": list(range(math.ceil(largest) + 1))} if whole and 0 < largest <= 5 else {}
     label = f"{number} + {json.dumps(suffix)}" if suffix else number
     return alt.Axis(title=title, grid=grid, tickCount=5, labelExpr=label, **step)
 
@@ -61,7 +63,7 @@ def value_scale(unit: str, largest: float, shown: tuple[float, float] | None = N
 
 def slant(names: Sequence[str], longest: int) -> int:
     """Return the angle of names below an axis: level as long as they are likely to find room."""
-    return 0 if sum(min(len(name), longest) for name in names) < 80 else -35
+    return 0 if sum(min(len(name), longest) for name in names) < 64 else -35
 
 
 def time_axis(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int], *, grid: bool = False) -> alt.Axis:
