@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import altair as alt
@@ -87,7 +88,24 @@ def time_axis(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int], *, 
 def time_scale(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int]) -> alt.Scale:
     """Return a UTC scale, fixed to the range when one is given."""
     shown_ms = x_range_ms or around(moments_ms)
-    return alt.Scale(type="utc") if shown_ms is None else alt.Scale(type="utc", domain=list(shown_ms), nice=False)
+    if shown_ms is None:
+        return alt.Scale(type="utc")
+    # As dates, not as numbers: Vega-Lite takes the two for different domains where a mark has a start and an end.
+    return alt.Scale(type="utc", domain=[_date(moment_ms) for moment_ms in shown_ms], nice=False)
+
+
+def _date(moment_ms: int) -> alt.DateTime:
+    moment = datetime.fromtimestamp(moment_ms / 1000, UTC)
+    return alt.DateTime(
+        year=moment.year,
+        month=moment.month,
+        date=moment.day,
+        hours=moment.hour,
+        minutes=moment.minute,
+        seconds=moment.second,
+        milliseconds=moment_ms % 1000,
+        utc=True,
+    )
 
 
 def legend(names: Sequence[str], *, wanted: bool, columns: int = 6, **more: Any) -> alt.Legend | None:
@@ -97,19 +115,27 @@ def legend(names: Sequence[str], *, wanted: bool, columns: int = 6, **more: Any)
     return alt.Legend(title=None, columns=columns, labelExpr=shown(names), **more)
 
 
-def layered(*charts: alt.Chart) -> alt.LayerChart:
+def layered(*charts: alt.Chart, data: alt.InlineData | None = None) -> alt.LayerChart:
     """Return the charts on top of each other, each under a name of its own.
 
     Altair would count names up from chart to chart, and the same info would never give the same spec twice.
+
+    Args:
+        charts: From the back to the front.
+        data: What the charts that have none of their own share.
     """
-    return alt.layer(*(chart.properties(name=f"layer_{place}") for place, chart in enumerate(charts)))
+    named = [chart.properties(name=f"layer_{place}") for place, chart in enumerate(charts)]
+    return alt.layer(*named) if data is None else alt.layer(*named, data=data)
+
+
+def harmless(name: str) -> str:
+    """Return a name that may head a tooltip line: Vega-Lite writes it into an expression, escaping `"` alone."""
+    return "".join(char if char.isprintable() else " " for char in name).replace("\\", "\\\\")
 
 
 def titled(name: str, unit: str) -> str:
     """Return the head of a tooltip line: the name, and the unit when there is one."""
-    # Vega-Lite writes it into an expression and escapes the quotation marks alone.
-    harmless = "".join(char if char.isprintable() else " " for char in name).replace("\\", "\\\\")
-    return f"{harmless} ({unit})" if unit else harmless
+    return f"{harmless(name)} ({unit})" if unit else harmless(name)
 
 
 def tone_scale(tones: Sequence[str]) -> alt.Scale:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, cast
 
 import altair as alt
 import numpy as np
 
 from charts.altair.common import (
     DASHES,
+    harmless,
     inline,
     layered,
     legend,
     shown,
     time_axis,
     time_scale,
-    titled,
     tone_scale,
     value_axis,
     value_scale,
@@ -43,14 +44,10 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     scale = scale_for(info.y_unit, largest)
     plain = as_plain(rows / scale.divisor)
     moments = [int(moment) for moment in info.x_ms]
-    fields: list[str | alt.FieldName] = [f"v{index}" for index in range(count)]
+    fields = [f"v{index}" for index in range(count)]
     wide = [
-        {"t": moment, **dict(zip(map(str, fields), values, strict=True))}
-        for moment, *values in zip(moments, *plain, strict=True)
+        {"t": moment, **dict(zip(fields, values, strict=True))} for moment, *values in zip(moments, *plain, strict=True)
     ]
-
-    keys = [line.colour_key or line.name for line in info.lines]
-    tones = palette.colours(keys)
     x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
     y = alt.Y(
         "v:Q",
@@ -58,42 +55,46 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         axis=value_axis(info.y_unit, largest, info.y_title),
         stack="zero" if info.stacked else None,
     )
+    keys = [line.colour_key or line.name for line in info.lines]
+    tones = palette.colours(keys)
     key = legend(names, wanted=count > 1, symbolType="square" if info.stacked else "stroke")
-    colour = alt.Color("n:O", scale=tone_scale([tones[key] for key in keys]), legend=key)
-    styles = [DASHES[style] for style in dash_styles(info, tones)]
-    dash = alt.StrokeDash("n:O", scale=alt.Scale(domain=list(range(count)), range=styles), legend=key)
-    opacity = alt.Opacity(
-        "n:O",
-        scale=alt.Scale(domain=list(range(count)), range=[0.6 if line.dash else 1.0 for line in info.lines]),
-        legend=None,
-    )
-    folded = alt.Chart(inline(wide)).transform_fold(fields, as_=["field", "v"])
+    styled = {"x": x, "y": y, "color": alt.Color("n:O", scale=tone_scale([tones[key] for key in keys]), legend=key)}
+    # One row a moment travels; the browser makes one row a line and moment of it.
+    folded = alt.Chart().transform_fold(cast("list[str | alt.FieldName]", fields), as_=["field", "v"])
     numbered = folded.transform_calculate(n="toNumber(substring(datum.field, 1))")
-    tooltips = [alt.Tooltip("at:N", title="time")]
+    # A gap is told as such; Vega would say "null".
+    written = f"isValid(datum.{{}}) ? format(datum.{{}}, '{scale.hover_format}') + {json.dumps(scale.suffix)} : '–'"
 
     layers: list[alt.Chart] = []
     if info.stacked:
-        layers.append(numbered.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(x=x, y=y, color=colour))
+        layers.append(numbered.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
     else:
-        named = alt.Tooltip("name:N", title="line")
-        value = alt.Tooltip("v:Q", title=titled(info.y_title, scale.suffix.strip()), format=scale.hover_format)
-        area = {"opacity": 0.1, "color": tones[keys[0]]} if count == 1 else None
-        drawn = numbered.transform_calculate(name=shown(names, field="datum.n"), at=_AT)
-        encoding: dict[str, Any] = {"x": x, "y": y, "color": colour, "strokeDash": dash, "opacity": opacity}
-        if area is not None:
-            layers.append(folded.mark_area(**area).encode(x=x, y=y))
-        layers.append(drawn.mark_line(strokeWidth=2).encode(**encoding, tooltip=[named, value, *tooltips]))
+        if count == 1:
+            layers.append(folded.mark_area(opacity=0.1, color=tones[keys[0]]).encode(x=x, y=y))
+        drawn = numbered.transform_calculate(
+            name=shown(names, field="datum.n"), at=_AT, value=written.format("v", "v")
+        ).mark_line(strokeWidth=2)
+        layers.append(drawn.encode(**styled, **_line_styles(info, tones, key), tooltip=["name:N", "value:N", "at:N"]))
         dots = _dots(moments, rows, plain)
         if dots:
             points = alt.Chart(inline(dots, "dots")).mark_point(size=30, filled=True, opacity=1)
-            layers.append(points.encode(x=x, y=y, color=colour))
+            layers.append(points.encode(**styled))
     if 0 < count <= MOST_UNIFIED:
-        values = [
-            alt.Tooltip(f"{field}:Q", title=titled(name, scale.suffix.strip()), format=scale.hover_format)
-            for field, name in zip(fields, names, strict=True)
-        ]
-        layers.append(_hover_rule(wide, x, tooltips + values))
-    return layered(*layers) if layers else alt.layer(numbered.mark_line().encode(x=x, y=y))
+        values = {f"s{index}": written.format(field, field) for index, field in enumerate(fields)}
+        tooltips = [alt.Tooltip(f"s{index}:N", title=harmless(name)) for index, name in enumerate(names)]
+        rule = alt.Chart().transform_calculate(at=_AT, **values).mark_rule(color="#868e96", strokeWidth=1)
+        layers.append(_at_pointer(rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])))
+    return layered(*layers, data=inline(wide))
+
+
+def _line_styles(info: LineInfo, tones: dict[str, str], key: alt.Legend | None) -> dict[str, Any]:
+    places = list(range(len(info.lines)))
+    dashes = [DASHES[style] for style in dash_styles(info, tones)]
+    opacities = [0.6 if line.dash else 1.0 for line in info.lines]
+    return {
+        "strokeDash": alt.StrokeDash("n:O", scale=alt.Scale(domain=places, range=dashes), legend=key),
+        "opacity": alt.Opacity("n:O", scale=alt.Scale(domain=places, range=opacities), legend=key),
+    }
 
 
 def _dots(moments: list[int], rows: Floats, plain: list[Any]) -> list[dict[str, Any]]:
@@ -105,12 +106,10 @@ def _dots(moments: list[int], rows: Floats, plain: list[Any]) -> list[dict[str, 
     ]
 
 
-def _hover_rule(wide: list[dict[str, Any]], x: alt.X, tooltips: list[alt.Tooltip]) -> alt.Chart:
-    """Return the rule that follows the pointer and tells all lines' values at the nearest moment."""
+def _at_pointer(rule: alt.Chart) -> alt.Chart:
+    """Return the rule so that it shows at the moment nearest to the pointer alone."""
     nearest = alt.selection_point(
         name="nearest", nearest=True, on="pointerover", fields=["t"], empty=False, clear="pointerout"
     )
-    rule = alt.Chart(inline(wide)).transform_calculate(at=_AT).mark_rule(color="#868e96", strokeWidth=1)
-    shown_near = alt.condition(nearest, alt.value(0.8), alt.value(0))
-    watched: alt.Chart = rule.encode(x=x, opacity=shown_near, tooltip=tooltips).add_params(nearest)
+    watched: alt.Chart = rule.encode(opacity=alt.condition(nearest, alt.value(0.8), alt.value(0))).add_params(nearest)
     return watched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from charts.altair.common import inline, layered, legend, shown, time_axis, time_scale
+from charts.altair.common import inline, layered, legend, shown, time_axis, time_scale, tone_scale
 from charts.info import TimelineInfo
 from charts.theme import FAILED, MUTED, OK
 from charts.units import clock, format_value
@@ -37,18 +37,15 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
         for span in info.bars
     ]
     moments_ms = [moment for span in info.bars for moment in (span.start_ms, span.end_ms)]
-    x = alt.X(
-        "start:T", scale=time_scale(info.x_range_ms, moments_ms), axis=time_axis(info.x_range_ms, moments_ms, grid=True)
-    )
+    scale, axis = time_scale(info.x_range_ms, moments_ms), time_axis(info.x_range_ms, moments_ms, grid=True)
+    x = alt.X("start:T", scale=scale, axis=axis)
     y = alt.Y(
         "lane:O",
         axis=alt.Axis(title=None, labelExpr=shown(lanes)),
         scale=alt.Scale(domain=list(range(len(lanes))), padding=0.35),
     )
-    states = list(range(len(_STATES)))
-    colour = alt.Color(
-        "state:O", scale=alt.Scale(domain=states, range=[MUTED, OK, FAILED]), legend=legend(_STATES, wanted=bool(rows))
-    )
+    tones, key = tone_scale((MUTED, OK, FAILED)), legend(_STATES, wanted=bool(rows))
+    colour = alt.Color("state:O", scale=tones, legend=key)
     tooltips = ["job:N", "what:N", "when:N", "took:N"]
     chart = alt.Chart(inline(rows)).encode(y=y, color=colour, tooltip=tooltips)
     planned = chart.transform_filter("datum.state == 0").mark_bar(
@@ -59,10 +56,6 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     crosses = chart.transform_filter("datum.state == 2").mark_point(shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2)
     return layered(
         planned.encode(x=x, x2="end:T"),
-        happened.encode(
-            x=x,
-            x2="end:T",
-            stroke=alt.Stroke("state:O", scale=alt.Scale(domain=states, range=[MUTED, OK, FAILED]), legend=None),
-        ),
-        crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=-0.2)),
+        happened.encode(x=x, x2="end:T", stroke=alt.Stroke("state:O", scale=tones, legend=key)),
+        crosses.encode(x=alt.X("middle:T", scale=scale, axis=axis), y=alt.Y("lane:O", bandPosition=-0.2)),
     )
