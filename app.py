@@ -113,7 +113,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     recent.load(engine)
     rollups = Rollups(engine)
     queries = Queries(engine, recent, rollups=rollups)
-    collector.configure(sinks=[store])
+    collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
     hub = Hub()
     channel = Channel(hub)

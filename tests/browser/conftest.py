@@ -1,0 +1,133 @@
+"""The whole app, served for real, and Debian's Chromium in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.chrome.options import Options
+
+from collector.client import Collector
+from collector.sinks import HttpSink
+from tests.servers import PrivateMariaDB
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --window-size=1440,1400"
+)
+
+
+def pytest_setup_options() -> Options:
+    """Tell dash[testing] which browser to start, and how."""
+    options = Options()
+    options.binary_location = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium") or CHROMIUM
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    return options
+
+
+@dataclass
+class App:
+    """The program in its own process, on a port that stays the same when it is started again."""
+
+    database_url: str
+    port: int
+    settings: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start `python app.py` and wait until it answers."""
+        environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")},
+            "SCRAPEBOARD_DATABASE_URL": self.database_url,
+            "SCRAPEBOARD_PORT": str(self.port),
+            **self.settings,
+        }
+        self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, "the app ended at its start"
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError("the app didn't answer within a minute")
+
+    def kill(self) -> None:
+        """End it the hard way: SIGKILL, nothing flushed, no good-byes."""
+        assert self.process is not None
+        children = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        self.process.kill()
+        for child in children:
+            subprocess.run(["kill", "-KILL", child], check=False)
+        self.process.wait(10)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def app_on(tmp_path: Path) -> Iterator[Callable[..., App]]:
+    """Start apps that end with the test."""
+    apps: list[App] = []
+
+    def start(database_url: str | None = None, **settings: str) -> App:
+        app = App(database_url or f"sqlite:///{tmp_path}/board.db", free_port(), settings)
+        apps.append(app)
+        app.start()
+        return app
+
+    yield start
+    for app in apps:
+        app.stop()
+
+
+@pytest.fixture
+def own_mariadb() -> Iterator[PrivateMariaDB]:
+    """A MariaDB server of the test's own, to stop and start."""
+    with PrivateMariaDB() as server:
+        server.execute("CREATE DATABASE board")
+        yield server
+
+
+@pytest.fixture
+def scraper() -> Iterator[Callable[[str], Collector]]:
+    """Make collectors that report to an app over HTTP, as scrapers in other processes do."""
+    collectors: list[Collector] = []
+
+    def connect(url: str) -> Collector:
+        collector = Collector()
+        collector.configure(sinks=[HttpSink(url)], strict=True)
+        collectors.append(collector)
+        return collector
+
+    yield connect
+    for collector in collectors:
+        collector.close(timeout_s=2)

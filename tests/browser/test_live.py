@@ -1,0 +1,183 @@
+"""The spine, seen in Chromium: what a scraper reports stands in the open page a moment later, and nothing is lost."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+from sqlalchemy import text as sql
+from sqlalchemy.engine import Engine
+
+from collector.client import Collector
+from db.engine import make_engine
+from tests.browser.conftest import App
+from tests.browser.seeing import errors, see, text, until
+from tests.servers import PrivateMariaDB
+
+AppOn = Callable[..., App]
+Scraper = Callable[[str], Collector]
+
+NAVIGATIONS = "#overview-navigations"
+EVENTS = "#overview-events"
+PILL = "#live-pill"
+
+
+def rows(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(sql("SELECT COUNT(*) FROM scraper_page_performance")).scalar_one())
+
+
+def test_a_metric_reaches_the_open_page_the_channel_and_the_database(
+    dash_br: Any, app_on: AppOn, scraper: Scraper, database_url: str
+) -> None:
+    app = app_on(database_url)
+    dash_br.server_url = app.url
+    see(dash_br, PILL, "Live")
+    client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=10)
+    assert json.loads(client.recv())["type"] == "connected"
+    client.send(json.dumps({"type": "subscribe", "scraperSource": "robinhood"}))
+    assert json.loads(client.recv())["type"] == "subscribed"
+
+    collector = scraper(app.url)
+    collector.record_page_navigation("robinhood", url="https://robinhood.com/stocks/AAPL", navigation_duration_ms=150)
+    assert collector.flush(timeout_s=10)
+
+    batch = json.loads(client.recv())
+    client.shutdown()
+    assert (batch["type"], batch["scraperSource"], batch["count"], batch["seq"]) == ("metrics_batch", "robinhood", 1, 1)
+    assert list(batch["metrics"][0]) == [
+        "type", "scraperSource", "url", "navigationDurationMs", "retryCount", "success", "error", "recordedAt",
+    ]  # fmt: skip
+    see(dash_br, EVENTS, "robinhood.com/stocks/AAPL")
+    see(dash_br, NAVIGATIONS, "1")
+    engine = make_engine(url=database_url)
+    assert rows(engine) == 1
+    engine.dispose()
+    assert errors(dash_br) == []
+
+
+def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
+    dash_br: Any, app_on: AppOn, scraper: Scraper
+) -> None:
+    app = app_on()
+    # A range that stands still while we compare: the same hours before and after.
+    dash_br.server_url = f"{app.url}/?from=now-24h"
+    see(dash_br, PILL, "Live")
+    collector = scraper(app.url)
+    for n in range(300):
+        source = ("robinhood", "cnbc", "docs-httpx")[n % 3]
+        collector.record_page_navigation(
+            source, url=f"https://{source}.test/p{n}", navigation_duration_ms=n, success=n % 7 > 0, error=None
+        )
+        if n % 2:
+            collector.record_page_scrape(
+                source, url=f"https://{source}.test/p{n}", scrape_duration_ms=2, items_extracted=n
+            )
+        if n % 25 == 0:
+            collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=10)
+    see(dash_br, NAVIGATIONS, "300")
+    see(dash_br, EVENTS, "p299")
+    until(lambda: not _moves(dash_br), "the page comes to rest")
+    live = text(dash_br, "#page")
+    dash_br.driver.refresh()
+    see(dash_br, PILL, "Live")
+    see(dash_br, NAVIGATIONS, "300")
+    until(lambda: text(dash_br, "#page") == live, f"the reloaded page shows the same; live it was: {live[:2000]}")
+    assert errors(dash_br) == []
+
+
+def _moves(browser: Any) -> bool:
+    before = text(browser, "#page")
+    time.sleep(1.5)  # longer than the interval of charts: nothing to await when nothing comes
+    return text(browser, "#page") != before
+
+
+def test_killed_in_the_middle_it_has_everything_it_acknowledged_and_the_page_lives_again(
+    dash_br: Any, app_on: AppOn, scraper: Scraper, tmp_path: Path
+) -> None:
+    app = app_on(f"sqlite:///{tmp_path}/kill.db")
+    dash_br.server_url = f"{app.url}/?from=now-24h"
+    see(dash_br, PILL, "Live")
+    collector = scraper(app.url)
+    for n in range(500):
+        collector.record_page_navigation("robinhood", url=f"https://robinhood.com/{n}", navigation_duration_ms=n)
+        if n == 250:
+            until(lambda: collector.get_metrics_stats()["flushed"] >= 50, "some are acknowledged")
+            app.kill()
+            acknowledged = collector.get_metrics_stats()["flushed"]
+    engine = make_engine(url=app.database_url)
+    assert rows(engine) >= acknowledged
+    engine.dispose()
+    see(dash_br, PILL, "Reconnecting", patience_s=30)
+    app.start()
+    assert collector.flush(timeout_s=60)
+    see(dash_br, PILL, "Live", patience_s=60)
+    see(dash_br, NAVIGATIONS, "500")  # each of them once, and without a reload
+    live = text(dash_br, NAVIGATIONS)
+    dash_br.driver.refresh()
+    see(dash_br, NAVIGATIONS, live)
+
+
+def test_while_the_database_is_away_the_page_says_so_and_metrics_wait(
+    dash_br: Any, app_on: AppOn, scraper: Scraper, own_mariadb: PrivateMariaDB
+) -> None:
+    app = app_on(own_mariadb.url("board"))
+    dash_br.server_url = app.url
+    see(dash_br, PILL, "Live")
+    collector = scraper(app.url)
+    collector.record_page_navigation("robinhood", url="https://robinhood.com/before", navigation_duration_ms=1)
+    see(dash_br, EVENTS, "robinhood.com/before")
+    own_mariadb.kill()
+    collector.record_page_navigation("robinhood", url="https://robinhood.com/during", navigation_duration_ms=2)
+    see(dash_br, "#database-banner", "Database unreachable since")
+    assert "robinhood.com/before" in text(dash_br, EVENTS)  # what is known stays
+    dash_br.driver.refresh()  # somebody opens the page now
+    see(dash_br, "#page", "The database can’t be reached")
+    own_mariadb.start()
+    see(dash_br, EVENTS, "robinhood.com/during", patience_s=60)
+    see(dash_br, EVENTS, "robinhood.com/before")
+    until(lambda: not text(dash_br, "#database-banner"), "the banner is gone")
+    assert collector.get_metrics_stats()["dropped"] == 0
+
+
+def test_a_paused_page_stands_still(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+    app = app_on()
+    collector = scraper(app.url)
+    collector.record_page_navigation("robinhood", url="https://robinhood.com/first", navigation_duration_ms=1)
+    assert collector.flush(timeout_s=10)
+    dash_br.server_url = f"{app.url}/?live=0"
+    see(dash_br, PILL, "Paused")
+    see(dash_br, EVENTS, "robinhood.com/first")
+    collector.record_page_navigation("robinhood", url="https://robinhood.com/second", navigation_duration_ms=1)
+    assert collector.flush(timeout_s=10)
+    assert not _moves(dash_br)
+    dash_br.driver.get(app.url)
+    see(dash_br, EVENTS, "robinhood.com/second")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/scrapers", "/scrapers/robinhood", "/navigation", "/scraping", "/scheduler", "/alerts"]
+)
+def test_every_tab_follows_live_without_complaints(dash_br: Any, app_on: AppOn, scraper: Scraper, path: str) -> None:
+    app = app_on()
+    dash_br.server_url = app.url + path
+    see(dash_br, PILL, "Live")
+    collector = scraper(app.url)
+    for n in range(20):
+        collector.record_page_navigation(
+            "robinhood", url=f"https://robinhood.com/{n}", navigation_duration_ms=n, success=n > 3, error="timeout"
+        )
+        collector.record_page_scrape("robinhood", url="https://robinhood.com/", scrape_duration_ms=n, items_extracted=n)
+        collector.record_scheduler_metric("nightly", execution_duration_ms=40, success=n > 18, error="late")
+    assert collector.flush(timeout_s=10)
+    words = "nightly" if path == "/scheduler" else "robinhood"
+    see(dash_br, "#page", words)
+    live_words = sorted(set(text(dash_br, "#page").split()))
+    assert live_words
+    assert errors(dash_br) == []
