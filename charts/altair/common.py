@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import altair as alt
@@ -88,24 +87,7 @@ def time_axis(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int], *, 
 def time_scale(x_range_ms: tuple[int, int] | None, moments_ms: Sequence[int]) -> alt.Scale:
     """Return a UTC scale, fixed to the range when one is given."""
     shown_ms = x_range_ms or around(moments_ms)
-    if shown_ms is None:
-        return alt.Scale(type="utc")
-    # As dates, not as numbers: Vega-Lite takes the two for different domains where a mark has a start and an end.
-    return alt.Scale(type="utc", domain=[_date(moment_ms) for moment_ms in shown_ms], nice=False)
-
-
-def _date(moment_ms: int) -> alt.DateTime:
-    moment = datetime.fromtimestamp(moment_ms / 1000, UTC)
-    return alt.DateTime(
-        year=moment.year,
-        month=moment.month,
-        date=moment.day,
-        hours=moment.hour,
-        minutes=moment.minute,
-        seconds=moment.second,
-        milliseconds=moment_ms % 1000,
-        utc=True,
-    )
+    return alt.Scale(type="utc") if shown_ms is None else alt.Scale(type="utc", domain=list(shown_ms), nice=False)
 
 
 def legend(names: Sequence[str], *, wanted: bool, columns: int = 6, **more: Any) -> alt.Legend | None:

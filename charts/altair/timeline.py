@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import altair as alt
 
-from charts.altair.common import inline, layered, legend, shown, time_axis, time_scale, tone_scale
+from charts.altair.common import inline, layered, legend, shown, time_axis, tone_scale
+from charts.arrays import around
 from charts.info import TimelineInfo
 from charts.theme import FAILED, MUTED, OK
 from charts.units import clock, format_value
@@ -22,12 +23,15 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     """
     lanes = info.lanes()
     lane_of = {lane: place for place, lane in enumerate(lanes)}
+    moments_ms = [moment for span in info.bars for moment in (span.start_ms, span.end_ms)]
+    shown_ms = (min(moments_ms, default=0), max(moments_ms, default=0))
+    begin_ms, end_ms = info.x_range_ms or around(moments_ms) or shown_ms
     rows = [
         {
             "lane": lane_of[span.lane],
-            "start": span.start_ms,
-            "end": span.end_ms,
-            "middle": (span.start_ms + span.end_ms) // 2,
+            "start": max(begin_ms, span.start_ms),
+            "end": min(end_ms, span.end_ms),
+            "middle": (max(begin_ms, span.start_ms) + min(end_ms, span.end_ms)) // 2,
             "state": 0 if span.planned else 1 if span.ok else 2,
             "job": span.lane,
             "what": span.label,
@@ -35,10 +39,14 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
             "took": format_value(span.end_ms - span.start_ms, "ms"),
         }
         for span in info.bars
+        if span.end_ms >= begin_ms and span.start_ms <= end_ms
     ]
-    moments_ms = [moment for span in info.bars for moment in (span.start_ms, span.end_ms)]
-    scale, axis = time_scale(info.x_range_ms, moments_ms), time_axis(info.x_range_ms, moments_ms, grid=True)
-    x = alt.X("start:T", scale=scale, axis=axis)
+    # Vega-Lite can't fix the axis of marks that have a start and an end (it takes their domains for different ones):
+    # the spans are cut to the range, and two unseen points stretch the axis over all of it.
+    x = alt.X(
+        "start:T", scale=alt.Scale(type="utc", nice=False), axis=time_axis((begin_ms, end_ms), moments_ms, grid=True)
+    )
+    frame = alt.Chart(inline([{"start": begin_ms}, {"start": end_ms}], "frame")).mark_point(opacity=0)
     y = alt.Y(
         "lane:O",
         axis=alt.Axis(title=None, labelExpr=shown(lanes)),
@@ -55,7 +63,8 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     happened = chart.transform_filter("datum.state > 0").mark_bar(cornerRadius=2, strokeWidth=2, height={"band": 0.75})
     crosses = chart.transform_filter("datum.state == 2").mark_point(shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2)
     return layered(
+        frame.encode(x=x),
         planned.encode(x=x, x2="end:T"),
         happened.encode(x=x, x2="end:T", stroke=alt.Stroke("state:O", scale=tones, legend=key)),
-        crosses.encode(x=alt.X("middle:T", scale=scale, axis=axis), y=alt.Y("lane:O", bandPosition=-0.2)),
+        crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=-0.2)),
     )
