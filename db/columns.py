@@ -33,8 +33,6 @@ DTYPES: dict[str, Any] = {
     "url": np.object_,
     "error": np.object_,
 }
-# What statistics need: everything but the texts.
-NUMBERS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
 
 
 class Names:
@@ -264,6 +262,11 @@ class DetailColumns:
                 left = np.flatnonzero(mask)
                 mask[left] = [needle in url.lower() for url in chunk.arrays["url"][: chunk.size][left].tolist()]
             parts.append(chunk.chosen(mask))
+        return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def of_source(self, code: int) -> DetailColumns:
+        """Return the rows of the source with this number."""
+        parts = [chunk.chosen(chunk.arrays["source"][: chunk.size] == code) for chunk in self._chunks]
         return DetailColumns(parts, self.source_names, self.outcome_names)
 
     def followed_by(self, later: DetailColumns) -> DetailColumns:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
 
-from sqlalchemy.engine import Engine
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection, Engine
 
+from db.aggregate import aggregate, by_source, totals_of
+from db.cells import DAY_MS
+from db.clock import now_ms
+from db.errors import unavailable_as_ours
+from db.events import newest_events, newest_runs
+from db.history import History, Rows
+from db.models import DailySummary, SchedulerMetric
+from db.models import PagePerformance as Page
+from db.names import known_sources
+from db.recent import RecentDetail
 from db.results import (
     DailyRow,
     ErrorGroup,
@@ -23,75 +38,293 @@ from db.results import (
     TimeRange,
     UrlStats,
 )
+from db.rollups import Rollups
+from db.scheduler import summarize_runs
+from db.spread import histogram
+from db.tables import errors_by_sql, errors_in, outcomes_by_sql, outcomes_in, urls_by_sql, urls_in
 
-if TYPE_CHECKING:
-    from db.recent import RecentDetail
-    from db.rollups import Rollups
+_Answer = TypeVar("_Answer")
+_EVERYTHING = Filter()
+_MAX_REMEMBERED = 64
+_NAMES_FRESH_MS = 60_000
 
 
 class Queries:
-    """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked."""
+    """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
+
+    Answers are shared between callers that ask the same: treat their arrays as read-only.
+
+    Args:
+        engine: A migrated database.
+        recent: Its newest rows, subscribed to the store.
+        rollups: Its rollups, subscribed to the store after `recent`; without them, old ranges are counted from detail
+            rows.
+        clock_ms: The present in epoch milliseconds.
+    """
 
     def __init__(
-        self, engine: Engine, recent: RecentDetail, *, rollups: Rollups | None = None, clock_ms: Callable[[], int]
-    ) -> None: ...
+        self,
+        engine: Engine,
+        recent: RecentDetail,
+        *,
+        rollups: Rollups | None = None,
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._clock_ms = clock_ms
+        self._history = History(engine, recent, rollups)
+        self._lock = threading.Lock()  # protects _remembered and _stored_names
+        self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
+        self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
 
-    def overview(self, range: TimeRange, filter: Filter = Filter()) -> Overview:
-        """Return totals, the period before, series and every source of a range."""
-        raise NotImplementedError
+    def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
+        """Return totals, the period before, series and every source of a range.
 
-    def sources(self, range: TimeRange, filter: Filter = Filter()) -> tuple[SourceStats, ...]:
-        """Return every source with at least one row in the range, by name."""
-        raise NotImplementedError
+        Args:
+            range: The range and its buckets.
+            filter: Which rows.
+        """
 
-    def source_series(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, Series]:
-        """Return one series per source (for comparisons of any metric), by name."""
-        raise NotImplementedError
+        def answer() -> Overview:
+            rows, before = self._rows(range, filter), self._rows(range.before(), filter)
+            now = aggregate(range, rows.detail, rows.cells)
+            if before.cells is None:
+                previous = totals_of(before.detail)
+            else:
+                previous = aggregate(range.before(), before.detail, before.cells).totals()
+            return Overview(
+                range=range, current=now.totals(), previous=previous, series=now.series(), sources=now.sources(),
+                throughput=now.throughput(),
+            )  # fmt: skip
+
+        return self._once(("overview", range, filter), answer)
+
+    def sources(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[SourceStats, ...]:
+        """Return every source with at least one row in the range, by name.
+
+        Args:
+            range: The range and its buckets.
+            filter: Which rows.
+        """
+
+        def answer() -> tuple[SourceStats, ...]:
+            rows = self._rows(range, filter)
+            return aggregate(range, rows.detail, rows.cells).sources()
+
+        return self._once(("sources", range, filter), answer)
+
+    def source_series(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Mapping[str, Series]:
+        """Return one series for each source (for comparisons of any metric), by name.
+
+        Args:
+            range: The range and its buckets.
+            filter: Which rows.
+        """
+
+        def answer() -> Mapping[str, Series]:
+            rows = self._rows(range, filter)
+            return by_source(range, rows.detail, rows.cells)
+
+        return self._once(("source_series", range, filter), answer)
 
     def source_names(self) -> tuple[str, ...]:
-        """Return every source that is known, by name."""
-        raise NotImplementedError
+        """Return every source that ever appeared, by name; new ones at once."""
+        now = self._clock_ms()
+        with self._lock:
+            stored = self._stored_names
+        if stored is None or not 0 <= now - stored[0] < _NAMES_FRESH_MS:
+            with self._connect() as connection:
+                stored = (now, known_sources(connection))
+            with self._lock:
+                self._stored_names = stored
+        return tuple(sorted(stored[1].union(self._recent.sources.all())))
 
     def duration_trend(self, range: TimeRange, filter: Filter, kind: Kind) -> Series:
-        """Return the series of navigations alone or of scrapes alone."""
-        raise NotImplementedError
+        """Return the series of navigations alone or of scrapes alone.
+
+        Args:
+            range: The range and its buckets.
+            filter: Which rows.
+            kind: Navigations or scrapes.
+        """
+
+        def answer() -> Series:
+            rows = self._rows(range, filter, kind)
+            return aggregate(range, rows.detail, rows.cells).series()
+
+        return self._once(("duration_trend", range, filter, kind), answer)
 
     def duration_histogram(
         self, range: TimeRange, filter: Filter, kind: Kind, bins: int = 40
     ) -> tuple[FloatArray, IntArray]:
-        """Return (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too."""
-        raise NotImplementedError
+        """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+
+        Args:
+            range: The range.
+            filter: Which rows.
+            kind: Navigations or scrapes.
+            bins: How many bins, at least 1.
+
+        Returns:
+            (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+        """
+
+        def answer() -> tuple[FloatArray, IntArray]:
+            rows = self._rows(range, filter, kind)
+            return histogram(rows.detail.duration_ms, rows.cells, bins)
+
+        return self._once(("duration_histogram", range, filter, kind, bins), answer)
 
     def errors_by_kind(self, range: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[ErrorGroup, ...]:
-        """Return the failures grouped by error text, most frequent first."""
-        raise NotImplementedError
+        """Return the failures grouped by error text, most frequent first.
+
+        Args:
+            range: The range.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (error, failures, last_seen_ms) for each text; "" stands for failures without one.
+        """
+
+        def answer() -> tuple[ErrorGroup, ...]:
+            rows = self._history.in_memory(range, filter, kind)
+            if rows is not None:
+                return errors_in(rows)
+            with self._connect() as connection:
+                return errors_by_sql(connection, range, filter, kind)
+
+        return self._once(("errors_by_kind", range, filter, kind), answer)
 
     def slowest_urls(self, range: TimeRange, filter: Filter, kind: Kind, limit: int = 20) -> tuple[UrlStats, ...]:
-        """Return the URLs with the highest mean duration, slowest first."""
-        raise NotImplementedError
+        """Return the URLs with the highest mean duration, slowest first.
 
-    def outcomes(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, int]:
-        """Return scrapes per outcome; a scrape without one counts as "ok" or "failed"."""
-        raise NotImplementedError
+        Args:
+            range: The range.
+            filter: Which rows.
+            kind: Navigations or scrapes.
+            limit: How many at most.
+        """
 
-    def events(self, range: TimeRange | None, filter: Filter = Filter(), limit: int = 100) -> tuple[Event, ...]:
-        """Return the newest page metrics and scheduler runs together, newest first."""
-        raise NotImplementedError
+        def answer() -> tuple[UrlStats, ...]:
+            rows = self._history.in_memory(range, filter, kind)
+            if rows is not None:
+                return urls_in(rows, limit)
+            with self._connect() as connection:
+                return urls_by_sql(connection, range, filter, kind, limit)
+
+        return self._once(("slowest_urls", range, filter, kind, limit), answer)
+
+    def outcomes(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Mapping[str, int]:
+        """Return scrapes per outcome, most frequent first; a scrape without one counts as "ok" or "failed".
+
+        Args:
+            range: The range.
+            filter: Which rows.
+        """
+
+        def answer() -> Mapping[str, int]:
+            rows = self._history.in_memory(range, filter, "scrape")
+            if rows is not None:
+                return outcomes_in(rows)
+            with self._connect() as connection:
+                return outcomes_by_sql(connection, range, filter)
+
+        return self._once(("outcomes", range, filter), answer)
+
+    def events(self, range: TimeRange | None, filter: Filter = _EVERYTHING, limit: int = 100) -> tuple[Event, ...]:
+        """Return the newest page metrics and scheduler runs together, newest first.
+
+        Args:
+            range: The range, None for all time.
+            filter: Which rows; sources match a scheduler run's name too, and a URL filter leaves runs out.
+            limit: How many at most.
+        """
+        start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
+        with self._connect() as connection:
+            return newest_events(connection, start_ms, end_ms, filter, limit)
 
     def scheduler_runs(
-        self, range: TimeRange, filter: Filter = Filter(), limit: int = 500
+        self, range: TimeRange, filter: Filter = _EVERYTHING, limit: int = 500
     ) -> tuple[SchedulerRunRow, ...]:
-        """Return the newest scheduler runs of the range, newest first."""
-        raise NotImplementedError
+        """Return the newest scheduler runs of the range, newest first.
 
-    def scheduler_summary(self, range: TimeRange, filter: Filter = Filter()) -> tuple[SchedulerStats, ...]:
-        """Return one row per scheduler job that ran in the range, by name."""
-        raise NotImplementedError
+        Args:
+            range: The range.
+            filter: Sources match a run's scraper and its own name; a URL filter doesn't apply.
+            limit: How many at most.
+        """
+        with self._connect() as connection:
+            return newest_runs(connection, range.start_ms, range.end_ms, filter, limit)
+
+    def scheduler_summary(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[SchedulerStats, ...]:
+        """Return one row for each scheduler job that ran in the range, by name.
+
+        Args:
+            range: The range.
+            filter: As for `scheduler_runs`.
+        """
+        with self._connect() as connection:
+            return summarize_runs(connection, range, filter)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
-        """Return the daily summaries of the last `days` UTC days including today, by date then source."""
-        raise NotImplementedError
+        """Return the daily summaries of the last `days` UTC days including today, by date then source.
+
+        Args:
+            source: One source, None for all.
+            days: How many days, at least 1.
+        """
+        today_ms = self._clock_ms() // DAY_MS * DAY_MS
+        first_ms = today_ms - (days - 1) * DAY_MS
+        first = dt.datetime.fromtimestamp(first_ms / 1000, tz=dt.UTC).date()
+        if self._rollups is not None:
+            self._rollups.settle(first_ms, today_ms + 2 * DAY_MS, days=True)
+        columns = [getattr(DailySummary, name) for name in _DAILY_COLUMNS]
+        statement = (
+            select(*columns)
+            .where(DailySummary.metric_date >= first)
+            .order_by(DailySummary.metric_date, DailySummary.scraper_source)
+        )
+        if source is not None:
+            statement = statement.where(DailySummary.scraper_source == source)
+        with self._connect() as connection:
+            return tuple(DailyRow(*row) for row in connection.execute(statement))
 
     def last_recorded_ms(self) -> int | None:
         """Return when the newest metric was recorded, epoch ms, or None when there is none at all."""
-        raise NotImplementedError
+        with self._connect() as connection:
+            newest = [
+                connection.scalar(select(func.max(Page.created_at))),
+                connection.scalar(select(func.max(SchedulerMetric.created_at))),
+            ]
+        return max((moment for moment in newest if moment is not None), default=None)
+
+    def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> Rows:
+        with unavailable_as_ours(self._engine):
+            return self._history.rows(span, filter, kind)
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        with unavailable_as_ours(self._engine), self._engine.connect() as connection:
+            yield connection
+
+    def _once(self, question: Hashable, answer: Callable[[], _Answer]) -> _Answer:
+        """Return the answer that was given to this question, if nothing was stored since; else find it now."""
+        # Read before answering: what is stored meanwhile makes the answer one to find again.
+        state = (self._recent.version, -1 if self._rollups is None else self._rollups.version)
+        with self._lock:
+            remembered = self._remembered.get(question)
+        if remembered is not None and remembered[0] == state:
+            return remembered[1]  # type: ignore[return-value]
+        found = answer()
+        with self._lock:
+            self._remembered[question] = (state, found)
+            self._remembered.move_to_end(question)
+            while len(self._remembered) > _MAX_REMEMBERED:
+                self._remembered.popitem(last=False)
+        return found
+
+
+_DAILY_COLUMNS = tuple({"source": "scraper_source"}.get(name, name) for name in DailyRow.__slots__)

@@ -159,7 +159,9 @@ def _json(labels: Mapping[str, str]) -> str:
     return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
 
 
-def insert_many(connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+def insert_many(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], *, replace: bool = False
+) -> None:
     """Insert rows in as few statements as the database likes best.
 
     Args:
@@ -167,13 +169,14 @@ def insert_many(connection: Connection, table: str, columns: Sequence[str], rows
         table: A table name of ours.
         columns: Its columns, in the order of the values.
         rows: The rows; nothing happens when there are none.
+        replace: Put rows in the place of those with the same key, which are an error otherwise.
 
     Raises:
         sqlalchemy.exc.DBAPIError: What the driver raised.
     """
     if not rows:
         return
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
+    head = f"{'REPLACE' if replace else 'INSERT'} INTO {table} ({', '.join(columns)}) VALUES "
     if connection.dialect.name == "sqlite":
         # One prepared statement, bound once a row: SQLite's fastest way.
         marks = ", ".join("?" * len(columns))

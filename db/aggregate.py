@@ -1,0 +1,237 @@
+"""Statistics of detail rows and rollup rows together: pure functions from columns to the results that pages draw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from db.cells import Cells
+from db.columns import DetailColumns, Names
+from db.results import FloatArray, IntArray, Series, SourceStats, TimeRange, Totals
+from db.spread import Spread, mixed_spread, spread
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Aggregate:
+    """A range counted out by source (S, by name) and bucket (B)."""
+
+    span: TimeRange
+    names: tuple[str, ...]
+    navigations: IntArray  # [S, B], like the next four
+    scrapes: IntArray
+    successes: IntArray
+    items: IntArray
+    sum_ms: FloatArray
+    last_seen_ms: IntArray  # [S]
+    last_ok_ms: IntArray  # [S], -1 without a success
+    source_spread: Spread  # S groups
+    bucket_spread: Spread  # B groups
+    overall: Spread  # one group
+
+    @property
+    def counts(self) -> IntArray:
+        """Navigations and scrapes, int64[S, B]."""
+        return self.navigations + self.scrapes
+
+    def totals(self) -> Totals:
+        """Return the sums over everything."""
+        return _totals(
+            int(self.navigations.sum()), int(self.scrapes.sum()), int(self.successes.sum()), int(self.items.sum()),
+            len(self.names), float(self.sum_ms.sum()), self.overall, 0,
+        )  # fmt: skip
+
+    def series(self) -> Series:
+        """Return one number per bucket."""
+        counts = self.counts
+        per_bucket, successes = counts.sum(axis=0), self.successes.sum(axis=0)
+        with np.errstate(invalid="ignore"):  # nothing divided by nothing is NaN, and that is what a gap is
+            mean_ms = self.sum_ms.sum(axis=0) / per_bucket
+        p50_ms, p95_ms, p99_ms = self.bucket_spread.quantiles_ms.T
+        return Series(
+            bucket_ms=self.span.bucket_starts(),
+            navigations=self.navigations.sum(axis=0),
+            scrapes=self.scrapes.sum(axis=0),
+            successes=successes,
+            errors=per_bucket - successes,
+            items=self.items.sum(axis=0),
+            active_sources=np.count_nonzero(counts, axis=0).astype(np.int64),
+            mean_ms=mean_ms,
+            p50_ms=p50_ms,
+            p95_ms=p95_ms,
+            p99_ms=p99_ms,
+        )
+
+    def sources(self) -> tuple[SourceStats, ...]:
+        """Return every source that has a row, by name."""
+        minutes = (self.span.end_ms - self.span.start_ms) / 60_000
+        counts, found = self.counts, []
+        sums = [array.sum(axis=1).tolist() for array in (self.navigations, self.scrapes, self.successes, self.items)]
+        sum_ms = self.sum_ms.sum(axis=1).tolist()
+        for index, name in enumerate(self.names):
+            navigations, scrapes, successes, items = (column[index] for column in sums)
+            last_ok_ms = int(self.last_ok_ms[index])
+            found.append(
+                SourceStats(
+                    source=name,
+                    totals=_totals(navigations, scrapes, successes, items, 1, sum_ms[index], self.source_spread, index),
+                    last_seen_ms=int(self.last_seen_ms[index]),
+                    last_ok_ms=None if last_ok_ms < 0 else last_ok_ms,
+                    items_per_min=items / minutes,
+                    counts=counts[index],
+                )
+            )
+        return tuple(found)
+
+    def throughput(self) -> Mapping[str, IntArray]:
+        """Return metrics per bucket for each source, by name."""
+        counts = self.counts
+        return {name: counts[index] for index, name in enumerate(self.names)}
+
+
+def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) -> Aggregate:
+    """Count out a range.
+
+    Args:
+        span: The range and its buckets.
+        rows: Detail rows inside the range, in time order.
+        cells: Rollup rows inside the range, of minutes or hours of which no detail row is given.
+
+    Returns:
+        Everything by source and bucket. Counts, sums, shortest and longest are exact; quantiles are exact where they
+        come from detail rows alone, else within `db.sketch.RELATIVE_ERROR`.
+    """
+    codes, names, remap = _present(rows, cells)
+    source = remap[rows.source] if len(remap) else rows.source.astype(np.int64)
+    shape = (len(codes), span.bucket_count)
+    edges = np.append(span.bucket_starts(), span.end_ms)
+    offsets = np.searchsorted(rows.created_at_ms, edges)
+    bucket = np.repeat(np.arange(shape[1]), np.diff(offsets))
+    place = source * shape[1] + bucket
+    size = shape[0] * shape[1]
+    # One count for all four combinations of kind and result.
+    split = np.bincount((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success, minlength=4 * size)
+    split = split.reshape(*shape, 4)
+    navigations = split[..., 0] + split[..., 1]
+    scrapes = split[..., 2] + split[..., 3]
+    successes = split[..., 1] + split[..., 3]
+    items = np.bincount(place, weights=rows.items, minlength=size).reshape(shape).astype(np.int64)
+    sum_ms = np.bincount(place, weights=rows.duration_ms, minlength=size).astype(np.float64, copy=False).reshape(shape)
+    last_seen_ms = np.full(shape[0], -1, dtype=np.int64)
+    last_seen_ms[source] = rows.created_at_ms  # in time order: the newest is written last
+    last_ok_ms = np.full(shape[0], -1, dtype=np.int64)
+    last_ok_ms[source[rows.success]] = rows.created_at_ms[rows.success]
+    by_source_rows, source_offsets = _by_source(source, rows.duration_ms, shape[0])
+    everything = np.array([0, len(rows)])
+    if cells is None or not len(cells.start_ms):
+        by_source, by_bucket, overall = (
+            spread(by_source_rows, source_offsets),
+            spread(rows.duration_ms, offsets),
+            spread(rows.duration_ms, everything),
+        )
+    else:
+        cell_source = remap[cells.source]
+        cell_bucket = (cells.start_ms - span.start_ms) // span.bucket_ms
+        at = (cell_source, cell_bucket)
+        np.add.at(navigations, at, cells.navigations)
+        np.add.at(scrapes, at, cells.scrapes)
+        np.add.at(successes, at, cells.successes)
+        np.add.at(items, at, cells.items)
+        np.add.at(sum_ms, at, cells.sum_ms)
+        np.maximum.at(last_seen_ms, cell_source, cells.last_seen_ms)
+        np.maximum.at(last_ok_ms, cell_source, cells.last_ok_ms)
+        nowhere = np.zeros(len(cells.start_ms), dtype=np.int64)
+        by_source, by_bucket, overall = (
+            mixed_spread(by_source_rows, source_offsets, cells, cell_source),
+            mixed_spread(rows.duration_ms, offsets, cells, cell_bucket),
+            mixed_spread(rows.duration_ms, everything, cells, nowhere),
+        )
+    return Aggregate(
+        span, names, navigations, scrapes, successes, items, sum_ms, last_seen_ms, last_ok_ms, by_source, by_bucket,
+        overall,
+    )  # fmt: skip
+
+
+def totals_of(rows: DetailColumns) -> Totals:
+    """Return the sums over detail rows, without buckets: what the period before needs.
+
+    Args:
+        rows: Any detail rows.
+    """
+    scrapes = int(np.count_nonzero(rows.scrape))
+    return _totals(
+        len(rows) - scrapes, scrapes, int(np.count_nonzero(rows.success)), int(rows.items.sum()),
+        int(np.count_nonzero(np.bincount(rows.source))), float(rows.duration_ms.sum()),
+        spread(rows.duration_ms, np.array([0, len(rows)])), 0,
+    )  # fmt: skip
+
+
+def by_source(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) -> Mapping[str, Series]:
+    """Return one series for each source, by name.
+
+    Args:
+        span: The range and its buckets.
+        rows: As for `aggregate`.
+        cells: As for `aggregate`.
+    """
+    codes, names, _ = _present(rows, cells)
+    return {
+        name: aggregate(
+            span, rows.of_source(code), None if cells is None else cells.chosen(cells.source == code)
+        ).series()
+        for code, name in zip(codes.tolist(), names, strict=True)
+    }
+
+
+def _present(rows: DetailColumns, cells: Cells | None) -> tuple[IntArray, tuple[str, ...], IntArray]:
+    """Return (numbers of the sources that occur, their names sorted, a table from number to place in that order)."""
+    known: Names = rows.source_names
+    seen = np.bincount(rows.source, minlength=len(known))
+    if cells is not None:
+        seen = seen + np.bincount(cells.source, minlength=len(seen))
+    codes = np.flatnonzero(seen)
+    names = [known[code] for code in codes.tolist()]
+    order = sorted(range(len(names)), key=names.__getitem__)
+    codes = codes[order]
+    remap = np.zeros(len(seen), dtype=np.int64)
+    remap[codes] = np.arange(len(codes))
+    return codes, tuple(names[index] for index in order), remap
+
+
+def _by_source(source: IntArray, durations_ms: FloatArray, sources: int) -> tuple[FloatArray, IntArray]:
+    """Return the durations ordered by source, and where each source begins, int64[sources + 1]."""
+    # numpy sorts 16-bit numbers in linear time; there are never that many sources at once, but if there were...
+    small = source.astype(np.uint16) if sources <= 1 << 16 else source
+    offsets = np.concatenate(([0], np.cumsum(np.bincount(source, minlength=sources))))
+    return durations_ms[np.argsort(small, kind="stable")], offsets
+
+
+def _totals(
+    navigations: int,
+    scrapes: int,
+    successes: int,
+    items: int,
+    sources: int,
+    sum_ms: float,
+    durations: Spread,
+    group: int,
+) -> Totals:
+    count = navigations + scrapes
+    if not count:
+        return Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
+    p50_ms, p95_ms, p99_ms = durations.quantiles_ms[group].tolist()
+    return Totals(
+        navigations=navigations,
+        scrapes=scrapes,
+        successes=successes,
+        errors=count - successes,
+        items=items,
+        active_sources=sources,
+        mean_ms=sum_ms / count,
+        min_ms=float(durations.min_ms[group]),
+        max_ms=float(durations.max_ms[group]),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
+    )

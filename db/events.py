@@ -1,0 +1,135 @@
+"""The newest page metrics and scheduler runs, straight from their time indexes."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Integer, Select, func, or_, select, type_coerce, union_all
+from sqlalchemy.engine import Connection
+
+from db.detail import conditions
+from db.models import PagePerformance as Page
+from db.models import SchedulerMetric as Run
+from db.results import Event, Filter, SchedulerRunRow
+
+Statement: TypeAlias = Select[*tuple[Any, ...]]
+
+# Up to so many sources, each is read from its own index and the results are merged; beyond, the time index is walked.
+_MAX_SEPARATE_SOURCES = 20
+
+
+def newest_events(
+    connection: Connection, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int
+) -> tuple[Event, ...]:
+    """Read the newest metrics of all kinds.
+
+    Args:
+        connection: An open connection.
+        start_ms: Epoch ms, inclusive, None for no bound.
+        end_ms: Epoch ms, exclusive, None for no bound.
+        filter: Which rows; scheduler runs have no URL, so a URL filter leaves them out.
+        limit: How many at most.
+
+    Returns:
+        Events, newest first.
+    """
+    found = [_page_event(row) for row in connection.execute(page_statement(start_ms, end_ms, filter, limit))]
+    if not filter.url_contains:
+        found += [
+            Event(
+                id=run.id, kind="scheduler", source=run.scheduler_name, url=None, duration_ms=run.duration_ms,
+                items=run.items, retry_count=None, success=run.success, error=run.error, status_code=None, outcome=None,
+                recorded_at_ms=run.recorded_at_ms,
+            )
+            for run in newest_runs(connection, start_ms, end_ms, filter, limit)
+        ]  # fmt: skip
+    # Both parts come newest first by (time, id), and sorting keeps that order among equals.
+    found.sort(key=lambda event: event.recorded_at_ms, reverse=True)
+    return tuple(found[:limit])
+
+
+def newest_runs(
+    connection: Connection, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int
+) -> tuple[SchedulerRunRow, ...]:
+    """Read the newest scheduler runs.
+
+    Args:
+        connection: An open connection.
+        start_ms: Epoch ms, inclusive, None for no bound.
+        end_ms: Epoch ms, exclusive, None for no bound.
+        filter: Its sources match a run's scraper and a run's own name; its URL is left aside.
+        limit: How many at most.
+
+    Returns:
+        Runs, newest first.
+    """
+    return tuple(
+        SchedulerRunRow(
+            id=f"s:{row.id}", scheduler_name=row.scheduler_name, source=row.scraper_source,
+            duration_ms=row.execution_duration_ms, items=row.items_processed, success=bool(row.success),
+            error=row.error, recorded_at_ms=row.created_at, run_id=row.run_id,
+        )
+        for row in connection.execute(run_statement(start_ms, end_ms, filter, limit))
+    )  # fmt: skip
+
+
+def page_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
+    """Return the query for the newest detail rows, newest first."""
+    if not 1 < len(filter.sources) <= _MAX_SEPARATE_SOURCES:
+        return _newest_pages(start_ms, end_ms, filter, limit)
+    each = union_all(*(
+        select(
+            _newest_pages(start_ms, end_ms, Filter((source,), filter.result, filter.url_contains), limit).subquery()
+        )
+        for source in dict.fromkeys(filter.sources)
+    )).subquery()  # fmt: skip
+    return select(each).order_by(each.c.created_at.desc(), each.c.id.desc()).limit(limit)
+
+
+def run_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
+    """Return the query for the newest scheduler runs, newest first."""
+    return (
+        select(
+            Run.id, Run.scheduler_name, Run.scraper_source, Run.execution_duration_ms, Run.items_processed,
+            type_coerce(Run.success, Integer).label("success"), Run.error, Run.run_id, Run.created_at,
+        )
+        .where(*run_conditions(start_ms, end_ms, filter))
+        .order_by(Run.created_at.desc(), Run.id.desc())
+        .limit(limit)
+    )  # fmt: skip
+
+
+def run_conditions(start_ms: int | None, end_ms: int | None, filter: Filter) -> list[ColumnElement[bool]]:
+    """Return what a scheduler run must fulfil, as SQL; see `newest_runs`."""
+    wanted: list[ColumnElement[bool]] = []
+    if start_ms is not None:
+        wanted.append(Run.created_at >= start_ms)
+    if end_ms is not None:
+        wanted.append(Run.created_at < end_ms)
+    if filter.sources:
+        wanted.append(or_(Run.scraper_source.in_(filter.sources), Run.scheduler_name.in_(filter.sources)))
+    if filter.result != "all":
+        wanted.append(Run.success == (filter.result == "ok"))
+    return wanted
+
+
+def _newest_pages(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
+    return (
+        select(
+            Page.id, Page.metric_type, Page.scraper_source, Page.page_url,
+            func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms).label("duration_ms"),
+            Page.items_extracted, Page.retry_count, type_coerce(Page.success, Integer).label("success"), Page.error,
+            Page.status_code, Page.outcome, Page.created_at,
+        )
+        .where(*conditions(start_ms, end_ms, filter, None))
+        .order_by(Page.created_at.desc(), Page.id.desc())
+        .limit(limit)
+    )  # fmt: skip
+
+
+def _page_event(row: Any) -> Event:
+    return Event(
+        id=f"p:{row.id}", kind=row.metric_type, source=row.scraper_source, url=row.page_url,
+        duration_ms=row.duration_ms, items=row.items_extracted, retry_count=row.retry_count, success=bool(row.success),
+        error=row.error, status_code=row.status_code, outcome=row.outcome, recorded_at_ms=row.created_at,
+    )  # fmt: skip

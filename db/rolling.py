@@ -1,0 +1,127 @@
+"""Recompute single rollups in the database: some minutes, one hour, one day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, distinct, select
+from sqlalchemy.engine import Connection, Engine
+
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
+from db.columns import Names
+from db.detail import STATISTICS, read_detail
+from db.engine import begin_writing
+from db.models import DailySummary, HourlyRollup, MinuteRollup
+from db.models import PagePerformance as Page
+from db.rollup_rows import (
+    AGGREGATE_COLUMNS,
+    DAY_COLUMNS,
+    HOUR_COLUMNS,
+    MINUTE_COLUMNS,
+    hour_utc,
+    merged_rows,
+    minute_rows,
+)
+from db.rows import insert_many
+from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+
+
+def roll_minutes(engine: Engine, minutes: Sequence[int]) -> list[int]:
+    """Recompute some minutes from their detail rows.
+
+    Args:
+        engine: A migrated database.
+        minutes: Their starts in epoch ms, rising, close together: everything from the first to the last is read.
+
+    Returns:
+        The minutes that were recomputed: all but those whose detail rows retention has deleted.
+    """
+    names = Names()
+    with engine.connect() as connection:
+        detail = read_detail(
+            connection, minutes[0], minutes[-1] + MINUTE_MS, names, names, columns=(*STATISTICS, "retry_count")
+        )
+    rows = minute_rows(detail)
+    with begin_writing(engine) as connection:
+        # Asked after reading: retention says first what it is going to delete, so a minute that it halved is noticed.
+        since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
+        kept = {minute for minute in minutes if minute >= since_ms}
+        connection.execute(delete(MinuteRollup).where(MinuteRollup.minute_start_ms.in_(sorted(kept))))
+        insert_many(
+            connection,
+            MinuteRollup.__tablename__,
+            MINUTE_COLUMNS,
+            [row for row in rows if row[0] in kept],
+            replace=True,
+        )
+    return sorted(kept)
+
+
+def roll_hour(engine: Engine, start_ms: int) -> None:
+    """Recompute an hour from its minutes; one whose minutes retention has deleted is left as it is.
+
+    Args:
+        engine: A migrated database.
+        start_ms: A full hour in epoch ms.
+    """
+    with engine.connect() as connection:
+        finer = _finer(connection, MinuteRollup, MinuteRollup.minute_start_ms, start_ms, start_ms + HOUR_MS)
+    rows = [(row[0], row[1], hour_utc(row[0]), *row[2:]) for row in merged_rows(finer, step_ms=HOUR_MS)]
+    with begin_writing(engine) as connection:
+        if start_ms < read_state(connection).get(MINUTES_SINCE_MS, 0):
+            return
+        connection.execute(delete(HourlyRollup).where(HourlyRollup.hour_start_ms == start_ms))
+        insert_many(connection, HourlyRollup.__tablename__, HOUR_COLUMNS, rows, replace=True)
+
+
+def roll_day(engine: Engine, start_ms: int) -> None:
+    """Recompute a daily summary from its hours; one whose hours retention has deleted is left as it is.
+
+    Args:
+        engine: A migrated database.
+        start_ms: A UTC midnight in epoch ms.
+    """
+    date = hour_utc(start_ms).date()
+    with engine.connect() as connection:
+        finer = _finer(connection, HourlyRollup, HourlyRollup.hour_start_ms, start_ms, start_ms + DAY_MS)
+    rows = [(date, *row[1:]) for row in merged_rows(finer, step_ms=DAY_MS)]
+    with begin_writing(engine) as connection:
+        if start_ms < read_state(connection).get(HOURS_SINCE_MS, 0):
+            return
+        connection.execute(delete(DailySummary).where(DailySummary.metric_date == date))
+        insert_many(connection, DailySummary.__tablename__, DAY_COLUMNS, rows, replace=True)
+
+
+def minutes_of_detail(connection: Connection, *conditions: ColumnElement[bool]) -> list[int]:
+    """Return the starts of all minutes that have a detail row.
+
+    Args:
+        connection: An open connection.
+        conditions: Which detail rows; none means all.
+    """
+    minute = Page.created_at - Page.created_at % MINUTE_MS
+    return list(connection.scalars(select(distinct(minute)).where(*conditions)))
+
+
+def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:
+    """Cut minutes into runs without a hole.
+
+    Args:
+        starts: Starts of minutes in epoch ms, rising.
+        most: Longest run.
+    """
+    runs: list[list[int]] = []
+    for start in starts:
+        if runs and len(runs[-1]) < most and start - runs[-1][-1] == MINUTE_MS:
+            runs[-1].append(start)
+        else:
+            runs.append([start])
+    return runs
+
+
+def _finer(connection: Connection, table: Any, begins: Any, start_ms: int, end_ms: int) -> Sequence[Sequence[Any]]:
+    columns = [getattr(table, name) for name in AGGREGATE_COLUMNS]
+    return connection.execute(
+        select(begins, table.scraper_source, *columns).where(begins >= start_ms, begins < end_ms).order_by(begins)
+    ).all()

@@ -1,0 +1,103 @@
+"""Shortest, longest and quantiles of groups of durations, from detail rows and from rollup sketches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from db import sketch
+from db.cells import Cells
+from db.results import FloatArray, IntArray
+
+RANKS = (0.50, 0.95, 0.99)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spread:
+    """Shortest, longest and quantiles (RANKS) of the durations of n groups; NaN for an empty group."""
+
+    min_ms: FloatArray  # [n]
+    max_ms: FloatArray  # [n]
+    quantiles_ms: FloatArray  # [n, 3]
+
+
+def spread(durations_ms: FloatArray, offsets: IntArray) -> Spread:
+    """Return the exact spread of groups: group i is durations_ms[offsets[i]:offsets[i + 1]]."""
+    ordered = durations_ms[offsets[0] : offsets[-1]].copy()
+    starts = offsets - offsets[0]
+    for low, high in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        if high - low > 1:
+            ordered[low:high].sort()
+    sizes = np.diff(starts)
+    shape = len(sizes)
+    used = np.flatnonzero(sizes)
+    first, last = starts[:-1][used], starts[1:][used] - 1
+    min_ms, max_ms, quantiles_ms = np.full(shape, np.nan), np.full(shape, np.nan), np.full((shape, len(RANKS)), np.nan)
+    min_ms[used], max_ms[used] = ordered[first], ordered[last]
+    place = first[:, np.newaxis] + (last - first)[:, np.newaxis] * np.array(RANKS)
+    below = np.floor(place).astype(np.int64)
+    low_ms = ordered[below]
+    high_ms = ordered[np.minimum(below + 1, last[:, np.newaxis])]
+    quantiles_ms[used] = low_ms + (high_ms - low_ms) * (place - below)
+    return Spread(min_ms, max_ms, quantiles_ms)
+
+
+def mixed_spread(durations_ms: FloatArray, offsets: IntArray, cells: Cells, group: IntArray) -> Spread:
+    """Return the spread of groups of detail durations and rollup rows; `group` places each of the latter."""
+    exact = spread(durations_ms, offsets)
+    groups = len(offsets) - 1
+    used = np.unique(group)
+    if not len(used):
+        return exact
+    low_ms, high_ms = np.full(groups, np.inf), np.full(groups, -np.inf)
+    np.minimum.at(low_ms, group, cells.min_ms)
+    np.maximum.at(high_ms, group, cells.max_ms)
+    min_ms = np.fmin(exact.min_ms, np.where(np.isinf(low_ms), np.nan, low_ms))
+    max_ms = np.fmax(exact.max_ms, np.where(np.isinf(high_ms), np.nan, high_ms))
+    compact = np.searchsorted(used, group)
+    size = len(used) * sketch.BINS
+    histograms = np.bincount(
+        compact[cells.sketch_row] * sketch.BINS + cells.sketch_bin, weights=cells.sketch_count, minlength=size
+    ).reshape(len(used), sketch.BINS)
+    for row, index in enumerate(used.tolist()):
+        tail = durations_ms[offsets[index] : offsets[index + 1]]
+        if len(tail):
+            histograms[row] += np.bincount(sketch.bins_of(tail), minlength=sketch.BINS)
+    quantiles_ms = exact.quantiles_ms.copy()
+    merged = sketch.quantiles_of(histograms.astype(np.int64), RANKS)
+    # No quantile lies outside what was really measured, whatever its bin is taken for.
+    quantiles_ms[used] = np.clip(merged, min_ms[used, np.newaxis], max_ms[used, np.newaxis])
+    return Spread(min_ms, max_ms, quantiles_ms)
+
+
+def histogram(durations_ms: FloatArray, cells: Cells | None, bins: int) -> tuple[FloatArray, IntArray]:
+    """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+
+    Args:
+        durations_ms: From detail rows.
+        cells: Rollup rows to count in by their sketches.
+        bins: How many bins.
+
+    Returns:
+        (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+    """
+    values, weights = durations_ms, np.ones(len(durations_ms), dtype=np.int64)
+    if cells is not None:
+        values = np.concatenate((values, sketch.BIN_VALUES_MS[cells.sketch_bin]))
+        weights = np.concatenate((weights, cells.sketch_count))
+    top_ms = 1.0
+    if len(values):
+        order = np.argsort(values)
+        place = np.searchsorted(np.cumsum(weights[order]), 0.99 * weights.sum())
+        top_ms = max(float(values[order][place]), top_ms)
+    width_ms = _round_up(top_ms / bins)
+    edges_ms = np.arange(bins + 1, dtype=np.float64) * width_ms
+    at = np.minimum((values / width_ms).astype(np.int64), bins - 1)
+    return edges_ms, np.bincount(at, weights=weights, minlength=bins).astype(np.int64)
+
+
+def _round_up(width_ms: float) -> float:
+    """Return the next width that people can read: 1, 2, 2.5 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(width_ms))
+    return float(next(step * power for step in (1, 2, 2.5, 5, 10) if step * power >= width_ms * (1 - 1e-9)))

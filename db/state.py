@@ -1,0 +1,32 @@
+"""Numbers that rollups and retention must remember over a restart, by name, in the table `rollup_state`."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from db.models import RollupState
+from db.rows import insert_many
+
+# Detail ids up to these are in the rollups (but for the last few, see db.rollups).
+ROLLED_ID = "rolled_detail_id"
+# Older detail rows, minute and hour rollups were deleted: epoch ms, a UTC midnight.
+DETAIL_SINCE_MS = "detail_since_ms"
+MINUTES_SINCE_MS = "minutes_since_ms"
+HOURS_SINCE_MS = "hours_since_ms"
+
+
+def read_state(connection: Connection) -> dict[str, int]:
+    """Return every number that was written."""
+    return {row.name: row.value for row in connection.execute(select(RollupState.name, RollupState.value))}
+
+
+def write_state(connection: Connection, name: str, value: int) -> None:
+    """Remember a number, instead of the one before.
+
+    Args:
+        connection: A writing transaction.
+        name: One of this module's names.
+        value: The number.
+    """
+    insert_many(connection, RollupState.__tablename__, ("name", "value"), [(name, value)], replace=True)
