@@ -16,9 +16,9 @@ from db.queries import Queries
 
 FIRST_LINES: Final = """\
 from collector import configure, flush, record_page_navigation
-
 configure(url="http://127.0.0.1:8050")
-record_page_navigation("my-scraper", url="https://example.org/", navigation_duration_ms=150)
+record_page_navigation("my-scraper", url="https://example.org/",
+                       navigation_duration_ms=150)
 flush()"""
 
 AWAY: Final[dict[str, Any]] = {"children": None, "className": "empty empty-away"}
@@ -28,7 +28,10 @@ def no_reports() -> dict[str, Any]:
     """Return the props of the empty state of a fresh installation."""
     return _shown(
         html.H2("No scraper has reported yet", className="empty-title"),
-        html.P("Run these five lines where your scraper runs. The page fills by itself, no reload needed."),
+        html.P(
+            "Run these five lines where your scraper runs, with this page’s own address as the url. "
+            "The page fills by itself, no reload needed."
+        ),
         dmc.CodeHighlight(code=FIRST_LINES, language="python", className="empty-code"),
     )
 

@@ -122,44 +122,42 @@ def filters(view: View, source_names: Sequence[str]) -> Component:
         source_names: Every source that can be chosen.
     """
     said = Controls.of(view)
+    sources = dmc.MultiSelect(
+        id=ids.FILTER_SOURCES,
+        value=list(said.sources),
+        placeholder="All sources",
+        searchable=True,
+        clearable=True,
+        limit=200,
+        nothingFoundMessage="No such source",
+        hidePickedOptions=True,
+        leftSection=icon("scrapers"),
+        **aria(label="Sources"),
+        **filter_content(source_names, view)[ids.FILTER_SOURCES],
+    )
+    result = dmc.SegmentedControl(
+        id=ids.FILTER_RESULT, value=said.result, data=_RESULTS, fullWidth=True, **aria(label="Result")
+    )
+    search = dmc.TextInput(
+        id=ids.FILTER_Q,
+        value=said.q,
+        placeholder="Search in URLs",
+        debounce=_DEBOUNCE_MS,
+        leftSection=icon("search"),
+        inputProps={"maxLength": LONGEST_Q, "type": "search"},
+        **aria(label="Search in URLs"),
+    )
+    live = dmc.Switch(id=ids.FILTER_LIVE, checked=said.live, label="Live", size="sm")
+    # Each in a box of ours: some of Mantine's components bring one that no class reaches.
+    boxes = (
+        ("range", _range_picker(view, said)),
+        ("sources", sources),
+        ("result", result),
+        ("q", search),
+        ("live", live),
+    )
     return html.Div(
-        [
-            _range_picker(view, said),
-            dmc.MultiSelect(
-                id=ids.FILTER_SOURCES,
-                value=list(said.sources),
-                placeholder="All sources",
-                searchable=True,
-                clearable=True,
-                limit=200,
-                nothingFoundMessage="No such source",
-                hidePickedOptions=True,
-                leftSection=icon("scrapers"),
-                className="filter-sources",
-                **aria(label="Sources"),
-                **filter_content(source_names, view)[ids.FILTER_SOURCES],
-            ),
-            dmc.SegmentedControl(
-                id=ids.FILTER_RESULT,
-                value=said.result,
-                data=_RESULTS,
-                className="filter-result",
-                **aria(label="Result"),
-            ),
-            dmc.TextInput(
-                id=ids.FILTER_Q,
-                value=said.q,
-                placeholder="Search in URLs",
-                debounce=_DEBOUNCE_MS,
-                leftSection=icon("search"),
-                className="filter-q",
-                inputProps={"maxLength": LONGEST_Q, "type": "search"},
-                **aria(label="Search in URLs"),
-            ),
-            dmc.Switch(id=ids.FILTER_LIVE, checked=said.live, label="Live", className="filter-live", size="sm"),
-        ],
-        className="filters",
-        role="search",
+        [html.Div(control, className=f"filter-{name}") for name, control in boxes], className="filters", role="search"
     )
 
 
@@ -230,45 +228,35 @@ def register_filter_callbacks(
         view = View.parse(pathname, search)
         said = Controls(quick or _CUSTOM, from_ or "", to or "", tuple(sources or ()), result or "all", q or "", live)
         touched = str(ctx.triggered_id or ids.URL)
-        if touched == ids.URL:
-            names = filter_content(source_names(), view)[ids.FILTER_SOURCES]["data"]
-            return _to_controls(view, said, names)
-        return _to_address(view, answer(view, touched, said, clock_ms()), touched)
+        told = answer(view, touched, said, clock_ms())
+        names = filter_content(source_names(), told.view)[ids.FILTER_SOURCES]["data"]
+        return _outputs(view, told, touched, said, names)
 
 
-def _to_controls(view: View, said: Controls, names: list[str]) -> tuple[Any, ...]:
-    """Set the controls; one that says the right thing already is left alone, someone may be typing in it."""
-    wanted = Controls.of(view)
+def _outputs(view: View, told: Answer, touched: str, said: Controls, names: list[str]) -> tuple[Any, ...]:
+    """Set address and controls; a control that says the right thing already is left alone: one may be typing in it."""
+    wanted = Controls.of(told.view)
+    wrong = bool(told.from_error or told.to_error)
+    writing = touched == ids.FILTER_RANGE and said.range == _CUSTOM
+    kept = {"range"} if writing else {"from_", "to"} if wrong else set()
 
     def only(name: str) -> Any:
         value = getattr(wanted, name)
-        if value == getattr(said, name):
+        if value == getattr(said, name) or name in kept:
             return no_update
         return list(value) if isinstance(value, tuple) else value
 
-    label = describe(view.from_, view.to)
+    changed = told.view != view
+    close = touched in (ids.FILTER_RANGE, ids.FILTER_APPLY, ids.FILTER_FROM, ids.FILTER_TO) and not (wrong or writing)
     return (
-        no_update,
+        told.view.search() if changed else no_update,
         *(only(name) for name in ("range", "from_", "to")),
-        None,
-        None,
+        told.from_error or None,
+        told.to_error or None,
         only("sources"),
         names,
         *(only(name) for name in ("result", "q", "live")),
-        label,
-        no_update,
-    )
-
-
-def _to_address(view: View, told: Answer, touched: str) -> tuple[Any, ...]:
-    changed = told.view != view
-    close = changed and touched in (ids.FILTER_RANGE, ids.FILTER_APPLY, ids.FILTER_FROM, ids.FILTER_TO)
-    return (
-        told.view.search() if changed else no_update,
-        *(no_update for _ in range(3)),
-        told.from_error or None,
-        told.to_error or None,
-        *(no_update for _ in range(6)),
+        describe(told.view.from_, told.view.to),
         False if close else no_update,
     )
 
@@ -306,7 +294,7 @@ def _range_picker(view: View, said: Controls) -> Component:
                     leftSection=icon("clock"),
                     rightSection=icon("down"),
                     variant="default",
-                    className="filter-range",
+                    fullWidth=True,
                 )
             ),
             dmc.PopoverDropdown(html.Div([html.Div(quick), html.Div(custom)], className="filter-popover")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from dash import html
 from dash.development.base_component import Component
@@ -12,6 +12,8 @@ from components.content import Content
 from components.empty import AWAY, notice_props
 from components.timerange import describe
 from components.view import View
+
+_MOST_NAMED: Final = 4
 
 
 def frame_content(name: str, view: View, now_ms: int, empty: dict[str, Any] | None = None) -> Content:
@@ -30,9 +32,7 @@ def frame_content(name: str, view: View, now_ms: int, empty: dict[str, Any] | No
     }
 
 
-def frame(
-    name: str, title: str | Component, view: View, content: Content, body: Sequence[Component], *, subtitle: str = ""
-) -> Component:
+def frame(name: str, title: str | Component, view: View, content: Content, body: Sequence[Component]) -> Component:
     """Build a page's skeleton.
 
     Args:
@@ -41,10 +41,9 @@ def frame(
         view: Its range is said beside the heading.
         content: The page's content with what `frame_content` returned.
         body: What the page shows when there is data.
-        subtitle: A line below the heading.
     """
     heading: list[Component] = [html.H1(title, className="page-title")]
-    heading.append(html.P(subtitle or describe(view.from_, view.to), className="page-subtitle"))
+    heading.append(html.P(described(view), className="page-subtitle"))
     return html.Div(
         [
             html.Div(heading, className="page-head"),
@@ -54,6 +53,24 @@ def frame(
         ],
         className=f"page page-{name}",
     )
+
+
+def described(view: View) -> str:
+    """Say range and filters in one line.
+
+    Args:
+        view: The range and filters.
+    """
+    said = [describe(view.from_, view.to)]
+    if view.sources:
+        shown = ", ".join(view.sources[:_MOST_NAMED])
+        rest = len(view.sources) - _MOST_NAMED
+        said.append(f"{shown} and {rest} more" if rest > 0 else shown)
+    if view.result != "all":
+        said.append(f"{view.result} only")
+    if view.q:
+        said.append(f"URLs with “{view.q}”")
+    return " · ".join(said)
 
 
 def grid(*cards: Component) -> Component:

@@ -21,7 +21,7 @@ def count(value: float | None) -> str:
         return NOTHING
     if abs(value) < 1_000_000:
         return f"{value:,.0f}"
-    for size, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M")):
+    for size, unit in ((1e12, "tn"), (1e9, "bn"), (1e6, "M")):
         if abs(value) >= size:
             scaled = value / size
             return f"{scaled:.3g}{_NBSP}{unit}" if abs(scaled) < 1_000 else f"{scaled:,.0f}{_NBSP}{unit}"

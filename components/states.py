@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from components.tables import Mood, Status
 from components.timerange import MINUTE_MS
-from db.results import IntArray, SourceStats, TimeRange
+from db.queries import Queries
+from db.results import Filter, IntArray, SourceStats, TimeRange
 
 StateName = Literal["healthy", "degraded", "failing", "silent"]
 
@@ -59,6 +61,23 @@ def state_of(stats: SourceStats, range: TimeRange) -> State:
     if rate is None or rate >= HEALTHY_FROM_PERCENT:
         return HEALTHY
     return DEGRADED if rate >= FAILING_BELOW_PERCENT else FAILING
+
+
+def states_of(queries: Queries, range: TimeRange, filter: Filter, sources: Sequence[SourceStats]) -> dict[str, State]:
+    """Judge scrapers whatever the result and text filters: who looks at failures only would see all of them failing.
+
+    Args:
+        queries: Who answers.
+        range: The range.
+        filter: The page's filter.
+        sources: What was found with it; spares a question when it filters nothing but sources.
+
+    Returns:
+        Source -> state, for at least all of `sources`.
+    """
+    if not filter.only_sources:
+        sources = queries.sources(range, Filter(sources=filter.sources))
+    return {stats.source: state_of(stats, range) for stats in sources}
 
 
 def is_silent(stats: SourceStats, range: TimeRange) -> bool:

@@ -87,7 +87,7 @@ class View:
         pairs += [("result", self.result)] if self.result != "all" else []
         pairs += [("q", self.q)] if self.q else []
         pairs += [] if self.live else [("live", "0")]
-        return "?" + urlencode(pairs, quote_via=quote, safe=":/") if pairs else ""
+        return "?" + urlencode(pairs, quote_via=quote, safe=":/", errors="replace") if pairs else ""
 
     def at(self, path: str) -> View:
         """Return the same range and filters on another page.
@@ -101,6 +101,11 @@ class View:
     def filter(self) -> Filter:
         """What the database is asked to keep."""
         return Filter(sources=self.sources, result=self.result, url_contains=self.q)
+
+    @property
+    def source_filter(self) -> Filter:
+        """The chosen sources alone: how a scraper is doing mustn't depend on looking at its failures only."""
+        return Filter(sources=self.sources)
 
     @property
     def is_filtered(self) -> bool:

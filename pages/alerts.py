@@ -23,7 +23,7 @@ from components.tables import Column, Status, table, table_card, table_props
 from components.timerange import DAY_MS, MINUTE_MS
 from components.view import View
 from db.queries import Queries
-from db.results import Filter, TimeRange
+from db.results import TimeRange
 from pages.page import Page, Rows
 
 _TAB: Final = tab("alerts")
@@ -106,10 +106,10 @@ def _concerns(queries: Queries, view: View, now_ms: int) -> tuple[Concern, ...]:
     range = view.time_range(now_ms)
     day = _day_before(range.end_ms)
     return concerns(
-        queries.sources(range, view.filter),
-        queries.sources(day, Filter(sources=view.sources)),
+        queries.sources(range, view.source_filter),
+        queries.sources(day, view.source_filter),
         day,
-        queries.scheduler_summary(range, view.filter),
+        queries.scheduler_summary(range, view.source_filter),
     )
 
 

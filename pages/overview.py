@@ -17,6 +17,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.scraper_card import scraper_cards
+from components.states import states_of
 from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.view import View
@@ -38,13 +39,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     overview = queries.overview(range, view.filter)
+    states = states_of(queries, range, view.filter, overview.sources)
     events = queries.events(range, view.filter, MOST_EVENTS)
     empty = None if events or overview.current.count else no_data(queries, view)
     span_ms = range.end_ms - range.start_ms
     return {
         **frame_content("overview", view, now_ms, empty),
         **totals_numbers("overview", overview),
-        "overview-scrapers": {"children": scraper_cards(overview.sources, range, view)},
+        "overview-scrapers": {"children": scraper_cards(overview.sources, states, range, view)},
         "overview-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
     }
 

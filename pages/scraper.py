@@ -20,7 +20,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
-from components.states import state_of
+from components.states import states_of
 from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
@@ -52,7 +52,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     return {
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, one_source=True),
-        **_state(overview),
+        **_state(queries, asked, overview),
         "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
         "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
         "scraper-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
@@ -111,11 +111,11 @@ def _only(view: View) -> View:
     return replace(view, sources=(source_of(view.path),))
 
 
-def _state(overview: Overview) -> Content:
+def _state(queries: Queries, asked: View, overview: Overview) -> Content:
     if not overview.sources:
         return stat_state("scraper-seen", NOTHING, "", "flat")
     stats = overview.sources[0]
-    state = state_of(stats, overview.range)
+    state = states_of(queries, overview.range, asked.filter, overview.sources)[stats.source]
     seen = clock(stats.last_seen_ms, span_ms=overview.range.end_ms - overview.range.start_ms)
     return stat_state("scraper-seen", seen, state.status.text, state.mood)
 

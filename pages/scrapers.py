@@ -17,7 +17,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import clock, count, duration, per_minute, percent
-from components.states import state_of
+from components.states import State, states_of
 from components.tables import Column, Status, table, table_card, table_props
 from components.view import View, source_path
 from db.queries import Queries
@@ -56,9 +56,10 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     sources = queries.sources(range, view.filter)
+    states = states_of(queries, range, view.filter, sources)
     return {
         **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view)),
-        "scrapers-table": table_props(_COLUMNS, [_row(stats, range) for stats in sources]),
+        "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in sources]),
         "scrapers-links": {"children": _links(sources, view)},
     }
 
@@ -79,7 +80,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     content: Content = {}
     for name, metric in _LINES.items():
         content.update(chart_content(name, adapter, infos.comparison(series, sources, range, metric, now_ms=now_ms)))
-    return {**content, **chart_content("scrapers-share", adapter, infos.share_of_volume(sources))}
+    return {**content, **chart_content("scrapers-share", adapter, _share(queries, view, now_ms))}
 
 
 def layout(view: View, content: Content) -> Component:
@@ -108,11 +109,11 @@ def layout(view: View, content: Content) -> Component:
     )
 
 
-def _row(stats: SourceStats, range: TimeRange) -> list[str | Status]:
+def _row(stats: SourceStats, state: State, range: TimeRange) -> list[str | Status]:
     totals = stats.totals
     return [
         stats.source,
-        state_of(stats, range).status,
+        state.status,
         count(totals.navigations),
         count(totals.scrapes),
         percent(totals.success_rate),

@@ -1,0 +1,192 @@
+"""The view and its address: what goes in comes out, and nothing an address says can break it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS, QUICK_RANGES, SECOND_MS
+from components.view import MOST_SOURCES, View, source_of, source_path
+from db.results import Filter, TimeRange
+
+NOW_MS = 1_795_343_525_678  # 2026-11-22 10:32:05.678 UTC
+
+moments = st.sampled_from(
+    ["now", "now-15m", "now-6h", "now/d", "now-1d/d", "2026-11-22T10:00", "2026-11-22T10:00:00+02:00", "1795343525678"]
+)
+names = st.text(min_size=1, max_size=50)
+views = st.builds(
+    lambda path, from_, to, sources, result, q, live: View.parse(
+        path,
+        View(path="/", from_=from_, to=to, sources=tuple(sources), result=result, q=q, live=live).search(),
+    ),
+    st.one_of(st.sampled_from(["/", "/scrapers", "/navigation"]), names.map(source_path)),
+    moments,
+    moments,
+    st.lists(names.filter(lambda name: name.isprintable()), max_size=4),
+    st.sampled_from(["all", "ok", "failed"]),
+    st.text(max_size=30).filter(lambda q: max(q, default="") < "\ud800"),
+    st.booleans(),
+)
+
+
+@given(views)
+def test_a_view_read_from_its_own_address_is_the_same_view(view: View) -> None:
+    path, _, search = view.href().partition("?")
+    again = View.parse(path, f"?{search}" if search else "")
+    assert again == view
+    assert again.href() == view.href()
+    assert again.problems == ()
+
+
+@given(st.text(max_size=200), st.text(max_size=400))
+def test_no_address_breaks_the_view(pathname: str, search: str) -> None:
+    view = View.parse(pathname, search)
+    assert View.parse(*_split(view.href())) == view
+    assert view.time_range(NOW_MS).bucket_count <= 151
+    assert view.href().isascii()
+    assert not view.href().startswith("//")
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        "?from=banana", "?from=now&to=now-6h", "?from=1&to=2", "?from=now-100y", "?source=" + "x" * 51, "?result=maybe",
+        "?" + "&".join(f"source=s{n}" for n in range(2_000)), "?from=%00&to=%ff%fe", "?from=now-10y&to=now&from=",
+        "?from=2001-01-01&to=2099-01-01", "?from=now%2B1d", "?q=%ed%a0%80&source=%ed%a0%80", "?=&=&&&", "????", "?from",
+        "?from=now-15m%0d%0aSet-Cookie:x",
+    ],
+)  # fmt: skip
+def test_bad_input_is_told_and_the_default_shown(search: str) -> None:
+    view = View.parse("/", search)
+    range = view.time_range(NOW_MS)
+    assert range.start_ms < range.end_ms
+    assert all(problem.endswith(".") for problem in view.problems_at(NOW_MS))
+
+
+@pytest.mark.parametrize(
+    ("search", "problem"),
+    [
+        ("?from=banana", "“banana” is no time"),
+        ("?to=banana", "“banana” is no time"),
+        ("?from=now&to=now-6h", "ends before it starts"),
+        ("?from=2030-01-01", "ends before it starts"),
+        ("?from=2010-01-01&to=2026-01-01", "longer than ten years"),
+        ("?result=maybe", "“maybe” is no result"),
+        ("?source=" + "x" * 51, "at most 50 characters"),
+        ("?" + "&".join(f"source=s{n}" for n in range(MOST_SOURCES + 1)), "At most 100 sources"),
+        ("?" + "&".join(f"source=s{n}" for n in range(2_000)), "too many parameters"),
+    ],
+)
+def test_each_problem_is_a_sentence_that_says_what_is_wrong(search: str, problem: str) -> None:
+    assert problem in " ".join(View.parse("/", search).problems_at(NOW_MS))
+
+
+def test_a_view_without_problems_says_nothing() -> None:
+    assert View.parse("/", "?from=now-6h&source=cnbc&result=failed&q=a&live=0").problems_at(NOW_MS) == ()
+
+
+def test_defaults_are_left_out_and_the_rest_has_one_order() -> None:
+    assert View().href() == "/"
+    assert View.parse("/", "?live=1&result=all&q=&from=now-15m&to=now").href() == "/"
+    messy = View.parse("/scraping/", "?live=0&q=a b&source=z&source=a&source=z&result=ok&to=now&from=now-6h&other=1")
+    assert messy.href() == "/scraping?from=now-6h&source=a&source=z&result=ok&q=a%20b&live=0"
+
+
+def test_problems_are_no_part_of_a_view() -> None:
+    assert View.parse("/", "?from=banana") == View()
+
+
+def test_another_tab_keeps_range_and_filters() -> None:
+    view = View.parse("/", "?from=now-6h&source=cnbc&live=0")
+    assert view.at("/scraping").href() == "/scraping?from=now-6h&source=cnbc&live=0"
+
+
+def test_the_filter_is_what_the_address_says() -> None:
+    view = View.parse("/", "?source=b&source=a&result=failed&q=Stocks")
+    assert view.filter == Filter(("a", "b"), "failed", "Stocks")
+    assert view.source_filter == Filter(("a", "b"))
+    assert view.is_filtered
+    assert not View().is_filtered
+
+
+@pytest.mark.parametrize("source", ["cnbc", "a/b", "<script>alert(1)</script>", "🦊" * 20, "100 %", "a?b#c&d", "."])
+def test_a_sources_path_leads_back_to_its_name(source: str) -> None:
+    assert source_of(View.parse(source_path(source), "").path) == source
+
+
+@pytest.mark.parametrize("quick", QUICK_RANGES)
+def test_a_quick_range_moves_only_when_its_bucket_ends(quick: object) -> None:
+    view = View(from_=quick.from_)  # type: ignore[attr-defined]
+    first = view.time_range(NOW_MS)
+    bucket_end_ms = first.end_ms
+    assert view.time_range(bucket_end_ms - 1) == first
+    later = view.time_range(bucket_end_ms)
+    assert later.start_ms - first.start_ms == later.end_ms - first.end_ms == first.bucket_ms
+    assert first.start_ms % first.bucket_ms == first.end_ms % first.bucket_ms == 0
+    assert first.start_ms <= NOW_MS < first.end_ms
+
+
+def test_fifteen_minutes_are_ninety_buckets_of_ten_seconds() -> None:
+    range = View().time_range(NOW_MS)
+    assert (range.bucket_ms, range.bucket_count) == (10 * SECOND_MS, 90)
+    assert range.end_ms - range.start_ms == 15 * MINUTE_MS
+
+
+def test_what_happens_this_millisecond_belongs_to_the_range_even_when_a_bucket_ends_now() -> None:
+    now_ms = NOW_MS // 10_000 * 10_000
+    range = View().time_range(now_ms)
+    assert range.start_ms < now_ms < range.end_ms
+
+
+def test_an_absolute_range_is_widened_to_whole_buckets() -> None:
+    view = View.parse("/", f"?from={NOW_MS - HOUR_MS}&to={NOW_MS}")
+    range = view.time_range(NOW_MS + DAY_MS)
+    assert range.start_ms <= NOW_MS - HOUR_MS
+    assert range.end_ms >= NOW_MS
+    assert range.end_ms - range.start_ms <= HOUR_MS + 2 * range.bucket_ms
+    assert range.start_ms % range.bucket_ms == range.end_ms % range.bucket_ms == 0
+
+
+def test_today_starts_at_midnight() -> None:
+    range = View.parse("/", "?from=now/d").time_range(NOW_MS)
+    assert range.start_ms == NOW_MS // DAY_MS * DAY_MS
+
+
+def test_a_range_shorter_than_a_bucket_has_one() -> None:
+    view = View.parse("/", f"?from={NOW_MS}&to={NOW_MS + 1}")
+    assert view.time_range(NOW_MS).bucket_count == 1
+
+
+def test_a_wrong_range_shows_the_default_one() -> None:
+    assert View.parse("/", "?from=now&to=now-6h").time_range(NOW_MS).end_ms > NOW_MS
+    assert View.parse("/", "?from=2030-01-01").time_range(NOW_MS).bucket_count in (90, 91)
+
+
+def test_the_coarse_range_spans_the_same_time_in_at_most_sixty_buckets() -> None:
+    for quick in QUICK_RANGES:
+        fine, coarse = View(from_=quick.from_).time_range(NOW_MS), View(from_=quick.from_).coarse_range(NOW_MS)
+        assert coarse.bucket_count <= 60
+        assert coarse.bucket_ms % fine.bucket_ms == 0
+        assert abs(coarse.start_ms - fine.start_ms) < coarse.bucket_ms
+        assert isinstance(coarse, TimeRange)
+
+
+def test_only_a_live_view_that_ends_now_follows() -> None:
+    assert View().follows_now
+    assert not View(live=False).follows_now
+    assert not replace(View(), to="2026-11-22").follows_now
+
+
+def _split(href: str) -> tuple[str, str]:
+    path, _, search = href.partition("?")
+    return path, search
+
+
+def test_a_path_survives_any_characters() -> None:
+    assert View.parse("/scrapers/" + quote("ä ö/ü", safe=""), "").path == "/scrapers/%C3%A4%20%C3%B6%2F%C3%BC"
+    assert View.parse("//evil.example/x", "").path == "/evil.example/x"

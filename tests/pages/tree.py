@@ -1,0 +1,33 @@
+"""Looking into a tree of Dash components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dash.development.base_component import Component
+
+
+def components_of(tree: Any) -> Iterator[Component]:
+    """Yield every component of a tree, wherever it hides."""
+    if isinstance(tree, Component):
+        yield tree
+        for name in tree._prop_names:
+            if hasattr(tree, name):
+                yield from components_of(getattr(tree, name))
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from components_of(item)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from components_of(item)
+
+
+def ids_of(tree: Any) -> list[str]:
+    """Return every id of a tree, repeated ones repeated."""
+    return [component.id for component in components_of(tree) if getattr(component, "id", None)]
+
+
+def find_id(tree: Any, id: str) -> Component:
+    """Return the component with an id."""
+    return next(component for component in components_of(tree) if getattr(component, "id", None) == id)
