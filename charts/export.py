@@ -5,7 +5,9 @@ Whatever adapter a page uses, a picture is drawn from the Altair adapter's Vega-
 
 from __future__ import annotations
 
+import json
 import threading
+from typing import Any
 
 import vl_convert
 
@@ -82,7 +84,7 @@ def _picture(
     bottom = _FOOTER_PX if footer else _SIDES_PX // 2
     across, down = width_px - 2 * _SIDES_PX, height_px - top - bottom
     spec = spec_of(info, palette, chrome=chrome, width_px=across, height_px=down)
-    chart = str(vl_convert.vegalite_to_svg(spec, vl_version="5.20", allowed_base_urls=[]))
+    chart = str(vl_convert.vegalite_to_svg(_encodable(spec), vl_version="5.20", allowed_base_urls=[]))
     placed = chart.replace("<svg ", f'<svg x="{_SIDES_PX}" y="{top}" ', 1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"'
@@ -96,6 +98,11 @@ def _picture(
         "</svg>",
     ]
     return "".join(parts)
+
+
+def _encodable(spec: dict[str, Any]) -> str:
+    """Return the spec as JSON that UTF-8 can carry: a lone surrogate in a name must not spoil the picture."""
+    return json.dumps(spec, ensure_ascii=False).encode("utf-8", "replace").decode()
 
 
 def _nothing(chrome: Chrome, width_px: int, height_px: int) -> str:

@@ -51,7 +51,7 @@ def bar_chart(info: BarInfo, palette: Palette) -> alt.LayerChart:
         labelAngle=angle,
     )
     values_axis = value_axis(info.unit, largest, info.value_title or None, whole=whole)
-    outer = 0.2 + max(0, 4 - len(slots)) / 2  # few bars keep the width they would have beside others
+    outer = 0.2 if len(slots) > 2 else 1.0  # one or two bars don't fill the card
     place: Any = (alt.Y if info.horizontal else alt.X)(
         "c:O", axis=names_axis, scale=alt.Scale(domain=slots, paddingInner=0.3, paddingOuter=outer)
     )

@@ -62,7 +62,7 @@ def spec_of(
         "width": width_px or "container",
         "height": height_px or "container",
         "autosize": {"type": "fit", "contains": "padding"},
-        "background": None,
+        "background": "transparent",
         "padding": {"left": 4, "right": 12, "top": 8, "bottom": 4},
     }
 

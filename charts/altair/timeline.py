@@ -61,10 +61,12 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     )
     # The stroke keeps a span of a few milliseconds visible.
     happened = chart.transform_filter("datum.state > 0").mark_bar(cornerRadius=2, strokeWidth=2, height={"band": 0.75})
-    crosses = chart.transform_filter("datum.state == 2").mark_point(shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2)
+    crosses = chart.transform_filter("datum.state == 2").mark_point(
+        shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2, yOffset=-9
+    )
     return layered(
         frame.encode(x=x),
         planned.encode(x=x, x2="end:T"),
         happened.encode(x=x, x2="end:T", stroke=alt.Stroke("state:O", scale=tones, legend=key)),
-        crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=-0.2)),
+        crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=0)),
     )

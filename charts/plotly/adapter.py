@@ -24,7 +24,7 @@ from charts.plotly.heatmap import heatmap_figure
 from charts.plotly.histogram import histogram_figure
 from charts.plotly.line import line_figure
 from charts.plotly.pie import pie_figure
-from charts.plotly.radar import radar_figure
+from charts.plotly.radar import bare_radar, radar_figure
 from charts.plotly.scatter import scatter_figure
 from charts.plotly.timeline import timeline_figure
 
@@ -86,7 +86,7 @@ class PlotlyAdapter(ChartAdapter):
         """Return the drawing with its axes but without any data."""
         layout = {key: value for key, value in drawing.spec["layout"].items() if key != "annotations"}
         # Polar axes exist only for the sake of a trace.
-        polar = [{**trace, "r": [None] * len(trace["r"])} for trace in drawing.spec["data"] if "r" in trace]
+        polar = [bare_radar(info.axes)] if isinstance(info := drawing.info, RadarInfo) else []
         return Drawing(drawing.info, {"data": polar, "layout": layout}, drawing.shown_title)
 
     def props(self, drawing: Drawing) -> dict[str, Any]:

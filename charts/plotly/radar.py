@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from charts.arrays import as_floats, as_plain
@@ -42,7 +43,7 @@ def radar_figure(info: RadarInfo, palette: Palette) -> Figure:
             }
         )
     if not data:
-        data.append({"type": "scatterpolar", "r": [None] * len(axes), "theta": axes, "showlegend": False})
+        data.append(bare_radar(info.axes))
     return {
         "data": data,
         "layout": layout(
@@ -77,3 +78,9 @@ def radar_figure(info: RadarInfo, palette: Palette) -> Figure:
             },
         ),
     }
+
+
+def bare_radar(axes: Sequence[str]) -> dict[str, Any]:
+    """Return the trace that shows nothing but keeps Plotly drawing the axes."""
+    names = distinct([short(axis) for axis in axes])
+    return {"type": "scatterpolar", "r": [None] * len(names), "theta": names, "showlegend": False}
