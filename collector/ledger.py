@@ -2,11 +2,17 @@
 
 import itertools
 import threading
+import time
 from collections import Counter, deque
-from collections.abc import Iterable
-from typing import TypedDict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypedDict, TypeVar
 
 from collector.entries import Entry
+
+T = TypeVar("T")
+
+_MOST_LOOKS = 10_000
 
 
 class MetricsStats(TypedDict):
@@ -41,14 +47,12 @@ class MetricsStats(TypedDict):
 
 
 class Tally:
-    """A counter that any thread, signal handler or finalizer may advance without a lock."""
+    """A counter that any thread, signal handler or finalizer may advance and read without a lock."""
 
-    __slots__ = ("_reading", "_reads", "_steps")
+    __slots__ = ("_steps",)
 
     def __init__(self) -> None:
         self._steps = itertools.count()
-        self._reads = 0
-        self._reading = threading.RLock()  # protects `_reads`: every look at the counter advances it by one
 
     def advance(self) -> None:
         """Count one more."""
@@ -56,14 +60,16 @@ class Tally:
 
     def value(self) -> int:
         """Say how many were counted."""
-        with self._reading:
-            seen = next(self._steps) - self._reads
-            self._reads += 1
-        return seen
+        # The one way to look at an itertools.count without advancing it, in every Python version: "count(5)".
+        return int(repr(self._steps)[6:-1])
 
 
 class Ledger:
     """Counts for one process; the worker's thread writes, anybody reads.
+
+    Readers take no lock: a signal handler may flush in the middle of somebody's look, and if that somebody held a lock
+    the worker could never settle what the handler waits for. Instead, the version is odd while something is being
+    written, and whoever looks does so again until it was even and the same before and after (a sequence lock).
 
     Args:
         queue: The worker's queue: what is in it is pending.
@@ -71,10 +77,8 @@ class Ledger:
 
     def __init__(self, queue: deque[Entry]) -> None:
         self._queue = queue
-        # Protects the counters below together with removals from the queue's left end, so that whoever looks sees each
-        # metric in exactly one place. Reentrant, because a signal handler may look while its own thread does. Never
-        # held during I/O, and record calls don't take it.
-        self._counting = threading.RLock()
+        self._writing = threading.Lock()  # protects the counters, with removals from the queue's left end; no reader's
+        self._version = 0
         self._taken = 0
         self._in_flight = 0
         self._flushed = 0
@@ -89,7 +93,7 @@ class Ledger:
     def take(self, most: int) -> list[Entry]:
         """Move the oldest entries from the queue into flight."""
         entries: list[Entry] = []
-        with self._counting:
+        with self._change():
             while self._queue and len(entries) < most:
                 try:
                     entries.append(self._queue.popleft())
@@ -101,21 +105,21 @@ class Ledger:
 
     def drop(self, reason: str) -> None:
         """Settle one metric in flight: it is lost."""
-        with self._counting:
+        with self._change():
             self._in_flight -= 1
             self._dropped[reason] += 1
 
     def abandon(self, reason: str) -> None:
         """Settle whatever is in flight: it is lost."""
-        with self._counting:
+        with self._change():
             if self._in_flight:
                 self._dropped[reason] += self._in_flight
                 self._in_flight = 0
 
     def deliver(self, kept: int, lost: Iterable[str], *, now_ms: int) -> None:
         """Settle a batch: so many metrics are persisted, the others are lost for these reasons."""
-        with self._counting:
-            reasons = Counter(lost)
+        reasons = Counter(lost)
+        with self._change():
             self._dropped += reasons
             self._flushed += kept
             self._in_flight -= kept + reasons.total()
@@ -125,38 +129,59 @@ class Ledger:
 
     def retry(self) -> None:
         """Count an attempt that is made again."""
-        with self._counting:
+        with self._change():
             self._retries += 1
 
     def ticket(self) -> tuple[int, int]:
         """Say how many entries there have been, in the queue or taken from it, and how many are pending now."""
-        with self._counting:
-            return self._taken + len(self._queue), len(self._queue) + self._in_flight
+        return self._look(lambda: (self._taken + len(self._queue), len(self._queue) + self._in_flight))
 
     def is_settled(self, ticket: int) -> bool:
         """Say whether the first `ticket` entries are delivered or lost."""
-        with self._counting:
-            return self._taken - self._in_flight >= ticket or not (self._queue or self._in_flight)
+        return self._look(lambda: self._taken - self._in_flight >= ticket or not (self._queue or self._in_flight))
 
     def lost(self) -> int:
         """Say how many metrics are lost after they had been in the queue."""
-        with self._counting:
-            return self._dropped.total()
+        return self._look(lambda: self._dropped.total())
 
     def stats(self) -> MetricsStats:
         """Count everything; see `MetricsStats`."""
-        with self._counting:
-            dropped = self._dropped + Counter(queue_full=self.full.value(), closed=self.late.value())
-            pending = len(self._queue) + self._in_flight
-            return MetricsStats(
-                pending=pending,
-                recorded=self._flushed + dropped.total() + pending,
-                flushed=self._flushed,
-                dropped=dropped.total(),
-                dropped_by_reason=dict(sorted(dropped.items())),
-                last_flush=self._last_flush_ms,
-                last_error=self.last_error,
-                spool_size=0,
-                batches=self._batches,
-                retries=self._retries,
-            )
+        return self._look(self._stats)
+
+    def _stats(self) -> MetricsStats:
+        dropped = self._dropped + Counter(queue_full=self.full.value(), closed=self.late.value())
+        pending = len(self._queue) + self._in_flight
+        return MetricsStats(
+            pending=pending,
+            recorded=self._flushed + dropped.total() + pending,
+            flushed=self._flushed,
+            dropped=dropped.total(),
+            dropped_by_reason=dict(sorted(dropped.items())),
+            last_flush=self._last_flush_ms,
+            last_error=self.last_error,
+            spool_size=0,
+            batches=self._batches,
+            retries=self._retries,
+        )
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        with self._writing:
+            self._version += 1
+            try:
+                yield
+            finally:
+                self._version += 1
+
+    def _look(self, look: Callable[[], T]) -> T:
+        for _ in range(_MOST_LOOKS):
+            version = self._version
+            if version % 2 == 0:
+                try:
+                    found = look()
+                except RuntimeError:  # a dict that was growing while it was read
+                    continue
+                if self._version == version:
+                    return found
+            time.sleep(0)  # gives way to the writer
+        return look()  # the writer is this very thread, interrupted by a signal handler: no better answer will come

@@ -60,7 +60,7 @@ class Parcel:
                 error = str(exc)
                 self._lose_all("refused")
                 self._warner.warn("refused", "metrics are refused and dropped: %s", error)
-            except Exception as exc:  # noqa: BLE001 - somebody's sink may raise anything; it mustn't stop the others
+            except (Exception, SystemExit) as exc:  # noqa: BLE001 - somebody's sink may raise anything; we go on
                 error = f"{type(sink).__name__} raised {type(exc).__name__}: {exc}"
                 self._unforeseen += 1
                 if self._unforeseen < _MOST_UNFORESEEN:

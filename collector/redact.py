@@ -6,12 +6,13 @@ from urllib.parse import quote, unquote
 
 HIDDEN = "***"
 
-# user:password@ after any "//" (also in a URL that is part of another); browsers take "\" for "/" there.
+# user:password@ of the URL itself, and of URLs inside of it, which end at "&"; browsers take "\" for "/" there.
+_OWN_USER_INFO = re.compile(r"^(\s*(?:[A-Za-z][\w+.-]*:)?[/\\]{2})[^/\\?#]*@")
 _USER_INFO = re.compile(r"(?<=[/\\]{2})[^/\\?#&\s]*@")
 # A password with an unescaped "/", "?" or "#" in it: what follows the ":" is no port, so it is no address either.
 _BROKEN_USER_INFO = re.compile(r"(?<=://)[^/?#&\s@:]*:(?!\d*(?:[/?#&\s]|$))[^@\s]*@")
-# Parameters of the query, the fragment and of path segments (";jsessionid=...").
-_PARAMETER = re.compile(r"([?&;#])([^?&;#=\s]+)=([^&;#\s]+)")
+# Parameters of the query and the fragment, and those of path segments (";jsessionid=...").
+_PARAMETER = re.compile(r"([?&#])([^?&;#=]+)=([^&#]+)|(;)([^?&;#=]+)=([^?&;#]+)")
 _URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 # No host is longer than 253 characters: a longer one is a cut user:password@.
 _ENDLESS_HOST = re.compile(r"(?<=://)[^/\\?#\s]{300,}")
@@ -51,7 +52,7 @@ def redact_text(text: str) -> str:
 
 def _redact(url: str, nesting: int) -> str:
     if "@" in url:
-        url = _USER_INFO.sub("", url)
+        url = _USER_INFO.sub("", _OWN_USER_INFO.sub(r"\1", url))
         if "@" in url:
             url = _BROKEN_USER_INFO.sub("", url)
     if len(url) > 300:
@@ -62,14 +63,11 @@ def _redact(url: str, nesting: int) -> str:
 
 
 def _redact_parameter(found: re.Match[str], nesting: int) -> str:
-    start, name, value = found.groups()
-    if start == ";" and "?" in value:  # a path's parameter ends where the query begins; in a query "?" is a character
-        value, mark, query = value.partition("?")
-        return f"{_redact(f';{name}={value}', nesting)}{_redact(mark + query, nesting)}"
+    start, name, value = found.group(1, 2, 3) if found.group(1) else found.group(4, 5, 6)
     if _is_secret_name(name) or _SECRET_VALUE.match(value):
         return f"{start}{name}={HIDDEN}"
     if nesting < _MAX_NESTING:
-        if "=" in value:  # a URL inside that isn't encoded
+        if "=" in value:  # a URL inside that isn't encoded, or ";" between parameters
             value = _redact(value, nesting + 1)
         if "%" in value:
             inner = unquote(value)

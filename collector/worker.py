@@ -111,11 +111,11 @@ class Worker:
             return
         try:
             if self._thread is None and not self.closed:
-                thread = threading.Thread(target=self._run, name="scrapeboard-collector", daemon=True)
-                thread.start()
-                self._thread = thread
+                self._thread = threading.Thread(target=self._run, name="scrapeboard-collector", daemon=True)
+                self._thread.start()
                 lifecycle.on_thread_start()
         except RuntimeError as exc:  # no more threads, or the interpreter is ending: close() delivers then
+            self._thread = None
             self._start_after_s = now_s + _START_AGAIN_AFTER_S
             self.ledger.last_error = f"the collector's thread can't start: {exc}"
         finally:
@@ -209,7 +209,7 @@ class Worker:
                 self._step()
             self._finish()
         finally:
-            if not self._stopping:  # a sink raised SystemExit or the like: the next record call starts another thread
+            if not self._stopping:  # a sink raised what is no Exception: the next record call starts another thread
                 self._thread = None
                 self.phase = Phase(0)
 
@@ -337,9 +337,7 @@ class Worker:
         full = self.ledger.full.value()
         if full != self._full_told:
             self._full_told = full
-            self._warner.warn(
-                "full", "the queue is full, %d metrics are dropped so far: %s", full, self.ledger.last_error
-            )
+            self._warner.warn("full", "the queue is full, %d metrics are dropped so far", full)
 
     def _close_retired(self) -> None:
         while self._retired:
