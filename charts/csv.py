@@ -45,6 +45,21 @@ def to_csv(info: ChartInfo) -> bytes:
     return text.getvalue().encode("utf-8-sig", "replace")
 
 
+def table_csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
+    """Return a table as CSV, in the same form as `to_csv`.
+
+    Args:
+        columns: c names, with units.
+        rows: Rows of c values.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([_cell(name) for name in columns])
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
+    return text.getvalue().encode("utf-8-sig", "replace")
+
+
 def iso_time(moment_ms: int) -> str:
     """Write epoch milliseconds as ISO 8601 in UTC, "2026-11-22T12:00:00.000Z"."""
     return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -74,7 +74,13 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         drawn = numbered.transform_calculate(
             name=shown(names, field="datum.n"), at=_AT, value=written.format("v", "v")
         ).mark_line(strokeWidth=2)
-        layers.append(drawn.encode(**styled, **_line_styles(info, tones, key), tooltip=["name:N", "value:N", "at:N"]))
+        layers.append(
+            drawn.encode(
+                **styled,
+                **_line_styles(info, tones, key),
+                tooltip=[alt.Tooltip("name:N"), alt.Tooltip("value:N"), alt.Tooltip("at:N")],
+            )
+        )
         dots = _dots(moments, rows, plain)
         if dots:
             points = alt.Chart(inline(dots, "dots")).mark_point(size=30, filled=True, opacity=1)
