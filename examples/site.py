@@ -142,6 +142,10 @@ class DocSite(ThreadingHTTPServer):
     ) -> None:
         self.close()
 
+    def fate(self, profile: Profile, page: str, attempt: int) -> Fate:
+        """Decide what a client meets that asks for a page for the nth time; to be overridden for other weather."""
+        return decide(profile, seed=self.seed, page=page, attempt=attempt)
+
     def next_attempt(self, client: str, path: str) -> int:
         """Count a client's request for a path; return its number, from 1."""
         with self._lock:
@@ -202,7 +206,7 @@ class DocHandler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         client = self.headers.get("User-Agent", "")
         attempt = self.server.next_attempt(client, path)
-        fate = decide(profile, seed=self.server.seed, page=page, attempt=attempt)
+        fate = self.server.fate(profile, page, attempt)
         content = self._sitemap(mirror) if page == "sitemap.xml" else self._read(page)
         if content is None:  # a broken link of the real pages
             fate = Fate(Trouble.REMOVED, fate.delay_ms)

@@ -54,8 +54,8 @@ PROFILES: Mapping[str, Profile] = {
         challenge=0.01, cut=0.005, redesigned=0.005,
     ),
     "rough": Profile(
-        fastest_ms=20, skew=1.2, removed=0.03, empty=0.015, hung=0.004, unavailable=0.12, rate_limited=0.08,
-        stalled=0.015, challenge=0.05, cut=0.015, redesigned=0.02,
+        fastest_ms=20, skew=1.2, removed=0.05, empty=0.02, hung=0.008, unavailable=0.12, rate_limited=0.08,
+        stalled=0.015, challenge=0.07, cut=0.015, redesigned=0.025,
     ),
 }  # fmt: skip
 
