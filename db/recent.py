@@ -15,6 +15,7 @@ from collector.events import Metric, SchedulerRun
 from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
 from db.detail import newest_rows
 from db.errors import unavailable_as_ours
+from db.state import DETAIL_SINCE_MS, read_state
 
 _FOREVER_MS = 1 << 62
 
@@ -74,12 +75,33 @@ class RecentDetail:
             chunks, covered_since_ms = newest_rows(
                 connection, self._max_rows, self.sources, self.outcomes, chunk_rows=self._chunk_rows
             )
+            # What retention has deleted lives on in the rollups: memory doesn't hold "everything there is" then.
+            deleted_before_ms = read_state(connection).get(DETAIL_SINCE_MS)
+        if deleted_before_ms is not None:
+            covered_since_ms = max(deleted_before_ms, covered_since_ms or deleted_before_ms)
         with self._lock:
             self._chunks = chunks
             self._size = sum(chunk.size for chunk in chunks)
             self._covered_since_ms = covered_since_ms
             self._version += 1
             return self._size
+
+    def forget_before(self, moment_ms: int) -> None:
+        """Drop what retention has deleted from the database.
+
+        Args:
+            moment_ms: Rows recorded before this moment go, epoch ms.
+        """
+        with self._lock:
+            kept = []
+            for chunk in self._chunks:
+                low = int(np.searchsorted(chunk.times(), moment_ms))
+                if low < chunk.size:
+                    kept.append(chunk if low == 0 else chunk.chosen(np.arange(low, chunk.size)))
+            self._chunks = kept
+            self._size = sum(chunk.size for chunk in kept)
+            self._covered_since_ms = max(moment_ms, self._covered_since_ms or moment_ms)
+            self._version += 1
 
     def append(self, metrics: Sequence[Metric]) -> None:
         """Take in what was just stored: a listener of the store.

@@ -43,9 +43,9 @@ def cleanup(engine: Engine, retention_days: int, *, now_ms: int, minute_days: in
 
     Args:
         engine: A migrated database.
-        retention_days: Days to keep detail rows, scheduler runs and batch ids, at least 1.
+        retention_days: Days to keep detail rows and scheduler runs, at least 1.
         now_ms: The present in epoch milliseconds.
-        minute_days: Days to keep minute rollups; at least as long as detail.
+        minute_days: Days to keep minute rollups and batch ids; at least as long as detail.
         hour_days: Days to keep hour rollups; at least as long as minutes.
 
     Returns:
@@ -72,7 +72,8 @@ def cleanup(engine: Engine, retention_days: int, *, now_ms: int, minute_days: in
                 write_state(connection, name, max(since_ms, state.get(name, 0)))
         deleted = _delete_before(engine, PagePerformance.id, PagePerformance.created_at, detail_ms)
         deleted += _delete_before(engine, SchedulerMetric.id, SchedulerMetric.created_at, detail_ms)
-        _delete_before(engine, IngestBatch.batch_id, IngestBatch.created_at, detail_ms)
+        # Longer than detail: a scraper's spool may come back late, and must not be stored twice then.
+        _delete_before(engine, IngestBatch.batch_id, IngestBatch.created_at, minutes_ms)
         _delete_starts_before(engine, MinuteRollup, MinuteRollup.minute_start_ms, minutes_ms)
         _delete_starts_before(engine, HourlyRollup, HourlyRollup.hour_start_ms, hours_ms)
     return deleted

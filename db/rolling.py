@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, distinct, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
@@ -101,7 +101,7 @@ def minutes_of_detail(connection: Connection, *conditions: ColumnElement[bool]) 
         conditions: Which detail rows; none means all.
     """
     minute = Page.created_at - Page.created_at % MINUTE_MS
-    return list(connection.scalars(select(distinct(minute)).where(*conditions)))
+    return list(connection.scalars(select(minute).where(*conditions).distinct()))
 
 
 def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:

@@ -1,0 +1,197 @@
+"""Whatever the order of arrival, the size of the memory and the state of the rollups: the numbers are right at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy.engine import Engine
+
+from collector.events import Metric
+from db.queries import Queries
+from db.recent import RecentDetail
+from db.results import Filter, TimeRange
+from db.retention import cleanup
+from db.rollups import Rollups
+from db.store import Store
+from tests.db.brute_force import Truth, check_overview, check_quantile, check_series, duration_ms, empty
+from tests.db.samples import NOON_MS, batch, navigation, scrape
+
+HOUR_MS, MINUTE_MS = 3_600_000, 60_000
+
+# Few distinct moments around a full hour, so that rows share milliseconds, minutes and hours, and lie on their borders.
+moments = st.one_of(
+    st.sampled_from([0, 1, MINUTE_MS - 1, MINUTE_MS, HOUR_MS - 1, HOUR_MS, -1, -HOUR_MS]),
+    st.integers(-2 * HOUR_MS, 2 * HOUR_MS),
+    st.integers(0, 3 * MINUTE_MS),
+).map(lambda offset: NOON_MS + offset)
+durations = st.one_of(st.integers(0, 3), st.floats(0, 1e6), st.sampled_from([100, 100.5]))
+sources = st.sampled_from(["a", "A", "b", "ü"])
+urls = st.sampled_from(["https://a/1", "https://A/2?Q=Ärger", "https://a/100%_"])
+errors = st.sampled_from([None, "boom", "Boom", "boom "])
+
+navigations = st.builds(
+    lambda source, at_ms, **rest: navigation(source, at_ms, **rest),
+    sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors,
+    retry_count=st.integers(0, 3),
+)  # fmt: skip
+scrapes = st.builds(
+    lambda source, at_ms, **rest: scrape(source, at_ms, **rest),
+    sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors,
+    items_extracted=st.integers(0, 2**31 - 1), outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
+)  # fmt: skip
+batches = st.lists(st.one_of(navigations, scrapes), max_size=12)
+
+spans = st.builds(
+    lambda bucket_ms, first, buckets: TimeRange(
+        NOON_MS + first * bucket_ms, NOON_MS + (first + buckets) * bucket_ms, bucket_ms
+    ),
+    st.sampled_from([10_000, 30_000, MINUTE_MS, 5 * MINUTE_MS, 7 * MINUTE_MS, HOUR_MS, 2 * HOUR_MS]),
+    st.integers(-4, 2),
+    st.integers(1, 5),
+)
+filters = st.builds(
+    Filter,
+    st.lists(st.sampled_from(["a", "A", "b", "missing"]), max_size=2, unique=True).map(tuple),
+    st.sampled_from(["all", "all", "ok", "failed"]),
+    st.sampled_from(["", "", "a/", "ÄRGER", "%_"]),
+)
+questions = st.lists(st.tuples(spans, filters), max_size=2)
+steps = st.lists(
+    st.tuples(batches, st.sampled_from(["", "", "roll", "settle", "restart", "restart without marks"]), questions),
+    min_size=1,
+    max_size=5,
+)
+sizes = st.sampled_from([1, 2, 5, 40, 1000])
+
+Reader = Callable[[Queries, TimeRange, Filter, Truth], Any]
+
+
+class Program:
+    """A store with its readers, which can be restarted on the same database."""
+
+    def __init__(self, engine: Engine, max_rows: int, *, with_rollups: bool = True) -> None:
+        self.engine = engine
+        self.stored: list[Metric] = []
+        self._max_rows = max_rows
+        self._with_rollups = with_rollups
+        self.restart()
+
+    def restart(self, *, marked: bool = True) -> None:
+        self.store = Store(self.engine)
+        self.recent = RecentDetail(max_rows=self._max_rows)
+        self.recent.load(self.engine)
+        self.store.subscribe(self.recent.append)
+        self.rollups = Rollups(self.engine)
+        if marked:
+            self.store.subscribe(self.rollups.mark)
+        self.queries = Queries(
+            self.engine, self.recent, rollups=self.rollups if self._with_rollups else None, clock_ms=lambda: NOON_MS
+        )
+
+    def send(self, metrics: list[Metric]) -> None:
+        if metrics:
+            self.store.send(batch(*metrics))
+            self.stored += metrics
+
+    @property
+    def truth(self) -> Truth:
+        return Truth(self.stored)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=steps, max_rows=sizes, with_rollups=st.booleans())
+def test_overview_equals_brute_force_at_every_moment(
+    engine: Engine, steps: list[Any], max_rows: int, with_rollups: bool
+) -> None:
+    empty(engine)
+    program = Program(engine, max_rows, with_rollups=with_rollups)
+    for metrics, then, asked in steps:
+        program.send(metrics)
+        if then == "roll":
+            program.rollups.run_once()
+        elif then == "settle":
+            program.rollups.settle(NOON_MS - HOUR_MS, NOON_MS + HOUR_MS)
+        elif then == "restart":
+            program.restart()
+        elif then == "restart without marks":
+            # As if this process was killed between the commit and the listeners.
+            program.restart(marked=False)
+            program.send([navigation("late", NOON_MS - HOUR_MS)])
+            program.restart()
+        for span, filter in asked:
+            check_overview(program.queries.overview(span, filter), program.truth, span, filter)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(metrics=batches, late=batches, max_rows=sizes, span=spans, filter=filters)
+def test_every_other_answer_equals_brute_force(
+    engine: Engine, metrics: list[Metric], late: list[Metric], max_rows: int, span: TimeRange, filter: Filter
+) -> None:
+    empty(engine)
+    program = Program(engine, max_rows)
+    program.send(metrics)
+    program.send(late)
+    truth, queries = program.truth, program.queries
+    pages = truth.pages(span, filter)
+    assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
+    assert set(queries.errors_by_kind(span, filter, "scrape")) == truth.errors(span, filter, "scrape")
+    assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)
+    assert [stats.source for stats in queries.sources(span, filter)] == sorted({page.scraper_source for page in pages})
+    for name, series in queries.source_series(span, filter).items():
+        check_series(series, span, [page for page in pages if page.scraper_source == name])
+    for kind in ("navigation", "scrape"):
+        own = truth.pages(span, filter, kind)
+        check_series(queries.duration_trend(span, filter, kind), span, own)
+        edges_ms, counts = queries.duration_histogram(span, filter, kind, bins=10)
+        assert (len(edges_ms), counts.sum()) == (11, len(own))
+        urls = queries.slowest_urls(span, filter, kind, limit=5)
+        keys = {(page.scraper_source, page.url) for page in own}
+        assert {(url.source, url.url) for url in urls} <= keys
+        assert len(urls) == min(5, len(keys))
+        assert [url.mean_ms for url in urls] == sorted((url.mean_ms for url in urls), reverse=True)
+        for url in urls:
+            same = [page for page in own if (page.scraper_source, page.url) == (url.source, url.url)]
+            assert (url.count, url.errors) == (len(same), sum(not page.success for page in same))
+            assert url.max_ms == max(map(duration_ms, same))
+            assert url.last_seen_ms == max(page.recorded_at_ms for page in same)
+    newest = queries.events(span, filter, limit=7)
+    assert [event.recorded_at_ms for event in newest] == sorted((page.recorded_at_ms for page in pages), reverse=True)[
+        :7
+    ]
+    assert queries.source_names() == tuple(sorted({page.scraper_source for page in truth.metrics}))  # type: ignore[union-attr]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(metrics=batches, late=batches, max_rows=sizes, first=st.integers(-3, 1), hours=st.integers(1, 4))
+def test_numbers_survive_the_deletion_of_their_detail_rows(
+    engine: Engine, metrics: list[Metric], late: list[Metric], max_rows: int, first: int, hours: int
+) -> None:
+    empty(engine)
+    program = Program(engine, max_rows)
+    program.send(metrics)
+    program.send(late)
+    later_ms = NOON_MS + 5 * 24 * HOUR_MS
+    cleanup(engine, 2, now_ms=later_ms)
+    program.restart()
+    span = TimeRange(NOON_MS + first * HOUR_MS, NOON_MS + (first + hours) * HOUR_MS, HOUR_MS)
+    check_overview(program.queries.overview(span), program.truth, span, Filter())
+    # And once more from the hours alone, when the minutes are gone too.
+    cleanup(engine, 2, now_ms=later_ms, minute_days=2)
+    program.restart()
+    check_overview(program.queries.overview(span), program.truth, span, Filter())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(metrics=st.lists(navigations, min_size=1, max_size=40))
+def test_quantiles_are_exact_where_memory_reaches(engine: Engine, metrics: list[Metric]) -> None:
+    empty(engine)
+    program = Program(engine, 1000)
+    program.send(metrics)
+    span = TimeRange(NOON_MS - 3 * HOUR_MS, NOON_MS + 3 * HOUR_MS, HOUR_MS)
+    found = program.queries.overview(span).current
+    values = [duration_ms(page) for page in program.truth.pages(span, Filter())]
+    for quantile, rank in ((found.p50_ms, 0.5), (found.p95_ms, 0.95), (found.p99_ms, 0.99)):
+        check_quantile(quantile, values, rank, exact=True)
