@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -44,6 +44,8 @@ def concerns(
     day: Sequence[SourceStats],
     day_range: TimeRange,
     jobs: Sequence[SchedulerStats],
+    *,
+    known: Collection[str],
 ) -> tuple[Concern, ...]:
     """Find what needs attention, the worst first.
 
@@ -52,10 +54,15 @@ def concerns(
         day: Figures over a longer range: for the usual pauses.
         day_range: That longer range.
         jobs: Scheduler jobs over the page's range.
+        known: Sources that were there before the longer range.
     """
     found = [
         *(_low_success(stats) for stats in sources if _is_low(stats)),
-        *(_silent(stats, day_range) for stats in day if is_silent(stats, day_range)),
+        *(
+            _silent(stats, day_range, stats.source in known)
+            for stats in day
+            if is_silent(stats, day_range, known_before=stats.source in known)
+        ),
         *(_failed(job) for job in jobs if not job.last_success),
     ]
     return tuple(sorted(found, key=lambda concern: (concern.mood != "bad", concern.what, concern.who)))
@@ -78,8 +85,8 @@ def _low_success(stats: SourceStats) -> Concern:
     )
 
 
-def _silent(stats: SourceStats, range: TimeRange) -> Concern:
-    pause_ms = usual_pause_ms(stats.counts, range.bucket_ms)
+def _silent(stats: SourceStats, range: TimeRange, known_before: bool) -> Concern:
+    pause_ms = usual_pause_ms(stats.counts, range.bucket_ms, known_before=known_before)
     return Concern(
         "silent",
         stats.source,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-import dash_vega_components as dvc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -22,8 +21,6 @@ EXPORTS: Final = (
     ("svg", "SVG, to edit"),
     ("pdf", "PDF, to print"),
 )
-# Which component shows a drawing, told by the property that carries it: so a page's layout needs no adapter.
-_COMPONENTS: Final[dict[str, type[Component]]] = {"figure": dcc.Graph, "spec": dvc.Vega}
 
 
 def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo) -> Content:
@@ -50,10 +47,16 @@ def chart(id: str, props: dict[str, Any]) -> Component:
     Raises:
         KeyError: No known component carries these props.
     """
-    carrier = next((name for name in _COMPONENTS if name in props), None)
-    if carrier is None:
-        raise KeyError(f"chart {id!r} has none of the properties {sorted(_COMPONENTS)}")
-    return _COMPONENTS[carrier](id=id, **props)
+    # Told by the property that carries the drawing, so that a page's layout needs no adapter.
+    if "figure" in props:
+        return dcc.Graph(id=id, **props)
+    if "spec" in props:
+        # Imported only where it is drawn with: Dash sends the scripts of every imported package to the browser.
+        import dash_vega_components as dvc
+
+        vega: Component = dvc.Vega(id=id, **props)
+        return vega
+    raise KeyError(f"chart {id!r} has neither a figure nor a spec")
 
 
 def chart_card(

@@ -80,20 +80,28 @@ def states_of(queries: Queries, range: TimeRange, filter: Filter, sources: Seque
     return {stats.source: state_of(stats, range) for stats in sources}
 
 
-def is_silent(stats: SourceStats, range: TimeRange) -> bool:
-    """Return whether a scraper has been quiet for more than three times its usual longest pause."""
-    return range.end_ms - stats.last_seen_ms > SILENT_AFTER_PAUSES * usual_pause_ms(stats.counts, range.bucket_ms)
+def is_silent(stats: SourceStats, range: TimeRange, *, known_before: bool = True) -> bool:
+    """Return whether a scraper has been quiet for more than three times its usual longest pause.
+
+    Args:
+        stats: Its figures over the range.
+        range: The range; "now" is its end.
+        known_before: Whether it was there before the range, or may have been.
+    """
+    pause_ms = usual_pause_ms(stats.counts, range.bucket_ms, known_before=known_before)
+    return range.end_ms - stats.last_seen_ms > SILENT_AFTER_PAUSES * pause_ms
 
 
-def usual_pause_ms(counts: IntArray, bucket_ms: int) -> int:
+def usual_pause_ms(counts: IntArray, bucket_ms: int, *, known_before: bool = True) -> int:
     """Return the longest time without data that is normal for a scraper.
 
-    Scrapers work in bursts: a mean interval would call every pause between two bursts a silence. The quiet time before
-    its first metric of the range counts as a pause too, or one lonely burst would be called silent at once.
+    Scrapers work in bursts: a mean interval would call every pause between two bursts a silence. For one that was there
+    before the range, the quiet time before its first metric is a pause too, or a lonely burst would be called silent.
 
     Args:
         counts: Metrics per bucket, int64[n].
         bucket_ms: Length of a bucket in milliseconds.
+        known_before: Whether it was there before the range, or may have been.
 
     Returns:
         Milliseconds; at least a minute and at least a bucket.
@@ -101,5 +109,5 @@ def usual_pause_ms(counts: IntArray, bucket_ms: int) -> int:
     busy = np.flatnonzero(counts)
     if not busy.size:
         return max(bucket_ms * len(counts), MINUTE_MS)
-    longest = int(max(busy[0], np.diff(busy).max(initial=0)))
+    longest = int(np.diff(busy).max(initial=busy[0] if known_before else 0))
     return max(longest * bucket_ms, bucket_ms, MINUTE_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -28,6 +29,8 @@ from pages.page import Page, Rows
 
 _TAB: Final = tab("alerts")
 _DAY_BUCKET_MS: Final = 5 * MINUTE_MS
+# Today, yesterday (in which the last 24 hours began) and the day before: who reported then is not new.
+_KNOWN_DAYS: Final = 3
 
 _COLUMNS: Final = (
     Column("What", "status"),
@@ -105,11 +108,13 @@ def layout(view: View, content: Content) -> Component:
 def _concerns(queries: Queries, view: View, now_ms: int) -> tuple[Concern, ...]:
     range = view.time_range(now_ms)
     day = _day_before(range.end_ms)
+    first_day = datetime.fromtimestamp(day.start_ms / 1000, UTC).date()
     return concerns(
         queries.sources(range, view.source_filter),
         queries.sources(day, view.source_filter),
         day,
         queries.scheduler_summary(range, view.source_filter),
+        known={row.source for row in queries.daily(None, _KNOWN_DAYS) if row.metric_date < first_day},
     )
 
 

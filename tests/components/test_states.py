@@ -52,6 +52,12 @@ def test_a_lonely_burst_is_not_called_silent_before_it_could_repeat() -> None:
     assert is_silent(stats(busy=[5, 6], last_seen_ms=60_000), RANGE)
 
 
+def test_a_newcomers_time_before_its_first_word_is_no_pause() -> None:
+    seen = stats(busy=[30, 31], last_seen_ms=310_000)
+    assert is_silent(seen, RANGE, known_before=False)
+    assert usual_pause_ms(seen.counts, RANGE.bucket_ms, known_before=False) == 60_000
+
+
 def test_nothing_at_all_is_a_pause_as_long_as_the_range() -> None:
     assert usual_pause_ms(np.zeros(90, dtype=np.int64), 10_000) == 900_000
 

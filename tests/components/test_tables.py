@@ -52,10 +52,17 @@ def test_a_status_is_three_cells_of_which_one_speaks() -> None:
 def test_columns_are_named_by_their_place_among_headings_and_among_cells() -> None:
     columns = (Column("Who", "name"), Column("State", "status"), Column("Count", "number"), Column("Why", "clip"))
     drawn = table("t", columns, table_props(columns, [])).children
-    assert (
-        drawn.className.split()
-        == ["table", "name-h1", "name-c1", "status-h2", "status-c2", "number-h3", "number-c5", "clip-h4", "clip-c6"]
-    )
+    assert drawn.className.split() == [
+        "table",
+        "name-h1",
+        "name-c1",
+        "status-h2",
+        "status-c2",
+        "number-h3",
+        "number-c5",
+        "clip-h4",
+        "clip-c6",
+    ]
 
 
 def test_the_stylesheet_knows_every_place_that_a_page_uses() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import random
 from collections import Counter, defaultdict
@@ -28,19 +29,21 @@ from db.results import (
     UrlStats,
 )
 
+NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
 class MemoryQueries(Queries):
-    """Answers from what it was given; `asked` counts how often each question came."""
+    """Answers from what it was given; `veterans` are sources that have reported for years."""
 
-    def __init__(self, events: Sequence[Event] = (), runs: Sequence[SchedulerRunRow] = ()) -> None:
+    def __init__(
+        self, events: Sequence[Event] = (), runs: Sequence[SchedulerRunRow] = (), *, veterans: Sequence[str] = ()
+    ) -> None:
+        self.veterans = veterans
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
-        self.asked: Counter[str] = Counter()
 
     def overview(self, range: TimeRange, filter: Filter = Filter()) -> Overview:
-        self.asked["overview"] += 1
         events = self._events(range, filter)
         sources = self.sources(range, filter)
         return Overview(
@@ -180,7 +183,11 @@ class MemoryQueries(Queries):
         return tuple(found)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
-        return ()
+        nothing = (None,) * 5
+        return tuple(
+            DailyRow(name, dt.date(2026, 11, 19), 0, 0, *nothing, 0, 0, *nothing, total_items_extracted=0)
+            for name in self.veterans
+        )
 
     def last_recorded_ms(self) -> int | None:
         newest = [*(event.recorded_at_ms for event in self.all[-1:]), *(run.recorded_at_ms for run in self.runs[-1:])]
@@ -200,11 +207,10 @@ class MemoryQueries(Queries):
 
 def totals(events: Sequence[Event]) -> Totals:
     """Sum up events."""
+    if not events:
+        return NOTHING
     durations = np.array([event.duration_ms for event in events])
-
-    def quantile(share: float) -> float | None:
-        return float(np.quantile(durations, share)) if durations.size else None
-
+    p50_ms, p95_ms, p99_ms = (float(value) for value in np.quantile(durations, [0.5, 0.95, 0.99]))
     return Totals(
         navigations=sum(event.kind == "navigation" for event in events),
         scrapes=sum(event.kind == "scrape" for event in events),
@@ -212,12 +218,12 @@ def totals(events: Sequence[Event]) -> Totals:
         errors=sum(not event.success for event in events),
         items=sum(event.items or 0 for event in events),
         active_sources=len({event.source for event in events}),
-        mean_ms=float(durations.mean()) if durations.size else None,
-        min_ms=float(durations.min()) if durations.size else None,
-        max_ms=float(durations.max()) if durations.size else None,
-        p50_ms=quantile(0.5),
-        p95_ms=quantile(0.95),
-        p99_ms=quantile(0.99),
+        mean_ms=float(durations.mean()),
+        min_ms=float(durations.min()),
+        max_ms=float(durations.max()),
+        p50_ms=p50_ms,
+        p95_ms=p95_ms,
+        p99_ms=p99_ms,
     )
 
 

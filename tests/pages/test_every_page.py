@@ -173,9 +173,8 @@ def test_a_fresh_installation_is_told_what_to_do(page: Page, adapter: ChartAdapt
     assert plain(page.layout(view, content))
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "alerts"], ids=lambda page: page.name)
 def test_a_range_without_data_leads_to_the_last_data(page: Page, six: MemoryQueries) -> None:
-    if page.name == "alerts":
-        pytest.skip("nothing to be said about a range without data: nothing needs attention")
     _, content = content_of(page, six, make_adapter("plotly"), "?from=2026-01-01&to=2026-01-02&q=stocks")
     said = json.dumps(plain(content[f"{page.name}-empty"]))
     assert "Last data: 21 Nov 2026 22:32 UTC" in said

@@ -1,0 +1,179 @@
+"""What the other tabs tell, against the events and runs it comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import plotly.utils
+import pytest
+
+from charts.info import BarInfo, PieInfo
+from components.view import View
+from db.results import Filter, SchedulerRunRow, UrlStats
+from pages import alerts, navigation, scheduler, scraper, scrapers, scraping
+from pages.page import Rows, unreachable
+from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
+from tests.pages.test_overview import event
+
+FAILED_RUN = SchedulerRunRow(
+    id="s:1",
+    scheduler_name="nightly",
+    source=None,
+    duration_ms=2_000.0,
+    items=7,
+    success=False,
+    error="RuntimeError:\n boom",
+    recorded_at_ms=NOW_MS - 60_000,
+    run_id=None,
+)
+
+
+def body(page: Any, id: str, queries: MemoryQueries, search: str = "", path: str = "") -> list[list[str]]:
+    numbers = page.PAGE.numbers(queries, View.parse(path or page.PAGE.path, search), NOW_MS)
+    rows: list[list[str]] = numbers[id]["data"]["body"]
+    return rows
+
+
+def test_scrapers_are_compared_row_by_row(six: MemoryQueries) -> None:
+    rows = body(scrapers, "scrapers-table", six)
+    stats = six.sources(View().time_range(NOW_MS))
+    assert [row[0] for row in rows] == [one.source for one in stats]
+    assert [row[4] for row in rows] == [f"{one.totals.navigations:,}" for one in stats]
+    assert [row[11] for row in rows] == [f"{one.totals.errors:,}" for one in stats]
+
+
+def test_the_shares_of_the_pie_sum_up_to_the_table_also_with_more_sources_than_slices(six: MemoryQueries) -> None:
+    for queries in (six, fleet([f"s{n:02d}" for n in range(20)], hours=0.3)):
+        info = scrapers.PAGE.exports["scrapers-share"](queries, View(), NOW_MS)
+        assert isinstance(info, PieInfo)
+        assert sum(info.values) == sum(one.totals.count for one in queries.sources(View().time_range(NOW_MS)))
+        assert len(info.labels) <= 8
+
+
+def test_navigation_errors_are_counted_with_their_share() -> None:
+    queries = MemoryQueries(
+        [event("a", age, success=False, error="timeout") for age in (1, 2, 3)]
+        + [event("a", 4, success=False, error=None), event("a", 5)]
+    )
+    assert [row[:3] for row in body(navigation, "navigation-errors", queries)] == [
+        ["timeout", "3", "75.0\u00a0%"],
+        ["(no error text)", "1", "25.0\u00a0%"],
+    ]
+
+
+def test_the_slowest_pages_come_first() -> None:
+    queries = MemoryQueries(
+        [
+            event("a", 1, url="https://x/fast", duration_ms=50.0),
+            event("a", 2, url="https://x/slow", duration_ms=5_000.0),
+        ]
+    )
+    rows = body(navigation, "navigation-slowest", queries)
+    assert [row[0] for row in rows] == ["x/slow", "x/fast"]
+    assert rows[0][2:6] == ["1", "5.00\u00a0s", "5.00\u00a0s", "0"]
+
+
+def test_the_worst_pages_are_those_that_fail_then_those_that_are_slow() -> None:
+    def url(name: str, errors: int, mean_ms: float) -> UrlStats:
+        return UrlStats(name, "a", 4, errors, 0, mean_ms, mean_ms, NOW_MS)
+
+    ordered = scraping.worst_first((url("slow", 0, 900.0), url("bad", 3, 10.0), url("fast", 0, 1.0)))
+    assert [one.url for one in ordered] == ["bad", "slow", "fast"]
+
+
+def test_items_and_outcomes_are_those_of_the_events(six: MemoryQueries) -> None:
+    items = scraping.PAGE.exports["scraping-items"](six, View(), NOW_MS)
+    assert isinstance(items, BarInfo)
+    assert sum(items.values) == six.overview(View().time_range(NOW_MS)).current.items  # type: ignore[arg-type]
+    outcomes = scraping.PAGE.exports["scraping-outcomes"](six, View(), NOW_MS)
+    assert isinstance(outcomes, PieInfo)
+    told = dict(zip(outcomes.labels, outcomes.values, strict=True))
+    assert told == dict(six.outcomes(View().time_range(NOW_MS)))
+    assert outcomes.labels[0] == "ok"
+
+
+def test_a_failed_last_run_is_told_by_word_and_with_its_error() -> None:
+    queries = MemoryQueries(runs=[FAILED_RUN])
+    job = body(scheduler, "scheduler-jobs", queries)[0]
+    assert job[:4] == ["nightly", "", "", "✕ failed"]
+    assert job[-1] == "RuntimeError: boom"
+    assert body(scheduler, "scheduler-runs", queries)[0][1:] == [
+        "nightly", "–", "", "", "✕ failed", "2.00\u00a0s", "7", "RuntimeError: boom"
+    ]  # fmt: skip
+
+
+def test_a_scrapers_page_is_about_that_scraper_only(six: MemoryQueries) -> None:
+    numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/cnbc", "?source=reuters"), NOW_MS)
+    stats = next(one for one in six.sources(View().time_range(NOW_MS)) if one.source == "cnbc")
+    assert numbers["scraper-navigations"]["children"] == str(stats.totals.navigations)
+    assert {row[1] for row in numbers["scraper-events"]["data"]["body"]} == {"cnbc"}
+
+
+def test_an_unknown_scraper_is_told_to_have_nothing(six: MemoryQueries) -> None:
+    numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/nope", ""), NOW_MS)
+    said = json.dumps(numbers["scraper-empty"], cls=plotly.utils.PlotlyJSONEncoder)
+    assert "Nothing in this range" in said
+    assert numbers["scraper-seen"]["children"] == "–"
+
+
+def test_low_success_silence_and_failed_jobs_need_attention() -> None:
+    low = [event("low", age, success=age % 2 == 0) for age in range(1, 11)]
+    gone = [event("gone", 7_200 + age) for age in range(0, 7_200, 30)]
+    steady = [event("fine", age) for age in range(0, 14_000, 30)]
+    rows = body(alerts, "alerts-concerns", MemoryQueries([*low, *gone, *steady], [FAILED_RUN]))
+    assert [(row[0] or row[1] or row[2], row[3]) for row in rows] == [
+        ("✕ job failed", "nightly"),
+        ("▼ low success", "low"),
+        ("◌ silent", "gone"),
+    ]
+    assert rows[0][4] == "last run failed: RuntimeError: boom"
+    assert rows[1][4] == "50.0\u00a0% of 10 went well"
+
+
+def test_a_nightly_scraper_is_not_silent_by_day_but_a_new_one_is() -> None:
+    night = [event("nightly", 8 * 3_600 + age) for age in range(0, 7_200, 30)]
+    assert [row[3] for row in body(alerts, "alerts-concerns", MemoryQueries(night))] == ["nightly"]
+    assert not body(alerts, "alerts-concerns", MemoryQueries(night, veterans=["nightly"]))
+
+
+@pytest.mark.parametrize(("rate", "flagged"), [(0, True), (8, True), (9, False), (10, False)])
+def test_ninety_percent_is_the_line(rate: int, flagged: bool) -> None:
+    queries = MemoryQueries([event("a", age, success=age < rate) for age in range(10)])
+    assert bool(body(alerts, "alerts-concerns", queries)) is flagged
+
+
+def test_four_attempts_are_too_few_to_judge() -> None:
+    assert not body(alerts, "alerts-concerns", MemoryQueries([event("a", age, success=False) for age in range(4)]))
+
+
+def test_looking_at_failures_only_flags_nobody_else() -> None:
+    queries = MemoryQueries([event("a", age, success=age != 3) for age in range(20)])
+    assert not body(alerts, "alerts-concerns", queries, "?result=failed")
+
+
+def test_the_summary_says_how_many_things_need_attention() -> None:
+    good = alerts.PAGE.numbers(MemoryQueries([event("a", 1)]), View(), NOW_MS)["alerts-summary"]
+    assert good == {"children": "✓ Nothing needs attention in this range.", "className": "summary ok"}
+    bad = alerts.PAGE.numbers(MemoryQueries(runs=[FAILED_RUN]), View(), NOW_MS)["alerts-summary"]
+    assert bad == {"children": "✕ 1 thing needs attention.", "className": "summary bad"}
+
+
+def test_exported_concerns_are_those_of_the_page() -> None:
+    rows = alerts.PAGE.exports["alerts-concerns"](MemoryQueries(runs=[FAILED_RUN]), View(), NOW_MS)
+    assert isinstance(rows, Rows)
+    assert rows.rows[0][:2] == ("job failed", "nightly")
+
+
+def test_an_unreachable_database_is_told_instead_of_a_page() -> None:
+    said = json.dumps(unreachable("(2003) no route"), cls=plotly.utils.PlotlyJSONEncoder)
+    assert "can\\u2019t be reached" in said
+    assert "(2003) no route" in said
+
+
+def test_the_brute_queries_know_filters() -> None:
+    queries = MemoryQueries([event("a", 1), event("b", 2, success=False)])
+    range = View().time_range(NOW_MS)
+    assert queries.overview(range, Filter(sources=("b",))).current.errors == 1
+    assert queries.overview(range, Filter(result="ok")).current.count == 1
+    assert queries.overview(range, Filter(url_contains="EXAMPLE")).current.count == 2
