@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from charts.arrays import around, as_floats, as_plain, even_step_ms, largest_of, lonely
-from charts.info import LineInfo
+from charts.info import LineInfo, TimesMs
 from charts.plotly.common import Figure, layout, short, time_axis, value_axis
 from charts.styles import MOST_UNIFIED, dash_styles
 from charts.theme import Palette, with_alpha
@@ -22,7 +23,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         palette: Which tone each line's colour key gets.
     """
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
-    largest = largest_of(rows.sum(axis=0)) if info.stacked else largest_of(rows)
+    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
     scale = scale_for(info.y_unit, largest)
     plain = as_plain(rows / scale.divisor)
     alone = lonely(rows)
@@ -55,13 +56,9 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
         elif len(info.lines) == 1:
             trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
-        if alone[index].any():
-            # A value between two gaps has no line to be seen by, so it gets a dot.
-            trace |= {
-                "mode": "lines+markers",
-                "marker": _dots(tone, alone[index].tolist()),
-            }
         data.append(trace)
+    if not info.stacked:
+        data += _dots(data, alone, info.x_ms)
 
     y_axis = value_axis(info.y_unit, largest)
     if info.y_range is not None:
@@ -70,7 +67,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     return {
         "data": data,
         "layout": layout(
-            legend=len(data) > 1,
+            legend=len(info.lines) > 1,
             hover="x unified" if unified else "closest",
             xaxis=time_axis(info.x_range_ms or around(info.x_ms)),
             yaxis=y_axis,
@@ -78,5 +75,26 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     }
 
 
-def _dots(tone: str, alone: list[bool]) -> dict[str, Any]:
-    return {"color": tone, "opacity": 1, "line": {"width": 0}, "size": [6 if dot else 0 for dot in alone]}
+def _dots(lines: list[dict[str, Any]], alone: npt.NDArray[np.bool_], x_ms: TimesMs) -> list[dict[str, Any]]:
+    """Return traces of dots for values between two gaps, which have no line to be seen by.
+
+    They are traces of their own: markers on the lines themselves cost the browser one node a point, seen or not.
+    """
+    dots = []
+    for line, places in zip(lines, [np.flatnonzero(row).tolist() for row in alone], strict=True):
+        if places:
+            line["legendgroup"] = line["name"]  # hidden and shown together
+            dots.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": line["name"],
+                    "legendgroup": line["name"],
+                    "x": [int(x_ms[place]) for place in places],
+                    "y": [line["y"][place] for place in places],
+                    "marker": {"color": line["line"]["color"], "size": 6},
+                    "hoverinfo": "skip",
+                    "showlegend": False,
+                }
+            )
+    return dots

@@ -53,10 +53,11 @@ def test_a_gap_is_null_and_stays_open() -> None:
 
 
 def test_a_value_between_two_gaps_gets_a_dot() -> None:
-    (trace,) = draw(line(1, 2, None, 7, None, 3, 4))["data"]
-    assert trace["mode"] == "lines+markers"
-    assert trace["marker"]["size"] == [0, 0, 0, 6, 0, 0, 0]
-    assert draw(line(1, 2, 3))["data"][0]["mode"] == "lines"
+    trace, dots = draw(line(1, 2, None, 7, None, 3, 4))["data"]
+    assert (trace["mode"], dots["mode"]) == ("lines", "markers")
+    assert (dots["x"], dots["y"]) == ([T + 3000], [7])
+    assert trace["legendgroup"] == dots["legendgroup"]
+    assert len(draw(line(1, 2, 3))["data"]) == 1
 
 
 def test_a_long_duration_is_drawn_in_the_unit_that_suits_it() -> None:
