@@ -16,6 +16,10 @@ from collector.redact import redact_url
 
 _MAX_ANSWER_BYTES = 1 << 20
 
+# Connections of a parent process. They are kept for ever, because a buffer that the parent's thread was reading at the
+# fork is locked here for ever: closing it, also by letting it go, raises.
+_inherited: list[http.client.HTTPConnection] = []
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -114,9 +118,8 @@ class HttpSink:
         """
         message = {"batchId": batch.batch_id, "metrics": [to_wire(metric) for metric in batch.metrics]}
         body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        if self._process_id != os.getpid():  # forked: the inherited socket is the parent's
-            self.close()
-            self._process_id = os.getpid()
+        if self._process_id != os.getpid():
+            self.after_fork()
         reused = self._connection is not None
         try:
             try:
@@ -131,6 +134,14 @@ class HttpSink:
             self.close()
             raise SinkUnavailable(f"{self._address}: {type(exc).__name__}: {exc}") from exc
         return self._read_answer(*answer)
+
+    def after_fork(self) -> None:
+        """Leave the parent's connection to the parent; the next send opens one of this process."""
+        connection, self._connection = self._connection, None
+        self._process_id = os.getpid()
+        if connection is not None and connection.sock is not None:
+            _inherited.append(connection)
+            os.close(connection.sock.detach())
 
     def close(self) -> None:
         """Close the connection; the next send opens a new one."""

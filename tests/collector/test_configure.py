@@ -138,7 +138,6 @@ def test_a_configuration_that_says_no_place_is_refused(collector: Collector) -> 
         {"token": "abc"},
         {"sinks": [object()]},
     ],
-    ids=str,
 )
 def test_a_wrong_argument_is_refused_and_changes_nothing(collector: Collector, arguments: dict[str, Any]) -> None:
     sink = MemorySink()

@@ -473,7 +473,6 @@ def test_decorating_a_function_without_a_url_is_said_at_once(tracked: Collector)
         (iter([1]), None, None),
         ((number for number in [1]), None, None),
     ],
-    ids=repr,
 )
 def test_items_are_counted_without_touching_them(result: object, items: int | None, processed: int | None) -> None:
     assert count_items(result) == items
