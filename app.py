@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dash import Dash, html
-from db.rollups import Rollups
 from flask import Flask
 
 import collector
 import settings as settings_module
+from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.realtime import realtime_blueprint
@@ -24,11 +24,12 @@ from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.engine import make_engine
-from db.errors import DatabaseError
+from db.errors import DatabaseError, where_is
 from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
 from db.retention import cleanup
+from db.rollups import Rollups
 from db.store import Store
 from live import frames
 from live.channel import Channel
@@ -39,7 +40,7 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from settings import Settings, SettingsError
-from web.router import PageSource, register_router, router_parts
+from web.router import PageSource, now_ms, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
 
@@ -118,7 +119,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     hub = Hub()
     channel = Channel(hub)
     renderers = Renderers(hub)
-    source = PageSource(queries, make_adapter(settings.charts), store)
+    adapter = make_adapter(settings.charts)
+    source = PageSource(queries, adapter, store, database=where_is(engine))
     views = ViewEngine(source, renderers.send)
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
@@ -139,7 +141,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
-    register_filter_callbacks(dash)
+    register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
     register_router(dash, source, views)
     server: Flask = dash.server
     board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, Pulse())
@@ -153,6 +155,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
     server.register_blueprint(realtime_blueprint(channel))
+    server.register_blueprint(export_blueprint(source.exporters(), adapter))
     _set_pulse(board, renderers, settings, engine)
     return board
 
@@ -180,7 +183,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, eng
     def keep_short() -> None:
         """Drop detail that is older than the operator wants to keep."""
         if reachable:
-            cleanup(engine, settings.retention_days)
+            cleanup(engine, settings.retention_days, now_ms=now_ms())
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
     board.pulse.every(DATABASE_CHECK_S, check_database)
@@ -199,11 +202,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = settings_module.load()
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         engine = make_engine(url=settings.database_url)
         upgrade(engine)
         if command == "maintain":
             Rollups(engine).run_once()
-            cleanup(engine, settings.retention_days)
+            cleanup(engine, settings.retention_days, now_ms=now_ms())
         engine.dispose()
     except (SettingsError, DatabaseError) as exc:
         print(f"scrapeboard: {exc}", file=sys.stderr)  # noqa: T201 - the one line that an operator gets

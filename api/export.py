@@ -35,7 +35,7 @@ class Table(Protocol):
 Exporter = Callable[[View, int], ChartInfo | Table]
 
 
-def export_blueprint(exporters: Mapping[str, Exporter], adapter: ChartAdapter[Any]) -> Blueprint:
+def export_blueprint(exporters: Mapping[str, Exporter], adapter: ChartAdapter) -> Blueprint:
     """Make the route.
 
     Args:

@@ -79,7 +79,7 @@ def summary(values: list[float]) -> dict[str, float]:
     }
 
 
-def watch(page: Page, url: str, records: int, per_second: float) -> tuple[list[float], list[float]]:
+def watch(page: Page, records: int, per_second: float) -> tuple[list[float], list[float]]:
     """Record at a steady pace and note when each record stands in the page; milliseconds, plus the cost of looking."""
     recorded_s: dict[int, float] = {}
     ready = [threading.Event() for _ in range(records)]
@@ -126,7 +126,7 @@ def main() -> None:
             page.goto(url)
             page.get_by_text("bench.test/warm").first.wait_for(state="attached", timeout=30_000)
             page.locator("#live-pill.beat-a, #live-pill.beat-b").wait_for(timeout=30_000)
-            visible_ms, look_ms = watch(page, url, options.records, options.per_second)
+            visible_ms, look_ms = watch(page, options.records, options.per_second)
             browser.close()
             floor_ms = []
             for _ in range(50):

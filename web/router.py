@@ -1,10 +1,10 @@
-"""The router: which page an address shows, and how an open page follows what happens (over the socket or by polling)."""
+"""The router: which page an address shows, and how an open page follows (over the socket, or by polling)."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from dash import Dash, Input, Output, State, ctx, dcc, set_props
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
+from charts.info import ChartInfo
 from components import ids
-from components.filters import filters
+from components.filters import filter_content
 from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
 from components.view import View
@@ -22,8 +23,8 @@ from db.queries import Queries
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import find
-from pages.page import Page, unreachable
+from pages import PAGES, find
+from pages.page import Export, Page, Rows, unreachable
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -47,8 +48,10 @@ class Loaded:
 class PageSource:
     """The pages as the view engine and the router ask for them: pure functions of link, data and time."""
 
-    def __init__(self, queries: Queries, adapter: ChartAdapter[Any], store: Store) -> None:
+    def __init__(self, queries: Queries, adapter: ChartAdapter, store: Store, *, database: str) -> None:
+        """Take what pages are made of; `database` is its name in error messages, without a password."""
         self.queries = queries
+        self.database = database
         self.adapter = adapter
         self.store = store
 
@@ -56,7 +59,8 @@ class PageSource:
         """Return cards, texts and tables of a view."""
         self._check_database()
         page, view = self._resolve(href)
-        return page.numbers(self.queries, view, now_ms)
+        numbers = page.numbers(self.queries, view, now_ms)
+        return {**numbers, **filter_content(self.queries.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
@@ -78,7 +82,11 @@ class PageSource:
         view = View.parse(pathname, search)
         href, moment_ms = view.href(), now_ms()
         try:
-            content = {**self.numbers(href, moment_ms), **self.charts(href, moment_ms)}
+            content = {
+                component_id: dict(props)
+                for part in (self.numbers(href, moment_ms), self.charts(href, moment_ms))
+                for component_id, props in part.items()
+            }
         except DatabaseUnavailable as exc:
             return Loaded(view, unreachable(str(exc)), None)
         layout = find(view.path).layout(view, content)
@@ -92,6 +100,17 @@ class PageSource:
         except DatabaseUnavailable:
             return ()
 
+    def exporters(self) -> Mapping[str, Callable[[View, int], ChartInfo | Rows]]:
+        """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
+        return {name: self._exporter(export) for page in PAGES for name, export in page.exports.items()}
+
+    def _exporter(self, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
+        def run(view: View, now_ms: int) -> ChartInfo | Rows:
+            self._check_database()
+            return export(self.queries, view, now_ms)
+
+        return run
+
     def _resolve(self, href: str) -> tuple[Page, View]:
         path, _, search = href.partition("?")
         view = View.parse(path, search)
@@ -101,7 +120,7 @@ class PageSource:
         # An unreachable database costs seconds of time-out per question: ask it only when it answers again.
         health = self.store.health()
         if not health.reachable:
-            raise DatabaseUnavailable(health.last_error or "the database can't be reached")
+            raise DatabaseUnavailable(self.database, health.last_error or "it doesn't answer")
 
 
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
@@ -110,7 +129,6 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     @app.callback(
         Output(ids.PAGE, "children"),
         Output(ids.NAV, "children"),
-        Output(ids.FILTER_BAR, "children"),
         Output(ids.LIVE_PILL, "children"),
         Output(ids.LIVE_PILL, "className"),
         Output(ids.DATABASE_BANNER, "children"),
@@ -134,7 +152,6 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         return (
             loaded.layout,
             nav(view),
-            filters(view, source.source_names()),
             pill["children"],
             pill["className"],
             banner["children"],

@@ -13,7 +13,7 @@ from settings import Settings
 log = logging.getLogger("scrapeboard")
 
 
-class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+class Server(BaseApplication):
     """gunicorn with our settings; the app is made in the worker, after the fork, so that its threads live there."""
 
     def __init__(self, settings: Settings) -> None:

@@ -12,12 +12,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from selenium.webdriver.chrome.options import Options
 
 from collector.client import Collector
-from collector.sinks import HttpSink
 from tests.servers import PrivateMariaDB
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,6 +110,22 @@ def app_on(tmp_path: Path) -> Iterator[Callable[..., App]]:
 
 
 @pytest.fixture
+def drivers() -> Iterator[list[Any]]:
+    """Close what selenium 4.2 leaves open when it quits: its connections to the driver."""
+    found: list[Any] = []
+    yield found
+    for driver in found:
+        driver.command_executor._conn.clear()
+
+
+@pytest.fixture
+def dash_br(drivers: list[Any], dash_br: Any) -> Any:
+    """dash[testing]'s browser, without its leak."""
+    drivers.append(dash_br.driver)
+    return dash_br
+
+
+@pytest.fixture
 def own_mariadb() -> Iterator[PrivateMariaDB]:
     """A MariaDB server of the test's own, to stop and start."""
     with PrivateMariaDB() as server:
@@ -124,7 +140,7 @@ def scraper() -> Iterator[Callable[[str], Collector]]:
 
     def connect(url: str) -> Collector:
         collector = Collector()
-        collector.configure(sinks=[HttpSink(url)], strict=True)
+        collector.configure(url=url, strict=True, retry_cap_s=1.0, handle_sigterm=False)
         collectors.append(collector)
         return collector
 

@@ -154,6 +154,7 @@ def test_a_paused_page_stands_still(dash_br: Any, app_on: AppOn, scraper: Scrape
     dash_br.server_url = f"{app.url}/?live=0"
     see(dash_br, PILL, "Paused")
     see(dash_br, EVENTS, "robinhood.com/first")
+    until(lambda: not _moves(dash_br), "the page comes to rest")
     collector.record_page_navigation("robinhood", url="https://robinhood.com/second", navigation_duration_ms=1)
     assert collector.flush(timeout_s=10)
     assert not _moves(dash_br)
