@@ -47,8 +47,8 @@ def test_uneven_moments_travel_one_by_one() -> None:
 
 
 def test_a_gap_is_null_and_stays_open() -> None:
-    (trace,) = draw(line(1, float("nan"), None, 4, 5))["data"]
-    assert trace["y"] == [1, None, None, 4, 5]
+    (trace,) = draw(line(1, 2, float("nan"), None, 4, 5))["data"]
+    assert trace["y"] == [1, 2, None, None, 4, 5]
     assert trace["connectgaps"] is False
 
 
