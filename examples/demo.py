@@ -194,7 +194,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Crawl real pages with real trouble and record into Scrapeboard.")
     parser.add_argument("--board", default="http://127.0.0.1:8050", help="the app's URL; started when it isn't up")
     parser.add_argument("--minutes", type=float, help="end by itself after so many minutes (default: on Ctrl+C)")
-    parser.add_argument("--seed", type=int, default=1, help="decides which pages make which trouble")
+    parser.add_argument("--seed", type=int, default=2, help="decides which pages make which trouble")
     parser.add_argument("--no-browser", dest="browser", action="store_false", help="leave Chromium out")
     parser.add_argument("--site-port", type=int, default=0, help="port of the crawled site (default: a free one)")
     parser.add_argument("--token", help="the app's SCRAPEBOARD_TOKEN, when it has one")

@@ -29,7 +29,7 @@ class Profile:
         fastest_ms, slowest_ms: bounds of the time until an answer starts, milliseconds.
         skew: 1 spreads answers evenly (on a log scale) between the bounds; larger means mostly fast.
         removed, empty, hung: share of pages that are so on every attempt (never the start page).
-        unavailable, rate_limited, stalled: share of odd attempts that fail so; the attempt after always succeeds.
+        unavailable, rate_limited, stalled: share of attempts that fail so; never two in a row.
         challenge, cut, redesigned: share of all attempts that get so.
     """
 
@@ -97,7 +97,8 @@ def decide(profile: Profile, *, seed: int, page: str, attempt: int) -> Fate:
     trouble = Trouble.NONE
     if page not in ("", "index.html"):  # a site whose start page is gone can't be crawled at all
         trouble = _pick(lasting, _draw(seed, "lasting", page, 0))
-    if trouble is Trouble.NONE and attempt % 2 == 1:
+    fine_before = attempt == 1 or _pick(passing, _draw(seed, "passing", page, attempt - 1)) is Trouble.NONE
+    if trouble is Trouble.NONE and fine_before:
         trouble = _pick(passing, _draw(seed, "passing", page, attempt))
     if trouble is Trouble.NONE:
         trouble = _pick(any_time, _draw(seed, "any time", page, attempt))
