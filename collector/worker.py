@@ -62,9 +62,7 @@ class Worker:
     def _begin(self) -> None:
         """Set up everything that belongs to one process alone."""
         self.ledger = Ledger(self.queue)
-        # A bell, not a lock: released = rung. Ringing twice is ringing once, and it is safe inside of signal handlers.
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = _make_bell()
         self._starting = threading.Lock()  # protects `_thread` from being set twice; only tried, never waited for
         self._thread: threading.Thread | None = None
         self._start_after_s = 0.0
@@ -111,6 +109,7 @@ class Worker:
             return
         try:
             if self._thread is None and not self.closed:
+                self._bell = _make_bell()  # anew: gevent may have patched locks and threads since this object was made
                 self._thread = threading.Thread(target=self._run, name="scrapeboard-collector", daemon=True)
                 self._thread.start()
                 lifecycle.on_thread_start()
@@ -351,6 +350,13 @@ class Worker:
         self._close_retired()
         _close_all(self.options.owned)
         self._answer_flushes()
+
+
+def _make_bell() -> threading.Lock:
+    """Make a bell of a lock: released = rung. Ringing twice is ringing once; signal handlers may ring."""
+    bell = threading.Lock()
+    bell.acquire()
+    return bell
 
 
 def _close_all(sinks: Iterable[Sink]) -> None:
