@@ -94,6 +94,7 @@ def run_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limi
             type_coerce(Run.success, Integer).label("success"), Run.error, Run.run_id, Run.created_at,
         )
         .where(*run_conditions(start_ms, end_ms, filter))
+        .with_hint(Run, "FORCE INDEX (ix_scheduler_created)", "mysql")
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)
     )  # fmt: skip
@@ -114,6 +115,8 @@ def run_conditions(start_ms: int | None, end_ms: int | None, filter: Filter) -> 
 
 
 def _newest_pages(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
+    # Left to itself, MariaDB sometimes reads and sorts everything rather than walk back to the newest few.
+    index = "ix_page_source_created" if len(filter.sources) == 1 else "ix_page_created"
     return (
         select(
             Page.id, Page.metric_type, Page.scraper_source, Page.page_url,
@@ -122,6 +125,7 @@ def _newest_pages(start_ms: int | None, end_ms: int | None, filter: Filter, limi
             Page.status_code, Page.outcome, Page.created_at,
         )
         .where(*conditions(start_ms, end_ms, filter, None))
+        .with_hint(Page, f"FORCE INDEX ({index})", "mysql")
         .order_by(Page.created_at.desc(), Page.id.desc())
         .limit(limit)
     )  # fmt: skip

@@ -29,13 +29,18 @@ class ServerFailedError(RuntimeError):
 
 
 class PrivateServer(ABC):
-    """A server process of one's own: `with PrivateX() as server`, or start, kill, start, stop."""
+    """A server process of one's own: `with PrivateX() as server`, or start, kill, start, stop.
+
+    Args:
+        parent: Where its directory is made; in memory when there is room and none is given.
+        start_timeout_s: How long it may take to answer.
+    """
 
     name = "server"
 
-    def __init__(self, *, start_timeout_s: float = 60.0) -> None:
+    def __init__(self, *, parent: Path | None = None, start_timeout_s: float = 60.0) -> None:
         self.port = free_port()
-        self.directory = Path(tempfile.mkdtemp(prefix=f"scrapeboard-{self.name}-", dir=_scratch()))
+        self.directory = Path(tempfile.mkdtemp(prefix=f"scrapeboard-{self.name}-", dir=parent or _scratch()))
         self._start_timeout_s = start_timeout_s
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -236,9 +241,9 @@ def _as_root() -> list[str]:
     return ["--user=root"] if os.geteuid() == 0 else []
 
 
-def _scratch() -> str | None:
+def _scratch() -> Path | None:
     # In memory where there is room: a sync costs nothing there, and killing the process loses nothing either.
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > _ENOUGH_MEMORY_BYTES:
-        return str(memory)
+        return memory
     return None

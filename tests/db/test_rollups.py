@@ -1,0 +1,273 @@
+"""Rollups are a pure function of the detail rows, whatever happened on the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Engine
+
+from db import rolling, sketch
+from db.engine import begin_writing
+from db.recent import RecentDetail
+from db.rollups import Rollups
+from db.state import DETAIL_SINCE_MS, ROLLED_ID, read_state, write_state
+from db.store import Store
+from tests.db.samples import NOON_MS, batch, navigation, run, scrape
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+
+
+@pytest.fixture
+def rollups(engine: Engine, store: Store) -> Rollups:
+    """Rollups that hear of everything the store stores."""
+    made = Rollups(engine)
+    store.subscribe(made.mark)
+    return made
+
+
+def table(engine: Engine, name: str) -> list[dict[str, Any]]:
+    with engine.connect() as connection:
+        found = connection.execute(text(f"SELECT * FROM {name} ORDER BY 1, 2"))
+        return [dict(row._mapping) for row in found]
+
+
+def test_minute_holds_what_its_rows_add_up_to(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(
+        navigation("a", NOON_MS, navigation_duration_ms=100, retry_count=2),
+        navigation("a", NOON_MS + 59_999, navigation_duration_ms=300, success=False),
+        scrape("a", NOON_MS + 5, scrape_duration_ms=7, items_extracted=4),
+        navigation("a", NOON_MS + 60_000),
+        navigation("b", NOON_MS),
+        run(),
+    ))  # fmt: skip
+    assert rollups.run_once() == 2
+    minutes = table(engine, "scraper_metrics_minute")
+    assert [(row["minute_start_ms"], row["scraper_source"]) for row in minutes] == [
+        (NOON_MS, "a"), (NOON_MS, "b"), (NOON_MS + MINUTE_MS, "a"),
+    ]  # fmt: skip
+    first = minutes[0]
+    assert sketch.quantiles(first.pop("navigation_sketch"), [0, 1]) == pytest.approx([100, 300], rel=0.01)
+    assert sketch.quantiles(first.pop("scrape_sketch"), [0.5]) == pytest.approx([7], rel=0.01)
+    assert first == {
+        "minute_start_ms": NOON_MS, "scraper_source": "a", "total_navigations": 2, "successful_navigations": 1,
+        "avg_navigation_duration_ms": 200, "min_navigation_duration_ms": 100, "max_navigation_duration_ms": 300,
+        "sum_navigation_duration_ms": 400, "total_scrapes": 1, "successful_scrapes": 1, "avg_scrape_duration_ms": 7,
+        "min_scrape_duration_ms": 7, "max_scrape_duration_ms": 7, "sum_scrape_duration_ms": 7,
+        "total_items_extracted": 4, "total_retries": 2, "last_recorded_at": NOON_MS + 59_999,
+        "last_success_at": NOON_MS + 5,
+    }  # fmt: skip
+
+
+def test_hours_and_days_add_up_their_parts_for_plain_sql(store: Store, rollups: Rollups, engine: Engine) -> None:
+    elevens_ms = NOON_MS - HOUR_MS
+    store.send(batch(*(
+        navigation("a", elevens_ms + minute * MINUTE_MS, navigation_duration_ms=minute) for minute in range(1, 101)
+    )))  # fmt: skip
+    rollups.run_once()
+    hours = table(engine, "scraper_metrics_hourly")
+    assert [(str(row["hour_utc"])[:19], row["total_navigations"]) for row in hours] == [
+        ("2024-05-01 11:00:00", 59), ("2024-05-01 12:00:00", 41),
+    ]  # fmt: skip
+    (day,) = table(engine, "scraper_daily_summary")
+    assert str(day["metric_date"]) == "2024-05-01"
+    assert (day["total_navigations"], day["avg_navigation_duration_ms"]) == (100, 50.5)
+    assert (day["min_navigation_duration_ms"], day["max_navigation_duration_ms"]) == (1, 100)
+    assert day["p95_navigation_duration_ms"] == pytest.approx(95.05, rel=0.01)
+    assert (day["total_scrapes"], day["avg_scrape_duration_ms"], day["p50_scrape_duration_ms"]) == (0, None, None)
+
+
+def test_late_row_corrects_its_minute_hour_and_day(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(navigation(at_ms=NOON_MS - 3 * DAY_MS)))
+    rollups.run_once()
+    store.send(batch(navigation(at_ms=NOON_MS)))
+    rollups.run_once()
+    store.send(batch(navigation(at_ms=NOON_MS - 3 * DAY_MS + 1)))
+    assert rollups.run_once() == 1
+    for name in ("scraper_metrics_minute", "scraper_metrics_hourly", "scraper_daily_summary"):
+        assert [row["total_navigations"] for row in table(engine, name)] == [2, 1]
+
+
+def test_running_again_changes_nothing(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(navigation(), scrape(), navigation("b", NOON_MS + HOUR_MS)))
+    rollups.run_once()
+    names = ("scraper_metrics_minute", "scraper_metrics_hourly", "scraper_daily_summary")
+    before = [table(engine, name) for name in names]
+    rollups.rebuild(NOON_MS - DAY_MS, NOON_MS + DAY_MS)
+    assert rollups.run_once() == 2
+    assert rollups.run_once() == 0
+    assert [table(engine, name) for name in names] == before
+
+
+def test_rows_stored_before_the_start_are_rolled(store: Store, engine: Engine) -> None:
+    store.send(batch(navigation(), navigation(at_ms=NOON_MS + HOUR_MS)))
+    assert Rollups(engine).run_once() == 2
+    assert len(table(engine, "scraper_metrics_minute")) == 2
+
+
+def test_late_row_whose_mark_was_lost_in_a_crash_is_found_at_the_next_start(store: Store, engine: Engine) -> None:
+    store.send(batch(navigation(at_ms=NOON_MS - DAY_MS), navigation()))
+    Rollups(engine).run_once()
+    store.send(batch(navigation(at_ms=NOON_MS - DAY_MS)))  # and the process is killed before anybody hears of it
+    Rollups(engine).run_once()
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_minute")] == [2, 1]
+
+
+def test_restart_looks_only_at_the_newest_rows(store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.rollups._ID_MARGIN", 2)
+    for number in range(6):
+        store.send(batch(navigation(at_ms=NOON_MS + number * MINUTE_MS)))
+    assert Rollups(engine).run_once() == 6
+    assert Rollups(engine).run_once() == 2
+
+
+def test_ids_that_went_back_make_everything_dirty(
+    store: Store, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("db.rollups._ID_MARGIN", 0)
+    store.send(batch(navigation()))
+    with begin_writing(engine) as connection:
+        write_state(connection, ROLLED_ID, 1_000_000)
+    assert Rollups(engine).run_once() == 1
+
+
+def test_failure_in_the_middle_leaves_the_rest_dirty(
+    store: Store, rollups: Rollups, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.send(batch(navigation(), navigation(at_ms=NOON_MS + HOUR_MS)))
+    real = rolling.roll_hour
+    monkeypatch.setattr("db.rollups.roll_hour", lambda engine, start_ms: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        rollups.run_once()
+    monkeypatch.setattr("db.rollups.roll_hour", real)
+    with engine.connect() as connection:
+        assert ROLLED_ID not in read_state(connection)
+    assert rollups.run_once() == 0  # the minutes are done
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_hourly")] == [1, 1]
+    assert [row["total_navigations"] for row in table(engine, "scraper_daily_summary")] == [2]
+
+
+def test_row_stored_while_its_minute_is_rolled_is_not_forgotten(
+    store: Store, rollups: Rollups, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.send(batch(navigation()))
+    real = rolling.minute_rows
+
+    def rows_then_another(rows: Any) -> Any:
+        computed = real(rows)
+        monkeypatch.setattr(rolling, "minute_rows", real)
+        store.send(batch(navigation()))  # after the detail was read, before the rollup is written
+        return computed
+
+    monkeypatch.setattr(rolling, "minute_rows", rows_then_another)
+    rollups.run_once()
+    rollups.run_once()
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_minute")] == [2]
+    assert [row["total_navigations"] for row in table(engine, "scraper_daily_summary")] == [2]
+
+
+def test_minute_whose_detail_is_being_deleted_is_left_as_it_is(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(navigation(), navigation()))
+    rollups.run_once()
+    with begin_writing(engine) as connection:
+        write_state(connection, DETAIL_SINCE_MS, NOON_MS + DAY_MS)
+        connection.execute(text("DELETE FROM scraper_page_performance WHERE id = 1"))
+    rollups.rebuild(0, NOON_MS + DAY_MS)
+    rollups.run_once()
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_minute")] == [2]
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_hourly")] == [2]
+
+
+def test_changes_are_known_by_minute(rollups: Rollups, store: Store) -> None:
+    version = rollups.version
+    store.send(batch(navigation(at_ms=NOON_MS + 30_000)))
+    assert rollups.changed_since(version, NOON_MS, NOON_MS + MINUTE_MS)
+    assert rollups.changed_since(version, NOON_MS + 10_000, NOON_MS + 40_000)
+    assert not rollups.changed_since(version, NOON_MS + MINUTE_MS, NOON_MS + 2 * MINUTE_MS)
+    assert not rollups.changed_since(version, NOON_MS - HOUR_MS, NOON_MS)
+    assert not rollups.changed_since(rollups.version, NOON_MS, NOON_MS + MINUTE_MS)
+
+
+def test_changes_too_long_ago_to_remember_count_as_changes(rollups: Rollups, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("db.rollups._MAX_REMEMBERED_MINUTES", 10)
+    version = rollups.version
+    for minute in range(30):
+        rollups.mark([navigation(at_ms=NOON_MS + minute * MINUTE_MS)])
+    assert rollups.changed_since(version, 0, 1)
+    assert not rollups.changed_since(rollups.version, 0, 1)
+
+
+def test_summary_of_a_day_is_made_on_demand(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(navigation("a"), scrape("b"), navigation("b", NOON_MS + DAY_MS)))
+    assert store.generate_daily_summary(dt.date(2024, 5, 1)) == 2
+    assert store.generate_daily_summary(dt.date(2024, 4, 30)) == 0
+    assert [row["scraper_source"] for row in table(engine, "scraper_daily_summary")] == ["a", "b"]
+
+
+def test_background_thread_rolls_until_it_is_stopped(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(navigation()))
+    rolled = threading.Event()
+    run_once = rollups.run_once
+
+    def run_and_tell() -> int:
+        count = run_once()
+        rolled.set()
+        return count
+
+    rollups.run_once = run_and_tell  # type: ignore[method-assign]
+    rollups.start(interval_s=0.01)
+    assert rolled.wait(10)
+    rollups.stop()
+    rollups.stop()
+    assert len(table(engine, "scraper_daily_summary")) == 1
+    assert not any(thread.name == "rollups" for thread in threading.enumerate())
+
+
+def test_background_thread_outlives_a_failure(rollups: Rollups, caplog: pytest.LogCaptureFixture) -> None:
+    tried = threading.Event()
+
+    def fail() -> int:
+        if rollups.failures:
+            tried.set()
+        raise RuntimeError("a bug")
+
+    rollups.run_once = fail  # type: ignore[method-assign]
+    rollups.start(interval_s=0.01)
+    assert tried.wait(10)
+    rollups.stop()
+    assert rollups.failures >= 2
+    assert "rollups failed" in caplog.text
+
+
+def test_rollups_beside_writers_end_up_equal_to_detail(engine: Engine) -> None:
+    store, rollups, recent = Store(engine), Rollups(engine), RecentDetail()
+    store.subscribe(recent.append)
+    store.subscribe(rollups.mark)
+    rollups.start(interval_s=0.001)
+
+    def send(source: str) -> None:
+        for number in range(30):
+            store.send(batch(*(navigation(source, NOON_MS + (number * 7 + n) * 10_000) for n in range(5))))
+
+    threads = [threading.Thread(target=send, args=(source,)) for source in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rollups.stop()
+    rollups.run_once()
+    assert rollups.failures == 0
+    with engine.connect() as connection:
+        expected = connection.execute(text(
+            "SELECT created_at - created_at % 60000, scraper_source, COUNT(*) FROM scraper_page_performance"
+            " GROUP BY 1, 2 ORDER BY 1, 2"
+        )).all()  # fmt: skip
+    found = [
+        (row["minute_start_ms"], row["scraper_source"], row["total_navigations"])
+        for row in table(engine, "scraper_metrics_minute")
+    ]
+    assert found == [tuple(row) for row in expected]
+    assert sum(row["total_navigations"] for row in table(engine, "scraper_daily_summary")) == 300
