@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import quote
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -92,8 +93,11 @@ def export_menu(name: str, view: View) -> Component:
         name: The chart's name.
         view: What the page shows; its query string goes into the links.
     """
+    query = view.search()
+    if view.path.startswith("/scrapers/"):  # the chart is of the source that the page's path names
+        query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
     items = [
-        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{view.search()}", target="_blank", refresh=True)
+        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)
         for ending, title in EXPORTS
     ]
     button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label="Export this chart"))

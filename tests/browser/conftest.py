@@ -32,7 +32,7 @@ def pytest_setup_options() -> Options:
     """Tell dash[testing] which browser to start, and how."""
     options = Options()
     options.binary_location = CHROMIUM if Path(CHROMIUM).exists() else shutil.which("chromium") or CHROMIUM
-    for flag in FLAGS.split():
+    for flag in f"{FLAGS} {os.environ.get('SCRAPEBOARD_TEST_BROWSER_FLAGS', '')}".split():
         options.add_argument(flag)
     return options
 

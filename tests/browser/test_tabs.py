@@ -1,0 +1,133 @@
+"""Moving about: tabs, filters in the address, a browser without SharedWorker, and dash[testing]'s own server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.webdriver.common.by import By
+
+from app import create_app
+from collector.client import Collector
+from settings import load
+from tests.browser.conftest import App
+from tests.browser.seeing import errors, see, text, until
+
+AppOn = Callable[..., App]
+Scraper = Callable[[str], Collector]
+
+
+def two_sources(collector: Collector) -> None:
+    for n in range(10):
+        collector.record_page_navigation("robinhood", url=f"https://robinhood.com/{n}", navigation_duration_ms=10)
+        collector.record_page_navigation(
+            "cnbc", url=f"https://cnbc.com/{n}", navigation_duration_ms=20, success=False, error="timeout"
+        )
+    collector.record_scheduler_metric("nightly", execution_duration_ms=40)
+    assert collector.flush(timeout_s=10)
+
+
+def test_every_tab_is_a_click_away_and_keeps_range_and_filters(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+    app = app_on()
+    two_sources(scraper(app.url))
+    dash_br.server_url = f"{app.url}/?from=now-1h&source=robinhood"
+    see(dash_br, "#page", "Overview")
+    for title, path in (
+        ("Scrapers", "/scrapers"),
+        ("Navigation", "/navigation"),
+        ("Scraping", "/scraping"),
+        ("Scheduler", "/scheduler"),
+        ("Alerts", "/alerts"),
+        ("Overview", "/"),
+    ):
+        until(lambda title=title: _click_tab(dash_br, title), f"the tab {title} can be clicked")
+        see(dash_br, "#page h1", title)
+        address = dash_br.driver.current_url
+        assert address.startswith(f"{app.url}{path}?")
+        assert "from=now-1h" in address
+        assert "source=robinhood" in address
+        see(dash_br, "#live-pill", "Live")
+    assert errors(dash_br) == []
+
+
+def _click_tab(browser: Any, title: str) -> bool:
+    browser.driver.find_element(By.LINK_TEXT, title).click()
+    return True
+
+
+def test_a_link_with_filters_shows_only_what_they_let_through(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+    app = app_on()
+    two_sources(scraper(app.url))
+    dash_br.server_url = f"{app.url}/?source=cnbc&result=failed&q=com/7"
+    see(dash_br, "#overview-events", "cnbc.com/7")
+    assert "robinhood" not in text(dash_br, "#overview-events")
+    assert "cnbc.com/6" not in text(dash_br, "#overview-events")
+    see(dash_br, "#overview-errors", "1")
+
+
+@pytest.mark.parametrize(
+    "query", ["?from=yesterday-ish", "?from=now&to=now-1h", "?source=" + "x" * 300, "?result=maybe", "?from=%00&to=%ff"]
+)
+def test_an_address_that_makes_no_sense_says_so_and_shows_the_default(
+    dash_br: Any, app_on: AppOn, scraper: Scraper, query: str
+) -> None:
+    app = app_on()
+    two_sources(scraper(app.url))
+    dash_br.server_url = app.url + "/" + query
+    see(dash_br, "#page", "Overview")
+    see(dash_br, "#overview-events", "robinhood.com/9")
+    assert errors(dash_br) == []
+
+
+def test_without_data_the_page_says_what_to_do(dash_br: Any, app_on: AppOn) -> None:
+    app = app_on()
+    dash_br.server_url = app.url
+    see(dash_br, "#page", "No scraper has reported yet")
+    see(dash_br, "#page", "configure(")
+
+
+def test_an_unknown_address_is_a_page_that_leads_back(dash_br: Any, app_on: AppOn) -> None:
+    app = app_on()
+    dash_br.server_url = f"{app.url}/no/such/page"
+    see(dash_br, "#page", "/no/such/page")
+
+
+class TestWithoutSharedWorker:
+    """Some browsers have none: pages poll there."""
+
+    @pytest.fixture(autouse=True)
+    def no_shared_worker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("SCRAPEBOARD_TEST_BROWSER_FLAGS", "--disable-blink-features=SharedWorker")
+
+    def test_a_page_polls_by_itself(
+        self, no_shared_worker: None, dash_br: Any, app_on: AppOn, scraper: Scraper
+    ) -> None:
+        app = app_on()
+        dash_br.server_url = app.url
+        see(dash_br, "#live-pill", "Polling")
+        two_sources(scraper(app.url))
+        see(dash_br, "#overview-events", "cnbc.com/9")
+        see(dash_br, "#overview-navigations", "20")
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[Any]:
+    made = create_app(load({"SCRAPEBOARD_DATABASE_URL": f"sqlite:///{tmp_path}/duo.db"}, env_file=None))
+    made.start()
+    yield made
+    made.stop(timeout_s=4)
+
+
+# Flask-Compress leaves the files that it has read to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_it_also_runs_in_the_test_server_of_dash(
+    drivers: list[Any], board: Any, dash_duo: Any, scraper: Scraper
+) -> None:
+    drivers.append(dash_duo.driver)
+    dash_duo.start_server(board.dash)
+    see(dash_duo, "#live-pill", "Live")
+    two_sources(scraper(dash_duo.server_url))
+    see(dash_duo, "#overview-events", "cnbc.com/9")
