@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from collector import Collector
+from tests.collector.doubles import MemorySink
 
 REPOSITORY = Path(__file__).parents[2]
 _ON_PATH = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})"
@@ -32,6 +33,19 @@ def make_collector() -> Iterator[Callable[[], Collector]]:
 def collector(make_collector: Callable[[], Collector]) -> Collector:
     """A collector that nobody has configured yet."""
     return make_collector()
+
+
+@pytest.fixture
+def sink() -> MemorySink:
+    """A sink that takes everything."""
+    return MemorySink()
+
+
+@pytest.fixture
+def tracked(collector: Collector, sink: MemorySink) -> Collector:
+    """A collector that delivers into `sink`, in strict mode, so that a wrong record shows."""
+    collector.configure(sinks=[sink], strict=True)
+    return collector
 
 
 @pytest.fixture

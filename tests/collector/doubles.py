@@ -6,11 +6,14 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from collector import Collector
 from collector.errors import SinkUnavailable
-from collector.events import Metric
+from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
 from collector.sinks import Batch, Delivery
+
+M = TypeVar("M", PageNavigation, PageScrape, SchedulerRun)
 
 WAIT_S = 10.0  # far more than anything here takes: whoever runs into it has failed
 
@@ -66,6 +69,14 @@ class MemorySink:
         with self._changed:
             arrived = self._changed.wait_for(lambda: len(self.attempts) >= count, WAIT_S)
         assert arrived, f"only {len(self.attempts)} of {count} attempts were made"
+
+
+def only(kind: type[M], collector: Collector, sink: MemorySink) -> M:
+    """Deliver, and give the one metric that arrived, which must be of this kind."""
+    assert collector.flush()
+    (metric,) = sink.metrics
+    assert isinstance(metric, kind)
+    return metric
 
 
 class Gate:
@@ -124,8 +135,11 @@ class App:
             def log_message(self, format: str, *args: object) -> None:
                 return
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 128  # the default of 5 resets connections when twenty processes come at once
+            daemon_threads = True
+
+        self._server = Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     @property

@@ -1,17 +1,16 @@
-"""The tracked wrappers and tracks: what they do for the scraper, and what they record."""
+"""Tracked scrapes, jobs, blocks and functions: what they record."""
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy
 import pytest
 
 from collector import Collector
-from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
-from collector.measures import count_items, count_processed, status_of
-from tests.collector.doubles import MemorySink
+from collector.events import PageNavigation, PageScrape, SchedulerRun
+from collector.measures import count_items, count_processed
+from tests.collector.doubles import MemorySink, only
 
 URL = "https://host/page"
 
@@ -23,203 +22,6 @@ class Response:
         self.status = status
 
 
-class Page:
-    """A page-like object that answers as told: a status, or an exception to raise."""
-
-    def __init__(self, *answers: int | BaseException) -> None:
-        self._answers = iter(answers)
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-
-    def goto(self, url: str, **options: Any) -> Response:
-        self.calls.append((url, options))
-        answer = next(self._answers)
-        if isinstance(answer, BaseException):
-            raise answer
-        return Response(answer)
-
-
-class AsyncPage(Page):
-    """The same with `await`."""
-
-    async def goto(self, url: str, **options: Any) -> Response:  # type: ignore[override] # as Playwright has it
-        await asyncio.sleep(0)
-        return super().goto(url, **options)
-
-
-class Driver:
-    """A browser driver as Selenium has it."""
-
-    def __init__(self) -> None:
-        self.got: list[str] = []
-
-    def get(self, url: str) -> None:
-        self.got.append(url)
-
-
-@pytest.fixture
-def sink() -> MemorySink:
-    return MemorySink()
-
-
-@pytest.fixture
-def tracked(collector: Collector, sink: MemorySink) -> Collector:
-    """A collector that delivers into `sink`, in strict mode, so that a wrong record shows."""
-    collector.configure(sinks=[sink], strict=True)
-    return collector
-
-
-def only(collector: Collector, sink: MemorySink) -> Metric:
-    assert collector.flush()
-    (metric,) = sink.metrics
-    return metric
-
-
-def only_navigation(collector: Collector, sink: MemorySink) -> PageNavigation:
-    metric = only(collector, sink)
-    assert isinstance(metric, PageNavigation)
-    return metric
-
-
-def only_scrape(collector: Collector, sink: MemorySink) -> PageScrape:
-    metric = only(collector, sink)
-    assert isinstance(metric, PageScrape)
-    return metric
-
-
-def only_run(collector: Collector, sink: MemorySink) -> SchedulerRun:
-    metric = only(collector, sink)
-    assert isinstance(metric, SchedulerRun)
-    return metric
-
-
-def go(collector: Collector, page: Page, **options: Any) -> Any:
-    """Go to the page, with `await` when it is an async one."""
-    result = collector.goto_with_retries_tracked(page, URL, scraper_source="cnbc", backoff_s=0.0, **options)
-    if inspect.isawaitable(result):
-
-        async def wait() -> Any:
-            return await result
-
-        return asyncio.run(wait())
-    return result
-
-
-both = pytest.mark.parametrize("make_page", [Page, AsyncPage], ids=["sync", "async"])
-
-
-@both
-def test_a_page_that_loads_is_one_successful_navigation(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    page = make_page(200)
-    assert go(tracked, page, timeout=500, run_id="r1", labels={"proxy": "eu"}).status == 200
-    assert page.calls == [(URL, {"timeout": 500})]
-    metric = only_navigation(tracked, sink)
-    assert (metric.scraper_source, metric.url, metric.success) == ("cnbc", URL, True)
-    assert (metric.retry_count, metric.status_code, metric.error) == (0, 200, None)
-    assert (metric.run_id, metric.labels) == ("r1", {"proxy": "eu"})
-    assert metric.navigation_duration_ms > 0
-
-
-@both
-def test_a_page_is_tried_again_after_an_exception_a_429_and_a_5xx(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    page = make_page(TimeoutError("30 s"), 429, 503, 200)
-    assert go(tracked, page, max_attempts=4).status == 200
-    metric = only_navigation(tracked, sink)
-    assert (metric.retry_count, metric.status_code, metric.success, metric.error) == (3, 200, True, None)
-
-
-@both
-def test_the_last_exception_is_recorded_and_raised(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    page = make_page(503, TimeoutError("first"), TimeoutError("last"))
-    with pytest.raises(TimeoutError, match="last"):
-        go(tracked, page)
-    assert len(page.calls) == 3
-    metric = only_navigation(tracked, sink)
-    assert (metric.retry_count, metric.status_code, metric.success) == (2, None, False)
-    assert metric.error == "TimeoutError: last"
-
-
-@both
-def test_a_page_that_stays_busy_is_returned_and_recorded_as_failed(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    assert go(tracked, make_page(503, 503, 503)).status == 503
-    metric = only_navigation(tracked, sink)
-    assert (metric.retry_count, metric.status_code, metric.success, metric.error) == (2, 503, False, "HTTP 503")
-
-
-@both
-def test_a_page_that_does_not_exist_is_not_tried_again(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    page = make_page(404)
-    assert go(tracked, page).status == 404
-    assert len(page.calls) == 1
-    metric = only_navigation(tracked, sink)
-    assert (metric.retry_count, metric.status_code, metric.success, metric.error) == (0, 404, False, "HTTP 404")
-
-
-@both
-def test_an_interruption_is_recorded_and_not_tried_again(
-    tracked: Collector, sink: MemorySink, make_page: Callable[..., Page]
-) -> None:
-    page = make_page(KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        go(tracked, page)
-    assert len(page.calls) == 1
-    assert only_navigation(tracked, sink).error == "KeyboardInterrupt"
-
-
-def test_a_cancelled_navigation_is_recorded(tracked: Collector, sink: MemorySink) -> None:
-    class Slow:
-        async def goto(self, url: str) -> None:
-            await asyncio.Event().wait()
-
-    async def main() -> None:
-        task = asyncio.ensure_future(tracked.goto_with_retries_tracked(Slow(), URL, scraper_source="cnbc"))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    asyncio.run(main())
-    assert only_navigation(tracked, sink).error == "CancelledError"
-
-
-def test_one_attempt_is_the_least(tracked: Collector, sink: MemorySink) -> None:
-    page = Page(503)
-    assert go(tracked, page, max_attempts=0).status == 503
-    assert only_navigation(tracked, sink).retry_count == 0
-
-
-def test_a_selenium_driver_is_a_page_too(tracked: Collector, sink: MemorySink) -> None:
-    driver = Driver()
-    assert tracked.goto_with_retries_tracked(driver, URL, scraper_source="cnbc") is None
-    assert driver.got == [URL]
-    metric = only_navigation(tracked, sink)
-    assert (metric.success, metric.status_code) == (True, None)
-
-
-def test_something_that_is_no_page_is_said_at_once(tracked: Collector) -> None:
-    with pytest.raises(TypeError, match="goto"):
-        tracked.goto_with_retries_tracked(object(), URL, scraper_source="cnbc")
-
-
-def test_the_wait_between_attempts_grows_and_is_random(tracked: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[float] = []
-    monkeypatch.setattr("collector.tracked.time.sleep", waited.append)
-    page = Page(*[503] * 8)
-    tracked.goto_with_retries_tracked(page, URL, scraper_source="cnbc", max_attempts=8, backoff_s=8.0)
-    assert len(waited) == 7
-    assert all(0 <= wait <= bound for wait, bound in zip(waited, [8, 16, 30, 30, 30, 30, 30], strict=True))
-    assert len(set(waited)) == 7
-
-
 def test_a_scrape_counts_and_returns_the_items(tracked: Collector, sink: MemorySink) -> None:
     page = object()
     items = ["a", "b", "c"]
@@ -229,14 +31,14 @@ def test_a_scrape_counts_and_returns_the_items(tracked: Collector, sink: MemoryS
         return items
 
     assert tracked.scrape_page_tracked(page, URL, scraper_source="cnbc", extract=extract, run_id="r1") is items
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.scraper_source, metric.url, metric.run_id) == ("cnbc", URL, "r1")
     assert (metric.items_extracted, metric.success, metric.outcome) == (3, True, "ok")
 
 
 def test_a_scrape_that_finds_nothing_is_empty(tracked: Collector, sink: MemorySink) -> None:
     assert tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=lambda page: []) == []
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.items_extracted, metric.success, metric.outcome) == (0, True, "empty")
 
 
@@ -246,14 +48,14 @@ def test_a_scrape_that_fails_is_recorded_and_raised(tracked: Collector, sink: Me
 
     with pytest.raises(KeyError):
         tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=extract)
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.items_extracted, metric.success, metric.outcome) == (0, False, None)
     assert metric.error == "KeyError: 'price'"
 
 
 def test_an_iterator_is_passed_on_untouched(tracked: Collector, sink: MemorySink) -> None:
     result = tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=lambda page: iter([1, 2]))
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.items_extracted, metric.outcome) == (0, None)
     assert list(result) == [1, 2]
 
@@ -267,7 +69,7 @@ def test_an_async_scrape_is_recorded_when_it_is_done(tracked: Collector, sink: M
         return await tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=extract)
 
     assert asyncio.run(main()) == [1, 2]
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert metric.items_extracted == 2
     assert metric.scrape_duration_ms >= 19
 
@@ -275,7 +77,7 @@ def test_an_async_scrape_is_recorded_when_it_is_done(tracked: Collector, sink: M
 def test_a_job_is_one_scheduler_run(tracked: Collector, sink: MemorySink) -> None:
     result = tracked.run_metrics_scheduler_tracked("nightly", lambda: [1, 2, 3], scraper_source="cnbc", run_id="r1")
     assert result == [1, 2, 3]
-    metric = only_run(tracked, sink)
+    metric = only(SchedulerRun, tracked, sink)
     assert (metric.scheduler_name, metric.scraper_source, metric.run_id) == ("nightly", "cnbc", "r1")
     assert (metric.items_processed, metric.success, metric.error) == (3, True, None)
 
@@ -286,7 +88,7 @@ def test_a_job_that_fails_is_recorded_and_raised(tracked: Collector, sink: Memor
 
     with pytest.raises(ValueError, match="no feed"):
         tracked.run_metrics_scheduler_tracked("nightly", job)
-    metric = only_run(tracked, sink)
+    metric = only(SchedulerRun, tracked, sink)
     assert (metric.success, metric.error) == (False, "ValueError: no feed")
 
 
@@ -299,7 +101,7 @@ def test_a_job_may_leave_through_sys_exit(
 
     with pytest.raises(SystemExit):
         tracked.run_metrics_scheduler_tracked("nightly", job)
-    assert only_run(tracked, sink).success is success
+    assert only(SchedulerRun, tracked, sink).success is success
 
 
 def test_an_async_job_that_fails_is_recorded_and_raised(tracked: Collector, sink: MemorySink) -> None:
@@ -311,14 +113,14 @@ def test_an_async_job_that_fails_is_recorded_and_raised(tracked: Collector, sink
 
     with pytest.raises(ValueError, match="no feed"):
         asyncio.run(main())
-    assert only_run(tracked, sink).error == "ValueError: no feed"
+    assert only(SchedulerRun, tracked, sink).error == "ValueError: no feed"
 
 
 def test_a_block_is_tracked(tracked: Collector, sink: MemorySink) -> None:
     with tracked.track_navigation("cnbc", url=URL, run_id="r1", labels={"a": "b"}) as track:
         track.status_code = 200
         track.retry_count = 1
-    metric = only_navigation(tracked, sink)
+    metric = only(PageNavigation, tracked, sink)
     assert (metric.success, metric.status_code, metric.retry_count) == (True, 200, 1)
     assert (metric.run_id, metric.labels) == ("r1", {"a": "b"})
 
@@ -331,7 +133,7 @@ def test_a_block_that_raises_is_recorded_as_failed(tracked: Collector, sink: Mem
 
     with pytest.raises(ZeroDivisionError):
         extract()
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.success, metric.error, metric.items_extracted) == (False, "ZeroDivisionError: oops", 2)
 
 
@@ -341,7 +143,7 @@ def test_a_block_may_say_itself_what_became_of_it(tracked: Collector, sink: Memo
         track.error = "a challenge page"
         track.outcome = "blocked"
         track.data_size = 512
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.success, metric.error, metric.outcome, metric.data_size) == (
         False,
         "a challenge page",
@@ -357,7 +159,7 @@ def test_an_async_block_is_tracked(tracked: Collector, sink: MemorySink) -> None
             track.items_processed = 4
 
     asyncio.run(main())
-    metric = only_run(tracked, sink)
+    metric = only(SchedulerRun, tracked, sink)
     assert metric.items_processed == 4
     assert metric.execution_duration_ms >= 19
 
@@ -369,7 +171,7 @@ def test_an_async_block_that_raises_is_recorded_as_failed(tracked: Collector, si
 
     with pytest.raises(OSError, match="reset"):
         asyncio.run(main())
-    assert only_navigation(tracked, sink).error == "OSError: reset"
+    assert only(PageNavigation, tracked, sink).error == "OSError: reset"
 
 
 def test_a_decorated_function_is_tracked_with_the_url_of_each_call(tracked: Collector, sink: MemorySink) -> None:
@@ -393,7 +195,7 @@ def test_a_decorated_function_counts_its_items(tracked: Collector, sink: MemoryS
         return ["a", "b"]
 
     assert extract() == ["a", "b"]
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert (metric.url, metric.items_extracted, metric.outcome) == (URL, 2, "ok")
 
 
@@ -405,7 +207,7 @@ def test_a_decorated_coroutine_function_stays_one_and_is_tracked(tracked: Collec
 
     assert inspect.iscoroutinefunction(extract)
     assert asyncio.run(extract(URL)) == ["a"]
-    metric = only_scrape(tracked, sink)
+    metric = only(PageScrape, tracked, sink)
     assert metric.items_extracted == 1
     assert metric.scrape_duration_ms >= 19
 
@@ -435,7 +237,7 @@ def test_a_decorated_function_that_raises_is_recorded_as_failed(tracked: Collect
 
     with pytest.raises(ValueError, match="no feed"):
         job()
-    assert only_run(tracked, sink).error == "ValueError: no feed"
+    assert only(SchedulerRun, tracked, sink).error == "ValueError: no feed"
 
 
 def test_decorating_a_generator_is_said_at_once(tracked: Collector) -> None:
@@ -477,25 +279,3 @@ def test_decorating_a_function_without_a_url_is_said_at_once(tracked: Collector)
 def test_items_are_counted_without_touching_them(result: object, items: int | None, processed: int | None) -> None:
     assert count_items(result) == items
     assert count_processed(result) == processed
-
-
-class Rude:
-    """Raises when asked for its status."""
-
-    @property
-    def status(self) -> int:
-        raise RuntimeError("rude")
-
-
-class Requests:
-    """An answer as requests and httpx give it."""
-
-    status_code = 418
-
-
-@pytest.mark.parametrize(
-    ("response", "status"),
-    [(Response(200), 200), (Requests(), 418), (None, None), (Rude(), None), (Response(7), None), ("text", None)],
-)
-def test_the_status_of_any_response_is_read(response: object, status: int | None) -> None:
-    assert status_of(response) == status
