@@ -26,7 +26,7 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 import collector
-from examples.browser_scraper import CHROMIUM_FLAGS
+from examples.browser_scraper import FLAGS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -121,7 +121,7 @@ def main() -> None:
             collector.configure(url=url)
             collector.record_page_navigation("bench", url="https://bench.test/warm", navigation_duration_ms=1)
             collector.flush(timeout_s=10)
-            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM_FLAGS)
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS.split())
             page = browser.new_page(viewport={"width": 1440, "height": 1200})
             page.goto(url)
             page.get_by_text("bench.test/warm").first.wait_for(state="attached", timeout=30_000)

@@ -1,0 +1,112 @@
+"""The program as an operator meets it: one clear line and exit code 1 when it can't start, a clean end on SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import websocket
+from sqlalchemy import text
+from sqlalchemy.engine import Engine
+
+from tests.browser.conftest import App, free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), *arguments],
+        cwd=ROOT,
+        env={**environment, **{f"SCRAPEBOARD_{name}": value for name, value in settings.items()}},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"PORT": "many"}, "SCRAPEBOARD_PORT"),
+        ({"PROT": "8050"}, "did you mean SCRAPEBOARD_PORT?"),
+        ({"DATABASE_URL": "mysql://me:s3cret@127.0.0.1:1/metrics"}, "check that it runs"),
+    ],
+)
+def test_what_stops_the_start_is_said_in_one_line(settings: dict[str, str], words: str) -> None:
+    ended = run(**settings)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert words in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "s3cret" not in ended.stderr
+
+
+def test_a_schema_from_the_future_is_refused(engine: Engine, database_url: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
+    ended = run(DATABASE_URL=database_url)
+    assert ended.returncode == 1
+    assert "newer than this program" in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+
+
+def test_migrate_and_maintain_do_their_work_and_end(database_url: str) -> None:
+    assert run("migrate", DATABASE_URL=database_url).returncode == 0
+    assert run("maintain", DATABASE_URL=database_url).returncode == 0
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    made = App(f"sqlite:///{tmp_path}/board.db", free_port())
+    made.start()
+    yield made
+    made.stop()
+
+
+def test_sigterm_says_going_away_and_ends_in_time(app: App) -> None:
+    client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=10)
+    assert json.loads(client.recv())["type"] == "connected"
+    assert app.process is not None
+    app.process.send_signal(signal.SIGTERM)
+    opcode, data = client.recv_data(control_frame=True)
+    assert (opcode, int.from_bytes(data[:2], "big")) == (websocket.ABNF.OPCODE_CLOSE, 1001)
+    client.shutdown()
+    assert app.process.wait(10) == 0
+
+
+def test_health_statistics_and_the_channel_without_a_socket_answer(app: App) -> None:
+    metric = {
+        "type": "page_navigation", "scraperSource": "a", "url": "https://a.test/", "navigationDurationMs": 1,
+    }  # fmt: skip
+    body = json.dumps({"batchId": "b-1", "metrics": [metric]}).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{app.url}/api/ingest", body), timeout=5) as answer:
+        assert answer.status == 202
+    assert get(app, "/api/health")["status"] == "ok"
+    deadline = time.monotonic() + 10
+    while get(app, "/api/realtime?source=a")["seq"] == 0:
+        assert time.monotonic() < deadline, "the batch never reached the channel"
+    realtime = get(app, "/api/realtime?source=a&since=0")
+    assert realtime["gap"] is False
+    assert [batch["metrics"][0]["url"] for batch in realtime["batches"]] == ["https://a.test/"]
+    assert get(app, "/api/stats")["store"]["rows_stored"] == 1
+    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
+        get(app, "/api/realtime?since=first")
+    caught.value.close()
+
+
+def get(app: App, path: str) -> dict[str, object]:
+    with urllib.request.urlopen(app.url + path, timeout=5) as answer:
+        body: dict[str, object] = json.loads(answer.read())
+        return body
