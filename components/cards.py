@@ -7,6 +7,7 @@ from typing import Any, Literal
 from dash import html
 from dash.development.base_component import Component
 
+from components.aria import aria
 from components.content import Content
 from components.numbers import Change
 
@@ -44,18 +45,8 @@ def stat_state(id: str, value: str, state: str, mood: Literal["ok", "warn", "bad
     return {id: {"children": value}, f"{id}-change": {"children": state, "className": f"stat-change {mood}"}}
 
 
-def stat_spark(id: str, src: str) -> Content:
-    """Return the live picture of a card.
-
-    Args:
-        id: The card's id.
-        src: A data URI.
-    """
-    return {f"{id}-spark": {"src": src}}
-
-
 def stat_card(id: str, label: str, content: Content, *, hint: str = "") -> Component:
-    """Build a card from what `stat_numbers` and `stat_spark` returned.
+    """Build a card from what `stat_numbers` (or `stat_state`) returned, and what is under `<id>-spark`.
 
     Args:
         id: The card's id.
@@ -82,4 +73,6 @@ def _change(id: str, content: Content) -> Component:
 
 def _spark(id: str, content: Content) -> Component:
     # Decoration: the chart of the same numbers has a description, so screen readers skip this.
-    return html.Img(id=f"{id}-spark", className="stat-spark", alt="", **content.get(f"{id}-spark", {}))
+    return html.Div(
+        id=f"{id}-spark", className="spark stat-spark", **aria(hidden="true"), **content.get(f"{id}-spark", {})
+    )

@@ -8,13 +8,13 @@ from typing import Any, Final, Literal
 from dash import html
 from dash.development.base_component import Component
 
-from charts.sparkline import sparkline
 from components import infos
-from components.cards import stat_card, stat_numbers, stat_spark
+from components.cards import stat_card, stat_numbers
 from components.content import Content
 from components.numbers import change, count, duration, percent
+from components.spark import spark_props
 from components.timerange import duration_words
-from db.results import Overview, Series, Totals
+from db.results import Overview, Series, TimeRange, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,20 @@ def totals_numbers(name: str, overview: Overview, *, one_source: bool = False) -
     return content
 
 
-def totals_sparks(name: str, series: Series, *, one_source: bool = False) -> Content:
+def totals_sparks(name: str, series: Series, range: TimeRange, now_ms: int, *, one_source: bool = False) -> Content:
     """Return the live sparklines of all cards.
 
     Args:
         name: The page's name.
         series: The figures per bucket.
+        range: The buckets.
+        now_ms: The moment, epoch milliseconds.
         one_source: Whether the page is about one scraper.
     """
-    content: Content = {}
-    for card in _cards(one_source):
-        content.update(stat_spark(f"{name}-{card.name}", sparkline(card.values(series), label=card.label)))
-    return content
+    return {
+        f"{name}-{card.name}-spark": spark_props(card.values(series), range, now_ms, from_zero=card.kind != "percent")
+        for card in _cards(one_source)
+    }
 
 
 def totals_cards(name: str, content: Content, instead: Component | None = None) -> Component:

@@ -16,7 +16,7 @@ from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
-from components.scraper_card import scraper_cards
+from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
@@ -46,7 +46,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     return {
         **frame_content("overview", view, now_ms, empty),
         **totals_numbers("overview", overview),
-        "overview-scrapers": {"children": scraper_cards(overview.sources, states, range, view)},
+        **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
         "overview-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
     }
 
@@ -65,7 +65,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     return {
         **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
         **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
-        **totals_sparks("overview", overview.series),
+        **totals_sparks("overview", overview.series, overview.range, now_ms),
     }
 
 
@@ -77,7 +77,7 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     events = table("overview-events", EVENT_COLUMNS, content["overview-events"], min_width_px=860)
-    scrapers = html.Div(id="overview-scrapers", className="scrapers", **content["overview-scrapers"])
+    scrapers = scraper_grid("overview-scrapers", content)
     return frame(
         "overview",
         _TAB.title,

@@ -11,15 +11,15 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from charts.sparkline import sparkline
 from components import infos
-from components.cards import stat_card, stat_spark, stat_state
+from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
+from components.spark import spark_props
 from components.states import states_of
 from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
@@ -69,11 +69,12 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
+    series = overview.series
     return {
         **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
         **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
-        **totals_sparks("scraper", overview.series, one_source=True),
-        **stat_spark("scraper-seen", sparkline(overview.series.navigations + overview.series.scrapes, label="")),
+        **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
+        "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
     }
 
 

@@ -20,6 +20,10 @@ from tests.pages.tree import components_of
 VIEW = View()
 
 
+def plain(tree: Any) -> Any:
+    return json.loads(json.dumps(tree, cls=plotly.utils.PlotlyJSONEncoder))
+
+
 def event(source: str, age_s: float, **changes: Any) -> Event:
     plain = Event(
         id=f"p:{age_s}",
@@ -102,24 +106,27 @@ def test_filters_narrow_every_number(six: MemoryQueries) -> None:
 def test_each_active_scraper_has_a_card_that_links_to_its_page() -> None:
     queries = fleet(["<script>alert(1)</script>", "cnbc"], hours=0.3)
     view = View.parse("/", "?from=now-6h")
-    cards = {card.title: card for card in PAGE.numbers(queries, view, NOW_MS)["overview-scrapers"]["children"]}
+    numbers = PAGE.numbers(queries, view, NOW_MS)
+    cards = {card.title: card for card in numbers["overview-scrapers"]["children"]}
     assert set(cards) == {"<script>alert(1)</script>", "cnbc"}
     script = cards["<script>alert(1)</script>"].href
     assert script == "/scrapers/%3Cscript%3Ealert%281%29%3C%2Fscript%3E?from=now-6h"
     assert cards["cnbc"].href == "/scrapers/cnbc?from=now-6h"
     stats = queries.sources(view.time_range(NOW_MS))[1]
-    said = [child.children for child in cards["cnbc"].children if hasattr(child, "children")]
-    assert said[0] == "cnbc"
-    assert said[2] == f"{stats.totals.success_rate:.1f}\u00a0%"
+    facts = numbers[cards["cnbc"].children[2].id]["children"].split("\n")
+    assert facts[0] == f"Success {stats.totals.success_rate:.1f}\u00a0%"
+    assert [line.split(" ")[0] for line in facts] == ["Success", "p95", "Items", "Last\u00a0seen"]
+    assert all(line.count(" ") == 1 for line in facts)
 
 
 def test_scrapers_that_need_attention_come_first() -> None:
     queries = MemoryQueries(
         [event("a", age, success=True) for age in (5, 15, 25)] + [event("z", age, success=False) for age in (6, 16, 26)]
     )
-    cards = PAGE.numbers(queries, VIEW, NOW_MS)["overview-scrapers"]["children"]
+    numbers = PAGE.numbers(queries, VIEW, NOW_MS)
+    cards = numbers["overview-scrapers"]["children"]
     assert [card.title for card in cards] == ["z", "a"]
-    assert cards[0].className == "card scraper scraper-failing"
+    assert numbers[cards[0].children[1].id] == {"children": "✕ failing", "className": "state bad"}
 
 
 def test_a_large_fleet_shows_sixty_cards_and_says_how_many_more() -> None:
@@ -143,10 +150,27 @@ def test_a_scraper_card_is_few_components() -> None:
     assert len(list(components_of(cards))) <= 8
 
 
+def test_new_metrics_change_texts_but_no_structure(six: MemoryQueries) -> None:
+    before = plain(PAGE.numbers(six, VIEW, NOW_MS))
+    after = plain(PAGE.numbers(MemoryQueries([*six.all, event("cnbc", 0, duration_ms=9e4)], six.runs), VIEW, NOW_MS))
+    assert before.keys() == after.keys()
+    changed = {id for id in before if before[id] != after[id]}
+    assert "overview-scrapers" not in changed
+    assert {id.rpartition("-")[2] for id in changed if id.startswith("overview-scrapers-")} == {"facts"}
+
+
+def test_a_new_scraper_names_every_card_anew_so_that_all_texts_are_sent(six: MemoryQueries) -> None:
+    before = PAGE.numbers(six, VIEW, NOW_MS)
+    after = PAGE.numbers(MemoryQueries([*six.all, event("new", 1)], six.runs), VIEW, NOW_MS)
+    cards = {id for id in before if id.startswith("overview-scrapers-")}
+    assert cards
+    assert not cards & set(after)
+
+
 def test_what_a_live_update_may_send_ten_times_a_second_is_small(six: MemoryQueries) -> None:
     numbers = PAGE.numbers(six, VIEW, NOW_MS)
     del numbers["overview-scrapers"], numbers["overview-events"]
-    assert len(json.dumps(numbers, cls=plotly.utils.PlotlyJSONEncoder)) < 8_000
+    assert len(json.dumps(numbers)) < 16_000
 
 
 def test_charts_come_before_sparklines_because_they_are_sent_in_this_order(six: MemoryQueries) -> None:
