@@ -10,7 +10,8 @@ import numpy as np
 from db.cells import Cells
 from db.columns import DetailColumns, Names
 from db.results import FloatArray, IntArray, Series, SourceStats, TimeRange, Totals
-from db.spread import Spread, mixed_spread, spread
+from db.sketch import bins_of
+from db.spread import Spread, mixed_spread, mixed_whole, spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,14 +123,11 @@ def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) 
     last_seen_ms[source] = rows.created_at_ms  # in time order: the newest is written last
     last_ok_ms = np.full(shape[0], -1, dtype=np.int64)
     last_ok_ms[source[rows.success]] = rows.created_at_ms[rows.success]
-    by_source_rows, source_offsets = _by_source(source, rows.duration_ms, shape[0])
-    everything = np.array([0, len(rows)])
+    order, source_offsets = _by_source(source, shape[0])
+    durations_ms = rows.duration_ms
     if cells is None or not len(cells.start_ms):
-        by_source, by_bucket, overall = (
-            spread(by_source_rows, source_offsets),
-            spread(rows.duration_ms, offsets),
-            spread(rows.duration_ms, everything),
-        )
+        by_source, by_bucket = spread(durations_ms[order], source_offsets), spread(durations_ms, offsets)
+        overall = spread(durations_ms, np.array([0, len(rows)]))
     else:
         cell_source = remap[cells.source]
         cell_bucket = (cells.start_ms - span.start_ms) // span.bucket_ms
@@ -141,12 +139,10 @@ def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) 
         np.add.at(sum_ms, at, cells.sum_ms)
         np.maximum.at(last_seen_ms, cell_source, cells.last_seen_ms)
         np.maximum.at(last_ok_ms, cell_source, cells.last_ok_ms)
-        nowhere = np.zeros(len(cells.start_ms), dtype=np.int64)
-        by_source, by_bucket, overall = (
-            mixed_spread(by_source_rows, source_offsets, cells, cell_source),
-            mixed_spread(rows.duration_ms, offsets, cells, cell_bucket),
-            mixed_spread(rows.duration_ms, everything, cells, nowhere),
-        )
+        bins = bins_of(durations_ms)
+        by_source = mixed_spread(durations_ms[order], bins[order], source_offsets, cells, cell_source)
+        by_bucket = mixed_spread(durations_ms, bins, offsets, cells, cell_bucket)
+        overall = mixed_whole(by_source, bins, cells)
     return Aggregate(
         span, names, navigations, scrapes, successes, items, sum_ms, last_seen_ms, last_ok_ms, by_source, by_bucket,
         overall,
@@ -199,12 +195,12 @@ def _present(rows: DetailColumns, cells: Cells | None) -> tuple[IntArray, tuple[
     return codes, tuple(names[index] for index in order), remap
 
 
-def _by_source(source: IntArray, durations_ms: FloatArray, sources: int) -> tuple[FloatArray, IntArray]:
-    """Return the durations ordered by source, and where each source begins, int64[sources + 1]."""
-    # numpy sorts 16-bit numbers in linear time; there are never that many sources at once, but if there were...
+def _by_source(source: IntArray, sources: int) -> tuple[IntArray, IntArray]:
+    """Return the order that brings rows together by source, and where each source begins, int64[sources + 1]."""
+    # numpy sorts 16-bit numbers in linear time; there are never more sources at once, but if there were...
     small = source.astype(np.uint16) if sources <= 1 << 16 else source
     offsets = np.concatenate(([0], np.cumsum(np.bincount(source, minlength=sources))))
-    return durations_ms[np.argsort(small, kind="stable")], offsets
+    return np.argsort(small, kind="stable"), offsets
 
 
 def _totals(

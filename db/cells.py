@@ -38,7 +38,7 @@ class Cells:
     max_ms: FloatArray  # negative infinite without a row
     sketch_row: IntArray
     sketch_bin: IntArray
-    sketch_count: IntArray
+    sketch_count: FloatArray  # whole numbers, in the type that numpy weighs with
 
     def chosen(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """Return the rows that a mask picks, with their sketches."""
@@ -132,7 +132,7 @@ def read_cells(
         max_ms=np.maximum(_real(navigation[4], -np.inf), _real(scraping[4], -np.inf)),
         sketch_row=np.concatenate([part[0] for part in parts]),
         sketch_bin=np.concatenate([part[1] for part in parts]),
-        sketch_count=np.concatenate([part[2] for part in parts]),
+        sketch_count=np.concatenate([part[2] for part in parts]).astype(np.float64),
     )
 
 

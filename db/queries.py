@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.aggregate import aggregate, by_source, totals_of
-from db.cells import DAY_MS
+from db.cells import DAY_MS, Cells
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
 from db.events import newest_events, newest_runs
@@ -36,6 +36,7 @@ from db.results import (
     Series,
     SourceStats,
     TimeRange,
+    Totals,
     UrlStats,
 )
 from db.rollups import Rollups
@@ -75,8 +76,9 @@ class Queries:
         self._rollups = rollups
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups)
-        self._lock = threading.Lock()  # protects _remembered and _stored_names
+        self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
+        self._past: OrderedDict[tuple[TimeRange, Filter], tuple[Cells, Totals]] = OrderedDict()
         self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
 
     def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
@@ -88,15 +90,11 @@ class Queries:
         """
 
         def answer() -> Overview:
-            rows, before = self._rows(range, filter), self._rows(range.before(), filter)
+            rows = self._rows(range, filter)
             now = aggregate(range, rows.detail, rows.cells)
-            if before.cells is None:
-                previous = totals_of(before.detail)
-            else:
-                previous = aggregate(range.before(), before.detail, before.cells).totals()
             return Overview(
-                range=range, current=now.totals(), previous=previous, series=now.series(), sources=now.sources(),
-                throughput=now.throughput(),
+                range=range, current=now.totals(), previous=self._totals(range.before(), filter), series=now.series(),
+                sources=now.sources(), throughput=now.throughput(),
             )  # fmt: skip
 
         return self._once(("overview", range, filter), answer)
@@ -304,6 +302,23 @@ class Queries:
     def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> Rows:
         with unavailable_as_ours(self._engine):
             return self._history.rows(span, filter, kind)
+
+    def _totals(self, span: TimeRange, filter: Filter) -> Totals:
+        rows = self._rows(span, filter)
+        if rows.cells is None:
+            return totals_of(rows.detail)
+        if len(rows.detail):
+            return aggregate(span, rows.detail, rows.cells).totals()
+        # All of it is history: the same rollup rows, the same totals.
+        with self._lock:
+            known = self._past.get((span, filter))
+        if known is None or known[0] is not rows.cells:
+            known = (rows.cells, aggregate(span, rows.detail, rows.cells).totals())
+            with self._lock:
+                self._past[span, filter] = known
+                while len(self._past) > _MAX_REMEMBERED:
+                    self._past.popitem(last=False)
+        return known[1]
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:

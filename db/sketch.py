@@ -126,11 +126,11 @@ def quantiles(sketch: bytes, ranks: Sequence[float]) -> FloatArray:
     return row
 
 
-def quantiles_of(histograms: IntArray, ranks: Sequence[float]) -> FloatArray:
+def quantiles_of(histograms: IntArray | FloatArray, ranks: Sequence[float]) -> FloatArray:
     """Return quantiles of many histograms, interpolated between neighbouring values as numpy's `quantile` does.
 
     Args:
-        histograms: int64[n, BINS].
+        histograms: Whole numbers, int64 or float64[n, BINS].
         ranks: Each 0..1.
 
     Returns:

@@ -43,32 +43,52 @@ def spread(durations_ms: FloatArray, offsets: IntArray) -> Spread:
     return Spread(min_ms, max_ms, quantiles_ms)
 
 
-def mixed_spread(durations_ms: FloatArray, offsets: IntArray, cells: Cells, group: IntArray) -> Spread:
-    """Return the spread of groups of detail durations and rollup rows; `group` places each of the latter."""
+def mixed_spread(durations_ms: FloatArray, bins: IntArray, offsets: IntArray, cells: Cells, group: IntArray) -> Spread:
+    """Return the spread of groups that hold detail durations and rollup rows.
+
+    Args:
+        durations_ms: Detail durations, ordered by group.
+        bins: Their bins in sketches (`sketch.bins_of`).
+        offsets: Group i is durations_ms[offsets[i]:offsets[i + 1]].
+        cells: Rollup rows.
+        group: The group of each rollup row.
+    """
     exact = spread(durations_ms, offsets)
     groups = len(offsets) - 1
     used = np.unique(group)
-    if not len(used):
-        return exact
     low_ms, high_ms = np.full(groups, np.inf), np.full(groups, -np.inf)
     np.minimum.at(low_ms, group, cells.min_ms)
     np.maximum.at(high_ms, group, cells.max_ms)
     min_ms = np.fmin(exact.min_ms, np.where(np.isinf(low_ms), np.nan, low_ms))
     max_ms = np.fmax(exact.max_ms, np.where(np.isinf(high_ms), np.nan, high_ms))
-    compact = np.searchsorted(used, group)
-    size = len(used) * sketch.BINS
+    row_place = np.searchsorted(used, group) * sketch.BINS
     histograms = np.bincount(
-        compact[cells.sketch_row] * sketch.BINS + cells.sketch_bin, weights=cells.sketch_count, minlength=size
+        row_place[cells.sketch_row] + cells.sketch_bin, weights=cells.sketch_count, minlength=len(used) * sketch.BINS
     ).reshape(len(used), sketch.BINS)
     for row, index in enumerate(used.tolist()):
-        tail = durations_ms[offsets[index] : offsets[index + 1]]
-        if len(tail):
-            histograms[row] += np.bincount(sketch.bins_of(tail), minlength=sketch.BINS)
+        low, high = offsets[index], offsets[index + 1]
+        if high > low:
+            histograms[row] += np.bincount(bins[low:high], minlength=sketch.BINS)
     quantiles_ms = exact.quantiles_ms.copy()
-    merged = sketch.quantiles_of(histograms.astype(np.int64), RANKS)
+    merged = sketch.quantiles_of(histograms, RANKS)
     # No quantile lies outside what was really measured, whatever its bin is taken for.
     quantiles_ms[used] = np.clip(merged, min_ms[used, np.newaxis], max_ms[used, np.newaxis])
     return Spread(min_ms, max_ms, quantiles_ms)
+
+
+def mixed_whole(parts: Spread, bins: IntArray, cells: Cells) -> Spread:
+    """Return the spread of everything as one group.
+
+    Args:
+        parts: Spread of groups that hold everything together; at least one isn't empty.
+        bins: Bins of all detail durations.
+        cells: All rollup rows.
+    """
+    counts = np.bincount(cells.sketch_bin, weights=cells.sketch_count, minlength=sketch.BINS)
+    counts += np.bincount(bins, minlength=sketch.BINS)
+    min_ms, max_ms = np.nanmin(parts.min_ms, keepdims=True), np.nanmax(parts.max_ms, keepdims=True)
+    quantiles_ms = sketch.quantiles_of(counts[np.newaxis, :], RANKS)
+    return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms, max_ms))
 
 
 def histogram(durations_ms: FloatArray, cells: Cells | None, bins: int) -> tuple[FloatArray, IntArray]:
@@ -82,7 +102,7 @@ def histogram(durations_ms: FloatArray, cells: Cells | None, bins: int) -> tuple
     Returns:
         (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
     """
-    values, weights = durations_ms, np.ones(len(durations_ms), dtype=np.int64)
+    values, weights = durations_ms, np.ones(len(durations_ms))
     if cells is not None:
         values = np.concatenate((values, sketch.BIN_VALUES_MS[cells.sketch_bin]))
         weights = np.concatenate((weights, cells.sketch_count))

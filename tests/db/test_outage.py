@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,3 +234,38 @@ def test_batch_is_kept_when_the_table_is_missing(engine: Engine) -> None:
         store.send(batch(navigation()))
     with engine.connect() as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM ingest_batches")).scalar() == 0
+
+
+_SENDER = """
+import itertools, sys
+from collector.events import PageNavigation
+from collector.sinks import Batch
+from db.engine import make_engine
+from db.store import Store
+
+store = Store(make_engine(url=sys.argv[1]))
+for number in itertools.count():
+    metric = PageNavigation("a", f"https://a/{number}", 1, True, 0, None, None, 1714564800000 + number)
+    store.send(Batch(f"b{number}", (metric,) * 20))
+    print(number, flush=True)
+"""
+
+
+def test_what_a_killed_process_had_answered_is_stored_whole(engine: Engine, database_url: str) -> None:
+    sender = subprocess.Popen(
+        [sys.executable, "-c", _SENDER, database_url], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert sender.stdout is not None
+    answered = [sender.stdout.readline() for _ in range(30)]
+    sender.kill()
+    answered += sender.stdout.readlines()
+    sender.stdout.close()
+    sender.wait()
+    wanted = {f"https://a/{number.strip()}" for number in answered if number.endswith("\n")}
+    with engine.connect() as connection:
+        found = connection.execute(
+            text("SELECT page_url, COUNT(*) FROM scraper_page_performance GROUP BY page_url")
+        ).all()
+    assert len(wanted) >= 30
+    assert wanted <= {row[0] for row in found}
+    assert {row[1] for row in found} == {20}  # also of the batch that nobody was answered for
