@@ -158,8 +158,7 @@ class DashChannel:
         payload = message["payload"]
         if not isinstance(payload, dict) or len(renderer_id) > 4 * len(RENDERER):
             raise TypeError("callback_request needs a payload and a renderer id")
-        self.renderers.seen(renderer_id, connection)
-        if not self._room.acquire(blocking=False):
+        if not self.renderers.seen(renderer_id, connection) or not self._room.acquire(blocking=False):
             self.refused += 1
             self._respond(connection, renderer_id, request_id, {"status": "error", "message": "server is busy"})
             return

@@ -17,18 +17,31 @@ class Renderers:
     a renderer that hasn't for `lease_s` is gone (background tabs wake up once a minute at least).
     """
 
-    def __init__(self, hub: Hub, *, lease_s: float = 180.0) -> None:
+    def __init__(self, hub: Hub, *, lease_s: float = 180.0, most_per_connection: int = 100) -> None:
+        """Start with none.
+
+        Args:
+            hub: owns the connections.
+            lease_s: how long a page may be silent, in seconds.
+            most_per_connection: open pages of one browser; each may cost a view, so there is a bound.
+        """
         self.hub = hub
         self.lease_s = lease_s
+        self.most_per_connection = most_per_connection
         self._lock = threading.Lock()  # protects _connections and _seen_s
         self._connections: dict[str, Connection] = {}
         self._seen_s: dict[str, float] = {}
 
-    def seen(self, renderer_id: str, connection: Connection) -> None:
-        """Note that a renderer speaks over a connection."""
+    def seen(self, renderer_id: str, connection: Connection) -> bool:
+        """Note that a renderer speaks over a connection; False when that connection has too many of them already."""
         with self._lock:
+            if self._connections.get(renderer_id) is not connection:
+                others = sum(its is connection for its in self._connections.values())
+                if others >= self.most_per_connection:
+                    return False
             self._connections[renderer_id] = connection
             self._seen_s[renderer_id] = time.monotonic()
+            return True
 
     def of(self, connection: Connection) -> list[str]:
         """Return the renderers of a connection."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -60,6 +61,14 @@ def _bind(settings: Settings) -> str:
     return f"{host}:{settings.port}"
 
 
+def _allow_many_sockets() -> None:
+    """Raise the soft limit of open files to the hard one: every viewer is an open file, and 1,024 are soon gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl+C; doesn't return."""
+    _allow_many_sockets()
     Server(settings).run()

@@ -183,6 +183,18 @@ def test_more_callbacks_than_there_is_room_for_are_refused_at_once(board: Board)
     worker.ws.shutdown()
 
 
+def test_one_connection_cannot_bring_any_number_of_pages(board: Board) -> None:
+    board.renderers.most_per_connection = 2
+    worker = board.connect()
+    statuses = []
+    for n in range(3):
+        worker.renderer_id = str(uuid.uuid4())
+        worker.call("out.children", inputs=given(n))
+        statuses.append(worker.hear()["payload"]["status"])
+    assert statuses == ["ok", "ok", "error"]
+    worker.ws.shutdown()
+
+
 @pytest.mark.parametrize("said", ["nonsense", "[]", "7", '{"type":"callback_request"}', '{"no":"type"}'])
 def test_what_is_not_dashs_protocol_ends_the_connection(board: Board, said: str) -> None:
     worker = board.connect()
