@@ -88,7 +88,7 @@ def _sqlite(url: URL, busy_timeout_s: float, pool: dict[str, Any]) -> Engine:
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: an answered batch survives a power cut, not only a killed process.
-        # It costs about a millisecond a batch (bench/store_rows.py).
+        # The price is one sync for each batch; bench/store_rows.py measures with it.
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-65536")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.errors import UNAVAILABLE, MigrationFailed, SchemaTooNew, one_line, unavailable_as_ours, where_is
 
-_LOCK_TIMEOUT_S = 120
+_LOCK_TIMEOUT_S = 25  # below the time that a connection may be silent (db.engine, io_timeout_s)
 
 
 def upgrade(engine: Engine) -> None:

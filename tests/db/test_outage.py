@@ -76,6 +76,23 @@ def test_store_says_since_when_the_database_is_away_and_goes_on_when_it_is_back(
     assert stored(away) == 2
 
 
+def test_server_that_hangs_is_unavailable_and_gets_the_batch_once(server: PrivateMariaDB) -> None:
+    engine = make_engine(url=server.url("metrics"), connect_timeout_s=1, io_timeout_s=1)
+    upgrade(engine)
+    store = Store(engine)
+    waiting = batch(navigation(), batch_id="b")
+    store.send(batch(navigation()))
+    server.pause()
+    try:
+        with pytest.raises(SinkUnavailable, match="timed out"):
+            store.send(waiting)
+    finally:
+        server.resume()
+    store.send(waiting)
+    assert stored(engine) == 2
+    engine.dispose()
+
+
 def test_ping_notices_both_ways(server: PrivateMariaDB, away: Engine) -> None:
     store = Store(away, clock_ms=lambda: NOON_MS)
     assert store.ping().reachable
