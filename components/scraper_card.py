@@ -23,7 +23,7 @@ from db.results import SourceStats, TimeRange
 
 MOST_CARDS: Final = 60
 _FIRST: Final = {"bad": 0, "warn": 1, "ok": 2}
-_NBSP: Final = "\u00a0"
+_NARROW: Final = "\u202f"  # a space that neither breaks nor stretches
 
 
 def scraper_content(
@@ -86,14 +86,18 @@ def _texts(id: str, stats: SourceStats, state: State, range: TimeRange, now_ms: 
         ("Items", per_minute(stats.items_per_min)),
         ("Last seen", f"{clock(stats.last_seen_ms, span_ms=span_ms)} UTC"),
     )
-    # One text for all four, a line each. The only breaking space of a line stands between name and value: there the
+    # One text for all four, a line each. The only full space of a line stands between name and value: there the
     # stylesheet stretches it.
-    lines = (f"{name.replace(' ', _NBSP)} {value.replace(' ', _NBSP)}" for name, value in facts)
+    lines = (f"{_unstretched(name)} {_unstretched(value)}" for name, value in facts)
     return {
         f"{id}-state": {"children": state.status.text, "className": f"state {state.mood}"},
         f"{id}-facts": {"children": "\n".join(lines)},
         f"{id}-spark": spark_props(stats.counts, range, now_ms),
     }
+
+
+def _unstretched(text: str) -> str:
+    return _NARROW.join(text.split())
 
 
 def _filled(card: Any, content: Content) -> Component:

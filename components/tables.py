@@ -21,6 +21,8 @@ ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
 # a plain-text table tells good from bad by symbol, word and colour without a component per cell.
 _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
+# Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
+_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 88, "status": 124, "name": 136, "time": 124}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,12 @@ class Column:
         title: Its heading.
         kind: `text`, `number` (right-aligned), `time`, `status` (a `Status` per row), `name` or `clip` (long texts are
             cut to the column's width and shown whole when the pointer rests on them).
+        width_px: Its width; what its kind needs when None. `clip` columns share the space that is left.
     """
 
     title: str
     kind: ColumnKind = "text"
+    width_px: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,10 @@ FAILED: Final = Status("bad", "✕ failed")
 EVENT_COLUMNS: Final = (
     Column("Time (UTC)", "time"),
     Column("Source", "name"),
-    Column("Kind"),
+    Column("Kind", width_px=108),
     Column("Status", "status"),
     Column("Duration", "number"),
-    Column("Items", "number"),
+    Column("Items", "number", width_px=68),
     Column("Page", "clip"),
     Column("Error", "clip"),
 )
@@ -88,7 +92,7 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
             stickyHeader=True,
             verticalSpacing=6,
             horizontalSpacing=12,
-            style={"minWidth": min_width_px},
+            style={"minWidth": min_width_px, **_widths(columns)},
             **props,
         ),
         className="table-scroll",
@@ -156,6 +160,12 @@ def one_line(text: str) -> str:
     """Fold white space, and cut what no one reads in a table."""
     folded = " ".join(text.split())
     return folded if len(folded) <= _LONGEST_TEXT else folded[: _LONGEST_TEXT - 1] + "…"
+
+
+def _widths(columns: Sequence[Column]) -> dict[str, str]:
+    """Return each heading's width as the variable that the stylesheet reads it from."""
+    widths = [column.width_px or _WIDTHS_PX.get(column.kind) for column in columns]
+    return {f"--w{place}": f"{width_px}px" for place, width_px in enumerate(widths, 1) if width_px}
 
 
 def _body_row(row: Sequence[str | Status]) -> list[str]:

@@ -12,10 +12,10 @@ from db.results import ErrorGroup, UrlStats
 URL_COLUMNS: Final = (
     Column("Page", "clip"),
     Column("Source", "name"),
-    Column("Count", "number"),
-    Column("Mean", "number"),
-    Column("Slowest", "number"),
-    Column("Failed", "number"),
+    Column("Count", "number", width_px=68),
+    Column("Mean", "number", width_px=84),
+    Column("Slowest", "number", width_px=84),
+    Column("Failed", "number", width_px=104),
     Column("Last seen (UTC)", "time"),
 )
 ONE_SOURCE_COLUMNS: Final = tuple(column for column in URL_COLUMNS if column.title not in ("Source", "Last seen (UTC)"))

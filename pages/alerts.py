@@ -33,11 +33,11 @@ _DAY_BUCKET_MS: Final = 5 * MINUTE_MS
 _KNOWN_DAYS: Final = 3
 
 _COLUMNS: Final = (
-    Column("What", "status"),
+    Column("What", "status", width_px=136),
     Column("Who", "name"),
     Column("Seen", "clip"),
     Column("Expected", "clip"),
-    Column("Last good sign or failure (UTC)", "time"),
+    Column("Last seen good, or failed (UTC)", "time", width_px=148),
 )
 _SYMBOLS: Final = {"low success": "▼", "silent": "◌", "job failed": "✕"}
 

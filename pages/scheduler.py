@@ -34,7 +34,7 @@ _JOB_COLUMNS: Final = (
     Column("Mean", "number"),
     Column("p95", "number"),
     Column("Items", "number"),
-    Column("Usually every", "number"),
+    Column("Usually every", "number", width_px=120),
     Column("Last error", "clip"),
 )
 _RUN_COLUMNS: Final = (
