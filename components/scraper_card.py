@@ -84,7 +84,7 @@ def _texts(id: str, stats: SourceStats, state: State, range: TimeRange, now_ms: 
         ("Success", percent(stats.totals.success_rate)),
         ("p95", duration(stats.totals.p95_ms)),
         ("Items", per_minute(stats.items_per_min)),
-        ("Last seen", f"{clock(stats.last_seen_ms, span_ms=span_ms)} UTC"),
+        ("Seen", clock(stats.last_seen_ms, span_ms=span_ms)),
     )
     # One text for all four, a line each. The only full space of a line stands between name and value: there the
     # stylesheet stretches it.

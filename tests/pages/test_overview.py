@@ -115,7 +115,7 @@ def test_each_active_scraper_has_a_card_that_links_to_its_page() -> None:
     stats = queries.sources(view.time_range(NOW_MS))[1]
     facts = numbers[cards["cnbc"].children[2].id]["children"].split("\n")
     assert facts[0] == f"Success {stats.totals.success_rate:.1f}\u202f%"
-    assert [line.split(" ")[0] for line in facts] == ["Success", "p95", "Items", "Last\u202fseen"]
+    assert [line.split(" ")[0] for line in facts] == ["Success", "p95", "Items", "Seen"]
     assert all(line.count(" ") == 1 for line in facts)
 
 
