@@ -109,8 +109,8 @@ class Collector(TrackedCalls):
             timeout_s: How long to wait at most, in seconds. In asyncio: `await asyncio.to_thread(flush)`.
 
         Returns:
-            True when all of it is out; False when time is over, when some was dropped on the way (`get_metrics_stats`
-            says why), or when there are metrics and `configure` wasn't called.
+            True when all of it is out; False when time is over, when some was dropped since the flush before
+            (`get_metrics_stats` says why), or when there are metrics and `configure` wasn't called.
         """
         return self._worker.flush(timeout_s)
 

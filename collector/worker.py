@@ -6,6 +6,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable
+from contextlib import suppress
 
 from collector import lifecycle
 from collector.entries import Entry, to_metric
@@ -70,6 +71,7 @@ class Worker:
         self._give_up_at_s = float("inf")
         self._flushes: deque[tuple[int, threading.Lock]] = deque()  # (the ledger's ticket, released when it is settled)
         self._flush_calls = Tally()
+        self._dropped_told = 0
         self._retired: deque[Sink] = deque()  # replaced sinks: only the thread may close them, it may be using them
         self._random = random.Random()  # its own, so that a scraper's seeded one stays reproducible
         self._warner = Warner()
@@ -138,12 +140,12 @@ class Worker:
             timeout_s: How long to wait at most, in seconds.
 
         Returns:
-            True when all of it is delivered; False when the time is over, or when some of it was dropped.
+            True when all of it is delivered; False when the time is over, or when metrics were dropped since the flush
+            before (not since this call: whether a drop came a moment before it is chance).
         """
-        lost = self.ledger.lost()
         ticket, pending = self.ledger.ticket()
         if not pending:
-            return True
+            return self._nothing_dropped()
         if not self.options.sinks or self.closed or threading.current_thread() is self._thread:
             return False
         done = threading.Lock()
@@ -155,12 +157,17 @@ class Worker:
         if self._thread is None:
             timeout_s = 0.0
         settled = done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        if not settled:
-            try:
-                self._flushes.remove(waiting)
-            except (ValueError, IndexError):  # answered just now, or being answered: the thread forgets it by itself
-                return False
-        return settled and self.ledger.lost() == lost
+        if settled:
+            return self._nothing_dropped()
+        with suppress(ValueError, IndexError):  # answered just now, or being answered: the thread forgets it by itself
+            self._flushes.remove(waiting)
+        return False
+
+    def _nothing_dropped(self) -> bool:
+        """Say whether nothing was dropped since this was asked last."""
+        dropped = self.ledger.stats()["dropped"]
+        before, self._dropped_told = self._dropped_told, dropped
+        return dropped == before
 
     def close(self, timeout_s: float) -> int:
         """Flush, stop the thread, close the sinks that `configure` made; later record calls count as `closed`.

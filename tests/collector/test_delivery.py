@@ -79,19 +79,19 @@ def test_a_full_batch_leaves_at_once(collector: Collector) -> None:
 
 def test_a_batch_that_is_not_full_leaves_when_its_oldest_metric_has_waited_long_enough(collector: Collector) -> None:
     sink = MemorySink()
-    collector.configure(sinks=[sink], flush_interval_s=0.2)
+    collector.configure(sinks=[sink], flush_interval_s=0.5)
     began_s = time.monotonic()
     record(collector, 3)
     sink.wait_for_metrics(3)
-    assert 0.15 < time.monotonic() - began_s < 5
+    assert 0.4 < time.monotonic() - began_s < 10
     assert len(sink.batches) == 1
 
 
 def test_a_batch_leaves_in_time_although_metrics_keep_coming_while_it_waits(collector: Collector) -> None:
     sink = MemorySink()
-    collector.configure(sinks=[sink], flush_interval_s=0.1, batch_size=10_000)
+    collector.configure(sinks=[sink], flush_interval_s=0.5, batch_size=10_000)
     waited = threading.Event()
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 10
     while not sink.batches and time.monotonic() < deadline_s:
         record(collector)
         waited.wait(0.005)
@@ -111,7 +111,7 @@ def test_every_batch_has_its_own_id(collector: Collector) -> None:
 
 def test_a_sink_that_is_away_gets_the_same_batch_again_until_it_takes_it(collector: Collector) -> None:
     sink = MemorySink([away(), away(), away()])
-    collector.configure(sinks=[sink], retry_base_s=0.001)
+    collector.configure(sinks=[sink], batch_size=3, flush_interval_s=3600, retry_base_s=0.001)
     record(collector, 3)
     sink.wait_for_metrics(3)
     assert collector.flush()
@@ -155,7 +155,7 @@ def test_a_sink_that_says_when_to_come_back_is_left_alone_until_then(collector: 
 def test_full_queue_drops_and_counts(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     sink = MemorySink([gate])
-    collector.configure(sinks=[sink], batch_size=10, max_pending=50)
+    collector.configure(sinks=[sink], batch_size=10, flush_interval_s=3600, max_pending=50)
     record(collector, 10, "in_flight")
     assert gate.entered.wait(10)
     record(collector, 80)
@@ -164,7 +164,7 @@ def test_full_queue_drops_and_counts(collector: Collector, caplog: pytest.LogCap
     assert stats["dropped_by_reason"] == {"queue_full": 30}
     assert stats["recorded"] == 90
     gate.opened.set()
-    assert collector.flush()
+    assert not collector.flush()  # not everything is out
     assert len(sink.metrics) == 60
     assert [m.url for m in sink.metrics[10:] if isinstance(m, PageNavigation)] == [
         f"https://host/{number}" for number in range(50)
@@ -186,7 +186,7 @@ def test_a_refused_batch_is_dropped_and_counted_and_the_next_is_tried(
     collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     sink = MemorySink([SinkRefused("wrong token")])
-    collector.configure(sinks=[sink])
+    collector.configure(sinks=[sink], flush_interval_s=3600)
     record(collector, 3)
     assert not collector.flush()
     record(collector, 2)
@@ -203,7 +203,7 @@ def test_rejected_metrics_are_counted_and_the_first_reason_is_told_once(
 ) -> None:
     rejected = (Rejection(1, "url", "too rude"), Rejection(2, "url", "even ruder"), Rejection(99, "url", "no such"))
     sink = MemorySink([Delivery(2, False, rejected), Delivery(2, False, rejected)])
-    collector.configure(sinks=[sink], batch_size=4)
+    collector.configure(sinks=[sink], batch_size=4, flush_interval_s=3600)
     record(collector, 8)
     assert not collector.flush()
     stats = collector.get_metrics_stats()
@@ -245,7 +245,7 @@ def test_the_collector_survives_a_sink_that_wants_to_leave(collector: Collector)
 
 def test_every_sink_gets_every_batch_and_only_those_that_lack_it_are_asked_again(collector: Collector) -> None:
     steady, shaky = MemorySink(), MemorySink([away(), away()])
-    collector.configure(sinks=[steady, shaky], retry_base_s=0.001)
+    collector.configure(sinks=[steady, shaky], flush_interval_s=3600, retry_base_s=0.001)
     record(collector, 3)
     assert collector.flush()
     assert len(steady.attempts) == 1
@@ -257,7 +257,7 @@ def test_every_sink_gets_every_batch_and_only_those_that_lack_it_are_asked_again
 def test_a_metric_that_one_of_two_sinks_does_not_keep_counts_as_dropped_once(collector: Collector) -> None:
     first = MemorySink([Delivery(2, False, (Rejection(0, "url", "no"),))])
     second = MemorySink([Delivery(1, False, (Rejection(0, "url", "no"), Rejection(1, "url", "no")))])
-    collector.configure(sinks=[first, second])
+    collector.configure(sinks=[first, second], flush_interval_s=3600)
     record(collector, 3)
     assert not collector.flush()
     stats = collector.get_metrics_stats()

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import collector as package
@@ -149,6 +149,7 @@ def test_a_hundred_equal_mistakes_are_one_log_line(collector: Collector, caplog:
     assert len([line for line in caplog.records if line.levelno >= logging.WARNING]) == 1
 
 
+@settings(deadline=None)  # time is the machine's matter
 @given(
     values=st.fixed_dictionaries(
         {},
