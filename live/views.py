@@ -2,7 +2,7 @@
 
 A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
 runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
-difference. Numbers move up to ten times a second, charts once, one chart a frame (a redraw costs a browser ~40 ms).
+difference. Numbers move up to twenty times a second, charts once, one chart a frame (a redraw costs a browser ~40 ms).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class ViewEngine:
         pages: Pages,
         send: Send,
         *,
-        numbers_interval_s: float = 0.1,
+        numbers_interval_s: float = 0.05,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
     ) -> None:
