@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Blueprint, Response
 
-from api.answers import json_answer
+from api.answers import json_answer, problem
 from db.store import Store
 
 
@@ -51,5 +51,11 @@ def health_blueprint(
             200,
             {"channel": dict(channel_stats()), "store": asdict(store.health()), "collector": dict(collector_stats())},
         )
+
+    @blueprint.route("/api/", defaults={"rest": ""})
+    @blueprint.route("/api/<path:rest>")
+    def unknown(rest: str) -> Response:
+        # Without this, Dash answers every address with its page.
+        return problem(404, f"there is no /api/{rest[:80]}; see README.md for what there is")
 
     return blueprint

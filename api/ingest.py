@@ -55,10 +55,13 @@ def ingest_blueprint(
             return answer
         if not origin_allowed(request.headers, allowed_origins):
             return problem(403, "a page of another site may not post metrics here; see SCRAPEBOARD_ALLOWED_ORIGINS")
-        request.max_content_length = max_bytes
+        request.max_content_length = max_bytes + 1
         try:
             body = request.get_data(cache=False)
         except RequestEntityTooLarge:
+            body = None
+        # A body without a length (chunked) isn't refused but cut at the limit.
+        if body is None or len(body) > max_bytes:
             return problem(413, f"a batch has at most {max_bytes} bytes; send smaller ones")
         try:
             batch_id, items = _envelope(body)
@@ -66,6 +69,12 @@ def ingest_blueprint(
             return problem(400, str(exc))
         good, rejected = _sort_out(items, clock_ms())
         return _deliver(sink, batch_id, good, rejected)
+
+    @blueprint.get("/api/ingest")
+    def not_for_reading() -> Response:
+        answer = problem(405, "POST a batch here; GET /api/stats tells what arrived")
+        answer.headers["Allow"] = "POST"
+        return answer
 
     return blueprint
 

@@ -101,9 +101,10 @@ def test_health_statistics_and_the_channel_without_a_socket_answer(app: App) -> 
     assert realtime["gap"] is False
     assert [batch["metrics"][0]["url"] for batch in realtime["batches"]] == ["https://a.test/"]
     assert get(app, "/api/stats")["store"]["rows_stored"] == 1
-    with pytest.raises(urllib.error.HTTPError, match="400") as caught:
-        get(app, "/api/realtime?since=first")
-    caught.value.close()
+    for path, status in (("/api/realtime?since=first", "400"), ("/api/nothing", "404"), ("/api/", "404")):
+        with pytest.raises(urllib.error.HTTPError, match=status) as caught:
+            get(app, path)
+        caught.value.close()
 
 
 def get(app: App, path: str) -> dict[str, object]:

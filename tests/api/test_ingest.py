@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
@@ -159,6 +160,18 @@ def test_a_body_over_the_limit_is_refused_unread(client: FlaskClient, sink: Memo
     assert answer.status_code == 413
     assert str(8 << 20) in answer.json["error"]
     assert sink.batches == {}
+
+
+def test_a_body_without_a_length_is_refused_too_when_it_is_too_long(client: FlaskClient, sink: MemorySink) -> None:
+    stream = io.BytesIO(json.dumps({"batchId": "b", "metrics": [navigation()]}).encode() + b" " * (9 << 20))
+    answer = client.post("/api/ingest", input_stream=stream, environ_overrides={"wsgi.input_terminated": True})
+    assert answer.status_code == 413
+    assert sink.batches == {}
+
+
+def test_reading_the_ingest_says_what_it_is_for(client: FlaskClient) -> None:
+    answer = client.get("/api/ingest")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
 
 
 def test_while_the_database_is_away_the_sender_is_asked_to_try_again(client: FlaskClient, sink: MemorySink) -> None:
