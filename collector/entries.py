@@ -23,7 +23,7 @@ _RUN_ERROR = 6
 # Longer URLs are cut before they are queued (data: URLs may have megabytes), and to MAX_URL_CHARS after redaction.
 MAX_QUEUED_URL_CHARS = 4 * fields.MAX_URL_CHARS
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC came with Python 3.11
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
