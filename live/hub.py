@@ -177,7 +177,9 @@ class Hub:
         """Write one frame without blocking; what doesn't fit waits in the outbox, an overflow drops the frame."""
         if connection not in self.connections or connection.close_deadline is not None:
             return
-        if connection.overflowed or connection.outbox_bytes + len(frame) > self.outbox_limit_bytes:
+        # A frame of any size may go while nothing waits: were it dropped, no later drain would lift `overflowed`.
+        full = bool(connection.outbox) and connection.outbox_bytes + len(frame) > self.outbox_limit_bytes
+        if connection.overflowed or full:
             connection.overflowed = True
             connection.dropped += 1
             self.frames_dropped += 1
@@ -275,13 +277,17 @@ class Hub:
                     return
         except LocalProtocolError:
             self._drop(connection)
+        except Exception:  # a handler's mistake ends this connection, with a code that says whose fault it was
+            log.exception("a message could not be handled")
+            self.close(connection, CloseReason.INTERNAL_ERROR, "internal error")
 
     def _handle(self, connection: Connection, event: Any) -> bool:
         """Handle one parsed event; False ends the reading of this connection."""
         if connection.close_deadline is not None and not isinstance(event, CloseConnection):
             return True  # we are closing: whatever else still arrives is not for us
         if isinstance(event, TextMessage):
-            connection.partial.append(event.data)
+            if event.data:  # empty fragments weigh nothing, but a list of millions of them would
+                connection.partial.append(event.data)
             connection.partial_bytes += len(event.data.encode())
             if connection.partial_bytes > connection.max_message_bytes:
                 connection.handler.on_too_big(connection)
@@ -295,7 +301,9 @@ class Hub:
             self.close(connection, CloseReason.UNSUPPORTED_DATA, "text messages only")
             return False
         elif isinstance(event, Ping):
-            self._push(connection, connection.protocol.send(event.response()))
+            # Who pings without reading would fill our memory with pongs; a later ping is answered again.
+            if connection.outbox_bytes <= self.outbox_limit_bytes:
+                self._push(connection, connection.protocol.send(event.response()))
         elif isinstance(event, CloseConnection):
             # Either the peer's own close (answer it) or the parser's verdict on a broken frame (tell the peer).
             with contextlib.suppress(LocalProtocolError):

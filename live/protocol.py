@@ -65,6 +65,8 @@ def parse_request(text: str) -> ClientRequest:
     if not isinstance(message, dict):
         raise RequestError("bad_message", "a message is a JSON object with a type")
     correlation_id = message.get("correlationId")
+    if isinstance(correlation_id, (dict, list)):  # what is nested too deeply can be read, but not be said again
+        raise RequestError("bad_correlation_id", "correlationId must be a text, a number or true or false")
     kind = message.get("type")
     if kind in ("subscribe", "unsubscribe"):
         source = message.get("scraperSource")

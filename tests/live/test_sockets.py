@@ -206,6 +206,7 @@ def test_signs_of_life_are_answered(connect: Connect, said: str, heard: str) -> 
         ('{"type":"subscribe","scraperSource":"a","since":"7"}', "bad_since"),
         ('{"type":"subscribe","scraperSource":"a","since":-1}', "bad_since"),
         ('{"type":"subscribe","scraperSource":"a","since":true}', "bad_since"),
+        ('{"type":"ping","correlationId":' + "[" * 500 + "]" * 500 + "}", "bad_correlation_id"),
     ],
 )
 def test_a_message_that_cannot_be_understood_gets_an_error_and_the_connection_stays(
@@ -336,6 +337,54 @@ def test_a_client_that_stops_reading_is_told_of_the_gap_and_slows_nobody(
             break
         assert message["type"] == "metrics_batch"
     assert message["scraperSource"] == "robinhood"
+
+
+def test_a_frame_larger_than_the_outbox_reaches_who_reads_and_deafens_nobody(
+    connect: Connect, live_server: LiveServer
+) -> None:
+    live_server.hub.outbox_limit_bytes = 1_000
+    client = subscribed(connect, "robinhood")
+    live_server.channel.publish([navigation() for _ in range(100)])
+    assert client.hear_type("metrics_batch")["count"] == 100
+    client.say({"type": "ping"})
+    client.hear_type("pong")
+
+
+def test_pings_of_who_never_reads_do_not_fill_the_memory(
+    connect: Connect, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, heard = live_server.hub, threading.Event()
+    hub.outbox_limit_bytes = 10_000
+    client = subscribed(connect)
+    (connection,) = hub.ask(lambda: list(hub.connections), timeout_s=5)
+    monkeypatch.setattr(connection.handler, "on_text", lambda *_: heard.set())
+    pings = (bytes([0x89, 0xFD]) + b"\0\0\0\0" + b"x" * 125) * 500
+    for _ in range(400):  # the kernel's buffers are full long before
+        client.ws.sock.sendall(pings)
+        if hub.outbox_high_water_bytes > 2 * hub.outbox_limit_bytes:
+            break
+    client.say({"type": "ping"})
+    assert heard.wait(10)
+    assert 0 < hub.outbox_high_water_bytes <= hub.outbox_limit_bytes + 200
+
+
+def test_a_mistake_in_a_handler_ends_that_connection_only(
+    connect: Connect, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    client, other = subscribed(connect), subscribed(connect)
+    connections = live_server.hub.ask(lambda: list(live_server.hub.connections), timeout_s=5)
+    handler = connections[0].handler
+
+    def broken(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(handler, "on_text", broken)
+        client.say({"type": "ping"})
+        assert client.close_code() == 1011
+    assert "a mistake" in caplog.text
+    other.say({"type": "ping"})
+    other.hear_type("pong")
 
 
 def test_a_dead_peer_is_dropped_and_its_subscription_with_it(connect: Connect, live_server: LiveServer) -> None:
