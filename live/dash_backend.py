@@ -165,9 +165,14 @@ class DashChannel:
 
         def run() -> None:
             try:
+                if connection.state.gone.is_set():
+                    return
                 self._respond(connection, renderer_id, request_id, self._execute(connection, renderer_id, payload))
             finally:
                 self._room.release()
+                # The page may have gone while its callback made it follow a view; nobody else would forget it then.
+                if not self.renderers.reaches(renderer_id):
+                    self.on_leave(renderer_id)
 
         try:
             self._pool.submit(copy_context().run, run)

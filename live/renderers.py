@@ -43,6 +43,11 @@ class Renderers:
             self._seen_s[renderer_id] = time.monotonic()
             return True
 
+    def reaches(self, renderer_id: str) -> bool:
+        """Say whether a renderer has a connection."""
+        with self._lock:
+            return renderer_id in self._connections
+
     def of(self, connection: Connection) -> list[str]:
         """Return the renderers of a connection."""
         with self._lock:

@@ -213,6 +213,18 @@ def test_when_a_browser_goes_its_pages_are_forgotten(board: Board) -> None:
     assert board.left == [worker.renderer_id]
 
 
+def test_a_page_that_goes_while_its_callback_runs_is_forgotten_after_it(board: Board) -> None:
+    worker = board.connect()
+    worker.call("out.children", inputs=given("wait"))
+    assert board.entered.acquire(timeout=10)
+    worker.ws.shutdown()
+    assert board.gone.wait(10)  # the connection's end
+    board.gone.clear()
+    board.block.set()
+    assert board.gone.wait(10)  # the callback's end, whose join came after the first
+    assert board.left == [worker.renderer_id] * 2
+
+
 def test_a_page_that_does_not_renew_its_lease_is_forgotten(board: Board) -> None:
     worker = board.connect()
     worker.call("out.children", inputs=given(1))
