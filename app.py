@@ -1,10 +1,8 @@
-"""Scrapeboard's program: wires the rooms together (`create_app`), and the command line."""
+"""Scrapeboard's program: wires the rooms together (`create_app`); the command line is web.commands."""
 
 from __future__ import annotations
 
-import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,6 @@ from dash import Dash, html
 from flask import Flask
 
 import collector
-import settings as settings_module
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -24,7 +21,7 @@ from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.engine import make_engine
-from db.errors import DatabaseError, where_is
+from db.errors import where_is
 from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
@@ -39,7 +36,7 @@ from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
-from settings import Settings, SettingsError
+from settings import Settings
 from web.router import PageSource, now_ms, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -193,31 +190,9 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, eng
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the command line; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python app.py", description="Scrapeboard watches web scrapers live.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    commands.add_parser("run", help="migrate the database and serve (what no command does too)")
-    commands.add_parser("migrate", help="bring the database's schema up to date")
-    commands.add_parser("maintain", help="drop what is older than the retention, bring the summaries up to date")
-    command = parser.parse_args(arguments).command or "run"
-    try:
-        settings = settings_module.load()
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        engine = make_engine(url=settings.database_url)
-        upgrade(engine)
-        if command == "maintain":
-            Rollups(engine).run_once()
-            cleanup(engine, settings.retention_days, now_ms=now_ms())
-        engine.dispose()
-    except (SettingsError, DatabaseError) as exc:
-        print(f"scrapeboard: {exc}", file=sys.stderr)  # noqa: T201 - the one line that an operator gets
-        return 1
-    if command == "run":
-        from web.serve import serve  # gunicorn is needed here only
+    from web.commands import main as run_command  # who imports the wiring needs no command line
 
-        os.environ.setdefault("PYTHONUNBUFFERED", "1")
-        serve(settings)
-    return 0
+    return run_command(arguments)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from db.engine import make_engine
 from db.errors import UNAVAILABLE, MigrationFailed, SchemaTooNew, one_line, unavailable_as_ours, where_is
 
 _LOCK_TIMEOUT_S = 25  # below the time that a connection may be silent (db.engine, io_timeout_s)
@@ -41,6 +42,27 @@ def upgrade(engine: Engine) -> None:
         if isinstance(exc, UNAVAILABLE):
             raise
         raise MigrationFailed(where_is(engine), one_line(exc)) from exc
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Engine]:
+    """Open a database for the length of a block, with the newest schema.
+
+    Args:
+        url: As for `make_engine`.
+
+    Yields:
+        The engine; its connections are closed at the end of the block.
+
+    Raises:
+        DatabaseError: The URL is wrong, the database can't be reached, or `upgrade` failed.
+    """
+    engine = make_engine(url=url)
+    try:
+        upgrade(engine)
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def check(engine: Engine) -> None:

@@ -1,0 +1,131 @@
+"""The command line: `python app.py COMMAND`; what goes wrong is one line and exit code 1."""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import settings as settings_module
+from db.cells import DAY_MS
+from db.clock import now_ms
+from db.errors import DatabaseError
+from db.migrate import migrated
+from db.retention import cleanup
+from db.rollups import Rollups
+from settings import Settings, SettingsError
+from web.progress import Progress
+
+class UsageError(Exception):
+    """The command line can't be read; one line that says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, but a mistake is one line and not the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and ending the program."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: What stands behind `python app.py`; the process's own by default. No command means `run`.
+
+    Returns:
+        The exit code: 0, 1 after a line on standard error, 130 after Ctrl+C.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        settings = settings_module.load()
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        command: Callable[[Settings, argparse.Namespace], None] = options.command
+        command(settings, options)
+    except (UsageError, SettingsError, DatabaseError) as exc:
+        _say(f"scrapeboard: {exc}")
+        return 1
+    except KeyboardInterrupt:
+        _say("scrapeboard: interrupted")
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python app.py", description="Scrapeboard watches web scrapers live.")
+    parser.set_defaults(command=_run)
+    commands = parser.add_subparsers(metavar="COMMAND")
+
+    def add(name: str, command: Callable[[Settings, argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        made.set_defaults(command=command)
+        return made
+
+    add("run", _run, "migrate the database and serve (what no command does too)")
+    add("migrate", _migrate, "bring the database's schema up to date")
+    add("maintain", _maintain, "drop what is older than the retention, bring the summaries up to date")
+    made = add("summarize", _summarize, "recompute the daily summary of one UTC day")
+    made.add_argument("date", metavar="DATE", type=_date, help="the day, YYYY-MM-DD")
+    made = add("rebuild-rollups", _rebuild, "recompute minutes, hours and days from the detail rows that are kept")
+    made.add_argument("first", metavar="FROM", type=_date, help="the first UTC day, YYYY-MM-DD")
+    made.add_argument("last", metavar="TO", type=_date, help="the last UTC day, YYYY-MM-DD")
+    return parser
+
+
+def _run(settings: Settings, _options: argparse.Namespace) -> None:
+    with migrated(settings.database_url):
+        pass  # what is wrong with the database is said here, in one line, and not by the server's worker
+    from web.serve import serve  # gunicorn is needed here only
+
+    os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    serve(settings)
+
+
+def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
+    with migrated(settings.database_url):
+        pass
+
+
+def _maintain(settings: Settings, _options: argparse.Namespace) -> None:
+    with migrated(settings.database_url) as engine:
+        Rollups(engine).run_once()
+        cleanup(engine, settings.retention_days, now_ms=now_ms())
+
+
+def _summarize(settings: Settings, options: argparse.Namespace) -> None:
+    with migrated(settings.database_url) as engine:
+        sources = Rollups(engine).summarize(options.date)
+    _say(f"{options.date} has a summary of {sources} source{'' if sources == 1 else 's'}")
+
+
+def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
+    days = (options.last - options.first).days + 1
+    if days < 1:
+        raise UsageError(f"FROM ({options.first}) must not be after TO ({options.last})")
+    start_ms = int(dt.datetime.combine(options.first, dt.time(), dt.UTC).timestamp() * 1000)
+    minutes = 0
+    with migrated(settings.database_url) as engine, Progress() as progress:
+        rollups = Rollups(engine)
+        for day in range(days):
+            progress("rebuilding rollups, days", day, days)
+            rollups.rebuild(start_ms + day * DAY_MS, start_ms + (day + 1) * DAY_MS)
+            minutes += rollups.run_once()
+        progress("rebuilding rollups, days", days, days)
+    _say(f"{minutes} minute{'' if minutes == 1 else 's'} recomputed, with their hours and days")
+
+
+def _date(value: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(f"{value!r} is no date like 2026-05-31") from exc
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - the line that an operator gets
