@@ -22,6 +22,7 @@ from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.engine import make_engine
 from db.errors import where_is
+from db.follow import Follower
 from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
@@ -59,6 +60,7 @@ class Scrapeboard:
     views: ViewEngine
     dash_channel: DashChannel
     rollups: Rollups
+    follower: Follower
     pulse: Pulse
 
     def start(self) -> None:
@@ -66,12 +68,14 @@ class Scrapeboard:
         self.hub.start()
         self.views.start()
         self.rollups.start()
+        self.follower.start()
         self.pulse.start()
 
     def stop(self, timeout_s: float = 8.0) -> None:
         """Flush what is pending, say good-bye to every client (1001) and end the threads."""
         collector.flush(timeout_s=timeout_s / 2)
         self.pulse.stop()
+        self.follower.stop()
         self.views.stop()
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
@@ -108,7 +112,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     upgrade(engine)
     store = Store(engine)
     recent = RecentDetail(settings.recent_rows)
-    recent.load(engine)
+    follower = Follower(engine, store)
+    recent.load(engine, also=follower.begin)
     rollups = Rollups(engine)
     queries = Queries(engine, recent, rollups=rollups)
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
@@ -141,7 +146,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
     register_router(dash, source, views)
     server: Flask = dash.server
-    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, Pulse())
+    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, follower, Pulse())
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
     token = settings.token.get_secret_value() if settings.token else None

@@ -153,3 +153,20 @@ def begin_writing(engine: Engine) -> Iterator[Connection]:
         writer = connection.execution_options(writes=True)
         with writer.begin():
             yield writer
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction whose statements all see the same moment of the database.
+
+    Args:
+        engine: The engine.
+
+    Yields:
+        A connection for reading.
+    """
+    with engine.connect() as connection:
+        if engine.dialect.name != "sqlite":
+            # For the next transaction only, which the first read begins; SQLite's are all like that.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield connection

@@ -74,6 +74,19 @@ class IngestBatch(Base):
     accepted: Mapped[int] = mapped_column(Integer)
 
 
+class IngestLog(Base):
+    """The ids that one statement stored: what other processes follow (db.ingest_log)."""
+
+    __tablename__ = "ingest_log"
+
+    seq: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    writer: Mapped[int] = mapped_column(BigInteger)  # a random number for each store
+    of_runs: Mapped[bool]  # ids of scheduler runs, else of page metrics
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    row_count: Mapped[int] = mapped_column(Integer)
+    id_step: Mapped[int] = mapped_column(SmallInteger)  # distance of two ids: not 1 in a cluster of several writers
+
+
 class Aggregates:
     """What a rollup row knows of one source over its minute, hour or day; durations are NULL where nothing was."""
 

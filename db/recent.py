@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, SchedulerRun
 from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
 from db.detail import newest_rows
+from db.engine import snapshot
 from db.errors import unavailable_as_ours
 from db.state import DETAIL_SINCE_MS, read_state
 
@@ -59,11 +60,12 @@ class RecentDetail:
         with self._lock:
             return self._size
 
-    def load(self, engine: Engine) -> int:
+    def load(self, engine: Engine, *, also: Callable[[Connection], None] | None = None) -> int:
         """Fill the memory with the newest rows of the database; call it before the first batch is stored.
 
         Args:
             engine: A migrated database.
+            also: Called first with the connection, to read something else of the very same moment.
 
         Returns:
             Number of rows loaded.
@@ -71,7 +73,9 @@ class RecentDetail:
         Raises:
             DatabaseUnavailable: The database can't be asked.
         """
-        with unavailable_as_ours(engine), engine.connect() as connection:
+        with unavailable_as_ours(engine), snapshot(engine) as connection:
+            if also is not None:
+                also(connection)
             chunks, covered_since_ms = newest_rows(
                 connection, self._max_rows, self.sources, self.outcomes, chunk_rows=self._chunk_rows
             )

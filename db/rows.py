@@ -161,7 +161,7 @@ def _json(labels: Mapping[str, str]) -> str:
 
 def insert_many(
     connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], *, replace: bool = False
-) -> None:
+) -> list[tuple[int, int]]:
     """Insert rows in as few statements as the database likes best.
 
     Args:
@@ -171,24 +171,30 @@ def insert_many(
         rows: The rows; nothing happens when there are none.
         replace: Put rows in the place of those with the same key, which are an error otherwise.
 
+    Returns:
+        On MySQL/MariaDB (first id that was given, rows) for each statement; nothing on SQLite.
+
     Raises:
         sqlalchemy.exc.DBAPIError: What the driver raised.
     """
     if not rows:
-        return
+        return []
     head = f"{'REPLACE' if replace else 'INSERT'} INTO {table} ({', '.join(columns)}) VALUES "
     if connection.dialect.name == "sqlite":
         # One prepared statement, bound once a row: SQLite's fastest way.
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(f"{head}({marks})", list(rows))
-        return
+        return []
     # One statement with all rows: one round trip, one parse. The driver escapes every value.
     marks = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    numbered: list[tuple[int, int]] = []
     for some in _statements(rows):
         values: list[Any] = []
         for row in some:
             values += row
-        connection.exec_driver_sql(head + ", ".join([marks] * len(some)), tuple(values))
+        result = connection.exec_driver_sql(head + ", ".join([marks] * len(some)), tuple(values))
+        numbered.append((result.lastrowid, len(some)))
+    return numbered
 
 
 def _statements(rows: Sequence[Row]) -> list[Sequence[Row]]:

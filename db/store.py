@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from db.clock import now_ms
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
 from db.health import HealthTracker, StoreHealth
+from db.ingest_log import IdRange, insert_logged, write_log
 from db.retention import cleanup, generate_daily_summary
 from db.rows import (
     BATCH_TABLE,
@@ -70,6 +72,8 @@ class Store:
     """
 
     def __init__(self, engine: Engine, *, clock_ms: Callable[[], int] = now_ms) -> None:
+        # By this number other processes know this store's rows, and this one knows theirs.
+        self.writer = random.getrandbits(62)
         self._engine = engine
         self._clock_ms = clock_ms
         self._health = HealthTracker(clock_ms)
@@ -92,6 +96,15 @@ class Store:
         """
         with self._publish_lock:
             self._listeners.append(listener)
+
+    def tell(self, metrics: Sequence[Metric]) -> None:
+        """Tell the listeners of metrics that another process stored.
+
+        Args:
+            metrics: Committed, and never told before.
+        """
+        with self._publish_lock:
+            self._publish(_Stored(metrics))
 
     def send(self, batch: Batch) -> Delivery:
         """Store a batch in one transaction, once for each batch id, and tell the listeners.
@@ -207,8 +220,9 @@ class Store:
             runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
 
             def all_at_once(connection: Connection) -> _Stored:
-                insert_many(connection, PAGE_TABLE, PAGE_COLUMNS, pages)
-                insert_many(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs)
+                ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
+                ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
+                write_log(connection, self.writer, ids)
                 return _Stored(batch.metrics)
 
             return self._transact(batch, all_at_once)
@@ -222,14 +236,17 @@ class Store:
     def _one_by_one(self, connection: Connection, batch: Batch) -> _Stored:
         kept: list[Metric] = []
         rejected: list[Rejection] = []
+        ids: list[IdRange] = []
         for index, metric in enumerate(batch.metrics):
             try:
                 metric = repaired(metric)
                 with connection.begin_nested():
                     if isinstance(metric, SchedulerRun):
-                        insert_many(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, [scheduler_row(metric)])
+                        ids += insert_logged(
+                            connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, [scheduler_row(metric)], of_runs=True
+                        )
                     else:
-                        insert_many(connection, PAGE_TABLE, PAGE_COLUMNS, [page_row(metric)])
+                        ids += insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, [page_row(metric)], of_runs=False)
             except self._row_errors as exc:
                 if isinstance(exc, sa_exc.DBAPIError) and exc.connection_invalidated:
                     raise
@@ -237,6 +254,7 @@ class Store:
                 rejected.append(Rejection(index, field, message))
             else:
                 kept.append(metric)
+        write_log(connection, self.writer, ids)
         return _Stored(tuple(kept), tuple(rejected))
 
     def _transact(self, batch: Batch, insert: Callable[[Connection], _Stored]) -> _Stored:

@@ -1,0 +1,106 @@
+"""The table `ingest_log`: which ids each transaction stored, so that other processes can follow without an index.
+
+One short row for each insert statement costs less than a column in every detail row would, and its number is given at
+the end of the transaction: numbers are hardly ever seen in another order than they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.engine import Connection, Engine
+
+from db.engine import begin_writing
+from db.models import IngestLog
+from db.rows import Row, insert_many
+
+_COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
+# Followers look back a minute at most; this is hours of a busy fleet, and small.
+_KEPT_ENTRIES = 50_000
+
+
+class IdRange(NamedTuple):
+    """The ids that one statement gave: first_id, first_id + id_step, ..."""
+
+    of_runs: bool  # scheduler runs, else page metrics
+    first_id: int
+    row_count: int
+    id_step: int
+
+    @property
+    def last_id(self) -> int:
+        """The highest id."""
+        return self.first_id + (self.row_count - 1) * self.id_step
+
+
+def insert_logged(
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], *, of_runs: bool
+) -> list[IdRange]:
+    """Insert rows and say which ids they got.
+
+    Args:
+        connection: An open transaction.
+        table: A table that numbers its rows.
+        columns: Its columns, in the order of the values.
+        rows: The rows.
+        of_runs: Whether they are scheduler runs.
+
+    Returns:
+        The ids, one range for each statement that it took.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: What the driver raised.
+    """
+    if not rows:
+        return []
+    numbered = insert_many(connection, table, columns, rows)
+    if connection.dialect.name == "sqlite":
+        # One writer at a time, so the ids are in a row; the driver tells the last one only.
+        last_id = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
+        return [IdRange(of_runs, last_id - len(rows) + 1, len(rows), 1)]
+    return [IdRange(of_runs, first_id, count, _id_step(connection)) for first_id, count in numbered]
+
+
+def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) -> None:
+    """Note what a transaction stored; the last thing before its commit.
+
+    Args:
+        connection: The transaction.
+        writer: Who stored it.
+        ranges: The ids.
+    """
+    insert_many(connection, IngestLog.__tablename__, _COLUMNS, [(writer, *ids) for ids in _joined(ranges)])
+
+
+def shorten_log(engine: Engine) -> None:
+    """Delete entries that no follower looks at any more.
+
+    Args:
+        engine: A migrated database.
+    """
+    with begin_writing(engine) as connection:
+        newest = connection.scalar(select(func.max(IngestLog.seq))) or 0
+        connection.execute(delete(IngestLog).where(IngestLog.seq <= newest - _KEPT_ENTRIES))
+
+
+def _joined(ranges: Sequence[IdRange]) -> list[IdRange]:
+    """Return the ranges with those put together that follow each other without a hole."""
+    joined: list[IdRange] = []
+    for ids in ranges:
+        last = joined[-1] if joined else None
+        if last and last.of_runs == ids.of_runs and last.last_id + last.id_step == ids.first_id:
+            joined[-1] = last._replace(row_count=last.row_count + ids.row_count)
+        else:
+            joined.append(ids)
+    return joined
+
+
+def _id_step(connection: Connection) -> int:
+    """Return how far apart the server's ids are: 1, or the number of nodes of a cluster."""
+    step: int | None = connection.info.get("id_step")
+    if step is None:
+        step = int(connection.exec_driver_sql("SELECT @@SESSION.auto_increment_increment").scalar_one())
+        connection.info["id_step"] = step
+    return step
