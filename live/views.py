@@ -48,7 +48,9 @@ class Joining:
 
     renderer_id: str
     digests: Mapping[str, str] | None  # what it shows already; None: nothing is certain
-    reload: bool  # its page couldn't be built when it was loaded: it has to be loaded again
+    reload: bool = False  # its page couldn't be built when it was loaded: it has to be loaded again
+    before: LiveView | None = None  # the view that it followed: its last frames may have reached the new page
+    stays: bool = True  # False: it is brought up to date once, and follows nothing from then on
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ class ViewEngine:
         self._wake = threading.Condition()
         self._views: dict[str, LiveView] = {}
         self._where: dict[str, str] = {}  # renderer id -> href
-        self._changed = False
+        self._changed = self._joined = False
         self._running = False
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
 
@@ -130,15 +132,22 @@ class ViewEngine:
             reload: the page couldn't be built when it was loaded; tell the renderer to load it when it can be.
         """
         with self._wake:
-            before = self._where.get(renderer_id)
-            if before is not None and _path(before) == _path(href):
-                # Frames of the view before may have reached the new one's components: start it afresh.
-                digests = None
-            self._leave(renderer_id)
-            view = self._views.setdefault(href, LiveView(href))
-            view.joining.append(Joining(renderer_id, digests, reload))
-            self._where[renderer_id] = href
-            self._wake.notify()
+            self._join(Joining(renderer_id, digests, reload), href)
+
+    def settle(self, renderer_id: str, href: str, digests: Mapping[str, str] | None) -> None:
+        """Let a renderer follow no view from now on, and show a paused page as a fresh load would.
+
+        Frames of the view that it followed may have come after the paused page was loaded; what they may have changed
+        is sent once more.
+
+        Args:
+            renderer_id: Dash's id of one open page.
+            href: the paused view's canonical link.
+            digests: fingerprints of the components as the page was loaded.
+        """
+        with self._wake:
+            if renderer_id in self._where:
+                self._join(Joining(renderer_id, digests, stays=False), href)
 
     def leave(self, renderer_id: str) -> None:
         """Forget a renderer."""
@@ -152,14 +161,18 @@ class ViewEngine:
 
     def rejoin(self, renderer_id: str) -> None:
         """Send a renderer that missed frames everything that its view shows."""
-        href = self.follows(renderer_id)
-        if href is not None:
-            self.join(renderer_id, href, None)
+        with self._wake:  # all the while, lest it is brought back to a view that it just left
+            href = self._where.get(renderer_id)
+            if href is None:
+                return
+            settling = any(item.renderer_id == renderer_id and not item.stays for item in self._views[href].joining)
+            self._join(Joining(renderer_id, None, stays=not settling), href)
 
     def renderers(self) -> list[str]:
-        """Return the ids of all joined renderers."""
+        """Return the ids of all renderers that follow a view."""
         with self._wake:
-            return list(self._where)
+            settling = {item.renderer_id for view in self._views.values() for item in view.joining if not item.stays}
+            return [renderer_id for renderer_id in self._where if renderer_id not in settling]
 
     def stats(self) -> dict[str, Any]:
         """Return views, viewers, computations, failures and the mean computing time in milliseconds."""
@@ -171,6 +184,18 @@ class ViewEngine:
                 "failures": self.failures,
                 "meanComputeMs": round(1000 * self.compute_s / self.computed, 3) if self.computed else None,
             }
+
+    def _join(self, viewer: Joining, href: str) -> None:
+        before = self._where.get(viewer.renderer_id)
+        if before is not None:
+            viewer.before = self._views[before]
+            if viewer.renderer_id not in viewer.before.viewers:
+                viewer.digests = None  # it changes twice in a moment: which frames it got is hard to say
+        self._leave(viewer.renderer_id)
+        self._views.setdefault(href, LiveView(href)).joining.append(viewer)
+        self._where[viewer.renderer_id] = href
+        self._joined = True
+        self._wake.notify()
 
     def _leave(self, renderer_id: str) -> None:
         href = self._where.pop(renderer_id, None)
@@ -187,17 +212,21 @@ class ViewEngine:
         wait_s = 0.0
         while True:
             with self._wake:
-                if not self._changed and not any(view.joining for view in self._views.values()) and self._running:
+                if not self._changed and not self._joined and self._running:
                     self._wake.wait(wait_s)
                 if not self._running:
                     return
-                changed, self._changed = self._changed, False
+                changed, self._changed, self._joined = self._changed, False, False
                 views = list(self._views.values())
             wait_s = 1.0
             for view in views:
                 if changed:
                     view.numbers_dirty = view.charts_dirty = True
-                wait_s = min(wait_s, self._advance(view))
+                try:
+                    wait_s = min(wait_s, self._advance(view))
+                except Exception:  # one view's mistake must not stop the others
+                    log.exception("view %s failed", view.href)
+                    self._start_afresh(view)
 
     def _advance(self, view: LiveView) -> float:
         """Bring one view up to date as far as it is due; return the seconds until it wants to be looked at again."""
@@ -225,6 +254,15 @@ class ViewEngine:
         if view.computed:
             self._welcome(view)
         return self._rest_s(view)
+
+    def _start_afresh(self, view: LiveView) -> None:
+        """Treat a view whose state is uncertain as a new one: its viewers get everything when it can be computed."""
+        self.failures += 1
+        with self._wake:
+            view.joining += [Joining(renderer_id, None) for renderer_id in view.viewers]
+            view.viewers.clear()
+        view.computed, view.shown, view.charts_waiting = False, {}, {}
+        view.numbers_at_s = time.monotonic() + RETRY_S
 
     def _update(self, view: LiveView, now: float, now_ms: int) -> None:
         if not view.computed:
@@ -305,19 +343,18 @@ class ViewEngine:
             joining, view.joining = view.joining, []
             for viewer in joining:
                 view.viewers.add(viewer.renderer_id)
+                if not viewer.stays:
+                    self._leave(viewer.renderer_id)
         for viewer in joining:
             if viewer.reload:
                 self.send(viewer.renderer_id, frames.set_props(RELOAD_ID, {"data": time.time_ns() // 1_000_000}))
                 continue
             known = viewer.digests or {}
+            touched = viewer.before.shown if viewer.before is not None else {}
             messages = [
                 frames.set_props(component_id, props)
                 for component_id, props in view.shown.items()
-                if known.get(component_id) != digest(props)
+                if component_id in touched or known.get(component_id) != digest(props)
             ]
             if messages:
                 self.send(viewer.renderer_id, frames.join_messages(messages))
-
-
-def _path(href: str) -> str:
-    return href.partition("?")[0]

@@ -189,13 +189,18 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
 
     def _join(data: dict[str, Any] | None, *, fresh: bool) -> None:
         renderer_id = ctx.websocket.renderer_id
-        if not data or not data.get("follow"):
+        if not data:
             engine.leave(renderer_id)
             return
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
         path, _, search = str(data.get("href", "/")).partition("?")
+        href = View.parse(path, search).href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
-        engine.join(renderer_id, View.parse(path, search).href(), known, reload=not data.get("complete"))
+        if not data.get("follow"):
+            engine.settle(renderer_id, href, known)
+            set_props(ids.LIVE_PILL, pill_props("paused"))  # a last heartbeat may have turned it
+            return
+        engine.join(renderer_id, href, known, reload=not data.get("complete"))
         set_props(ids.LIVE_PILL, pill_props("live"))
 
 

@@ -25,6 +25,8 @@ class FakePages:
         self.rows: list[int] = []
         self.banner = ""
         self.broken = False
+        self.unknown = False  # not even the view's period can be told
+        self.looked = 0
         self.counts: dict[str, int] = {}
         self.lock = threading.Lock()  # protects counts
 
@@ -44,10 +46,12 @@ class FakePages:
 
     def status(self, now_ms: int) -> Content:
         del now_ms
+        self.looked += 1
         return {"banner": {"children": self.banner}}
 
     def period_ms(self, href: str) -> int:
-        del href
+        if self.unknown and "mistake" in href:
+            raise OverflowError("no such range")
         return 3_600_000
 
     def fresh(self, href: str) -> Content:
@@ -97,6 +101,16 @@ class World:
         browser = self.browsers[renderer_id] = Browser(renderer_id, self.pages.fresh(href))
         self.engine.join(renderer_id, href, digests(browser.content))
         return browser
+
+    def two_that_follow(self, href: str) -> tuple[Browser, Browser]:
+        """Return two browsers that follow a view and show the same rows."""
+        self.pages.rows = [10**15 + n for n in range(40)]  # long enough for patches to be shorter
+        browsers = self.browse("r", href), self.browse("other", href)
+        self.pages.rows.append(40)
+        self.engine.changed()
+        for browser in browsers:
+            browser.until(lambda browser=browser: browser.content == self.pages.fresh(href))
+        return browsers
 
 
 @pytest.fixture
@@ -192,3 +206,77 @@ def test_a_page_that_could_not_be_loaded_is_told_to_load_again(world: World) -> 
     world.pages.broken = False
     world.engine.changed()
     browser.until(lambda: browser.reloads == 1)
+
+
+def test_late_frames_of_a_view_before_are_put_right_on_another_page(world: World) -> None:
+    browser, _ = world.two_that_follow("/one")
+    world.pages.rows.append(41)
+    loaded = world.pages.fresh("/two")  # the other page is loaded with the new row ...
+    browser.content = orjson.loads(orjson.dumps(loaded))
+    world.engine.changed()
+    browser.until(lambda: browser.content != loaded)  # ... and then comes what the first one was told of it
+    world.engine.join("r", "/two", digests(loaded))
+    browser.until(lambda: browser.content == world.pages.fresh("/two"))
+
+
+def test_late_frames_are_put_right_on_a_paused_page_which_then_stays_as_it_is(world: World) -> None:
+    browser, other = world.two_that_follow("/")
+    world.pages.rows.append(41)
+    loaded = world.pages.fresh("/?live=0")
+    browser.content = orjson.loads(orjson.dumps(loaded))
+    world.engine.changed()
+    browser.until(lambda: browser.content != loaded)
+    world.engine.settle("r", "/?live=0", digests(loaded))
+    assert world.engine.renderers() == ["other"]
+    browser.until(lambda: browser.content == loaded)
+    world.pages.rows.append(42)
+    world.engine.changed()
+    other.until(lambda: other.content == world.pages.fresh("/"))
+    assert browser.frames.empty()
+    assert world.engine.stats()["views"] == 1
+
+
+def test_a_page_that_was_paused_from_the_start_is_sent_nothing(world: World) -> None:
+    world.engine.settle("r", "/?live=0", {})
+    assert world.engine.stats()["views"] == 0
+
+
+def test_a_viewer_that_missed_frames_is_not_brought_back_to_the_view_it_left(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = world.browse("r", "/left")
+    follows = world.engine.follows
+
+    def slow_follows(renderer_id: str) -> str | None:
+        href = follows(renderer_id)
+        mover.start()  # the page changes its view while the hub notices that it missed frames
+        mover.join(1)
+        return href
+
+    mover = threading.Thread(target=world.engine.join, args=("r", "/new", None))
+    monkeypatch.setattr(world.engine, "follows", slow_follows)
+    world.engine.rejoin("r")
+    monkeypatch.undo()
+    if mover.ident is None:
+        mover.start()
+    mover.join(5)
+    browser.until(lambda: browser.content == world.pages.fresh("/new"))
+    assert world.engine.follows("r") == "/new"
+
+
+def test_a_view_that_breaks_the_engine_stops_no_other_and_recovers(world: World) -> None:
+    world.pages.unknown = True
+    bad, good = world.browse("bad", "/mistake"), world.browse("good", "/")
+    world.pages.rows.append(1)
+    world.engine.changed()
+    good.until(lambda: good.content["total"]["children"] == "1")
+    assert world.engine.failures
+    world.pages.unknown = False
+    bad.until(lambda: bad.content == world.pages.fresh("/mistake"))
+
+
+def test_waiting_for_a_page_that_cannot_be_computed_costs_nothing(world: World) -> None:
+    world.pages.broken = True
+    world.engine.join("r", "/", None)
+    threading.Event().wait(0.3)
+    assert world.pages.looked < 20
