@@ -19,6 +19,7 @@ from collector.sinks import Batch, Sink
 from live.origin import origin_allowed
 
 MAX_BATCH_ID_CHARS = 64
+MAX_METRICS = 100_000  # no 8 MiB hold more real ones; the answer names each bad one, so there must be an end
 
 
 def _now_ms() -> int:
@@ -67,6 +68,8 @@ def ingest_blueprint(
             batch_id, items = _envelope(body)
         except ValueError as exc:
             return problem(400, str(exc))
+        if len(items) > MAX_METRICS:
+            return problem(413, f"a batch has at most {MAX_METRICS} metrics; send smaller ones")
         good, rejected = _sort_out(items, clock_ms())
         return _deliver(sink, batch_id, good, rejected)
 

@@ -174,6 +174,13 @@ def test_reading_the_ingest_says_what_it_is_for(client: FlaskClient) -> None:
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
 
 
+def test_a_batch_of_millions_of_nothings_is_not_answered_one_by_one(client: FlaskClient, sink: MemorySink) -> None:
+    answer = client.post("/api/ingest", data=b'{"batchId":"b","metrics":[' + b"0," * 100_000 + b"0]}")
+    assert answer.status_code == 413
+    assert "100000 metrics" in answer.json["error"]
+    assert sink.batches == {}
+
+
 def test_while_the_database_is_away_the_sender_is_asked_to_try_again(client: FlaskClient, sink: MemorySink) -> None:
     sink.away = True
     answer = post(client, navigation())
