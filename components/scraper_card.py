@@ -22,6 +22,7 @@ from components.view import View, source_path
 from db.results import SourceStats, TimeRange
 
 MOST_CARDS: Final = 60
+_MANY: Final = 16  # more scroll in a place of their own
 _FIRST: Final = {"bad": 0, "warn": 1, "ok": 2}
 _NARROW: Final = "\u202f"  # a space that neither breaks nor stretches
 
@@ -47,7 +48,8 @@ def scraper_content(
     if hidden > 0:
         more = f"and {count(hidden)} more scrapers"
         cards.append(dcc.Link(more, href=view.at("/scrapers").href(), className="card scraper scraper-more"))
-    content: Content = {id: {"children": cards}}
+    many = " scrapers-many" if len(cards) > _MANY else ""
+    content: Content = {id: {"children": cards, "className": f"scrapers{many}"}}
     for place, stats in enumerate(shown):
         content |= _texts(f"{arrangement}-{place}", stats, states[stats.source], range, now_ms)
     return content
@@ -61,7 +63,7 @@ def scraper_grid(id: str, content: Content) -> Component:
         content: The page's content with what `scraper_content` returned.
     """
     cards = [_filled(card, content) for card in content[id]["children"]]
-    return html.Div(cards, id=id, className="scrapers")
+    return html.Div(cards, id=id, className=content[id]["className"])
 
 
 def _card(id: str, source: str, view: View) -> Component:

@@ -11,8 +11,6 @@ from dash import html
 from dash.development.base_component import Component
 
 from components.aria import aria
-from components.numbers import NOTHING, clock, count, duration
-from db.results import Event
 
 Mood = Literal["ok", "warn", "bad"]
 ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
@@ -51,17 +49,6 @@ class Status:
 
 OK: Final = Status("ok", "✓ ok")
 FAILED: Final = Status("bad", "✕ failed")
-
-EVENT_COLUMNS: Final = (
-    Column("Time (UTC)", "time"),
-    Column("Source", "name"),
-    Column("Kind", width_px=108),
-    Column("Status", "status"),
-    Column("Duration", "number"),
-    Column("Items", "number", width_px=68),
-    Column("Page", "clip"),
-    Column("Error", "clip"),
-)
 
 
 def table_props(columns: Sequence[Column], rows: Sequence[Sequence[str | Status]]) -> dict[str, Any]:
@@ -118,37 +105,6 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
         [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
-
-
-def event_rows(events: Sequence[Event], *, span_ms: int) -> list[list[str | Status]]:
-    """Turn events into rows for `EVENT_COLUMNS`.
-
-    Args:
-        events: Newest first.
-        span_ms: Length of the range that the page shows; decides whether a time needs its day.
-    """
-    return [
-        [
-            clock(event.recorded_at_ms, span_ms=span_ms),
-            event.source,
-            event.kind if event.kind != "scheduler" else "scheduler run",
-            event_status(event),
-            duration(event.duration_ms),
-            NOTHING if event.items is None else count(event.items),
-            short_url(event.url or ""),
-            one_line(event.error or ""),
-        ]
-        for event in events
-    ]
-
-
-def event_status(event: Event) -> Status:
-    """Say how an event went: its outcome or HTTP status when that tells more than ok or failed."""
-    detail = event.outcome if event.kind == "scrape" and event.outcome not in (None, "ok") else event.status_code
-    if event.success:
-        retries = event.retry_count or 0
-        return OK if not retries else Status("warn", f"✓ ok, {retries} {'retry' if retries == 1 else 'retries'}")
-    return Status("bad", f"✕ {detail}") if detail is not None else FAILED
 
 
 def short_url(url: str) -> str:

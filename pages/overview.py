@@ -14,11 +14,12 @@ from components import infos
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
+from components.event_table import event_content, event_table
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
-from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
+from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.view import View
 from db.queries import Queries
@@ -47,7 +48,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **frame_content("overview", view, now_ms, empty),
         **totals_numbers("overview", overview),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
-        "overview-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
+        **event_content("overview-events", events, span_ms=span_ms),
     }
 
 
@@ -76,7 +77,7 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    events = table("overview-events", EVENT_COLUMNS, content["overview-events"], min_width_px=860)
+    events = event_table("overview-events", content)
     scrapers = scraper_grid("overview-scrapers", content)
     return frame(
         "overview",

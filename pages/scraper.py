@@ -16,12 +16,13 @@ from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
+from components.event_table import event_content, event_table
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
 from components.spark import spark_props
 from components.states import states_of
-from components.tables import EVENT_COLUMNS, event_rows, table, table_card, table_props
+from components.tables import table, table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
 from components.view import View, source_of
@@ -55,7 +56,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **_state(queries, asked, overview),
         "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
         "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
-        "scraper-events": table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms)),
+        **event_content("scraper-events", events, span_ms=span_ms),
     }
 
 
@@ -89,7 +90,7 @@ def layout(view: View, content: Content) -> Component:
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = table("scraper-failures", ERROR_COLUMNS, content["scraper-failures"], min_width_px=420)
     slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
-    events = table("scraper-events", EVENT_COLUMNS, content["scraper-events"], min_width_px=860)
+    events = event_table("scraper-events", content)
     return frame(
         "scraper",
         crumb,

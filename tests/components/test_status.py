@@ -49,8 +49,8 @@ def test_the_two_turns_are_the_same_animations_under_two_names() -> None:
 
     for kind in ("dim", "hide", "show"):
         assert frames(f"pill-{kind}-a") == frames(f"pill-{kind}-b")
-        assert CSS.count(f"animation: pill-{kind}-a 100ms step-end 12s forwards") == 1
-        assert CSS.count(f"animation: pill-{kind}-b 100ms step-end 12s forwards") == 1
+        assert CSS.count(f"animation: pill-{kind}-a 100ms linear 12s forwards") == 1
+        assert CSS.count(f"animation: pill-{kind}-b 100ms linear 12s forwards") == 1
 
 
 def test_the_banner_says_since_when_the_database_is_away() -> None:

@@ -1,0 +1,76 @@
+"""The table of latest events: what happened, where, how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dash.development.base_component import Component
+
+from components.content import Content
+from components.numbers import NOTHING, clock, count, duration
+from components.tables import FAILED, OK, Column, Status, one_line, short_url, table, table_props
+from db.results import Event
+
+EVENT_COLUMNS: Final = (
+    Column("Time (UTC)", "time"),
+    Column("Source", "name"),
+    Column("Kind", width_px=108),
+    Column("Status", "status"),
+    Column("Duration", "number"),
+    Column("Items", "number", width_px=68),
+    Column("Page", "clip"),
+    Column("Error", "clip"),
+)
+
+
+def event_content(id: str, events: Sequence[Event], *, span_ms: int) -> Content:
+    """Return the live props of the table.
+
+    Args:
+        id: The table's id.
+        events: Newest first.
+        span_ms: Length of the range that the page shows; decides whether a time needs its day.
+    """
+    return {id: table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms))}
+
+
+def event_table(id: str, content: Content) -> Component:
+    """Build the table.
+
+    Args:
+        id: Its id.
+        content: The page's content with what `event_content` returned.
+    """
+    return table(id, EVENT_COLUMNS, content[id], min_width_px=860)
+
+
+def event_rows(events: Sequence[Event], *, span_ms: int) -> list[list[str | Status]]:
+    """Turn events into rows for `EVENT_COLUMNS`.
+
+    Args:
+        events: Newest first.
+        span_ms: Length of the range that the page shows; decides whether a time needs its day.
+    """
+    return [
+        [
+            clock(event.recorded_at_ms, span_ms=span_ms),
+            event.source,
+            event.kind if event.kind != "scheduler" else "scheduler run",
+            event_status(event),
+            duration(event.duration_ms),
+            NOTHING if event.items is None else count(event.items),
+            short_url(event.url or ""),
+            one_line(event.error or ""),
+        ]
+        for event in events
+    ]
+
+
+def event_status(event: Event) -> Status:
+    """Say how an event went: its outcome or HTTP status when that tells more than ok or failed."""
+    detail = event.outcome if event.kind == "scrape" and event.outcome not in (None, "ok") else event.status_code
+    if event.success:
+        retries = event.retry_count or 0
+        return OK if not retries else Status("warn", f"✓ ok, {retries} {'retry' if retries == 1 else 'retries'}")
+    return Status("bad", f"✕ {detail}") if detail is not None else FAILED
