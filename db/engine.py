@@ -59,6 +59,23 @@ def make_engine(
     raise BadDatabaseUrl(f"{backend} is no database that Scrapeboard knows")
 
 
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """Make an engine for the length of a block.
+
+    Args:
+        url: As for `make_engine`, which raises the same.
+
+    Yields:
+        The engine; its connections are closed at the end of the block.
+    """
+    engine = make_engine(url=url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
 def connect_or_explain(engine: Engine) -> None:
     """Connect once and ask the simplest question: what a program does at its start.
 

@@ -76,6 +76,34 @@ class MigrationFailed(DatabaseError):  # noqa: N818
         )
 
 
+class BadBackup(DatabaseError):  # noqa: N818
+    """A backup file can't be written or used.
+
+    Args:
+        path: The file.
+        reason: What is wrong with it, in one line.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"backup {path}: {reason}")
+
+
+class TransferRefused(DatabaseError):  # noqa: N818
+    """A database is not in the state that a copy, a restore or a start needs.
+
+    Args:
+        where: The database without its password.
+        reason: Why, and what to do.
+    """
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        self.reason = reason
+        super().__init__(f"database {where} {reason}")
+
+
 def where_is(engine: Engine) -> str:
     """Return the database's URL for people: without driver name, its password as stars.
 

@@ -15,17 +15,19 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.engine import make_engine
+from db.engine import opened
 from db.errors import UNAVAILABLE, MigrationFailed, SchemaTooNew, one_line, unavailable_as_ours, where_is
+from db.unfinished import refuse_unfinished
 
 _LOCK_TIMEOUT_S = 25  # below the time that a connection may be silent (db.engine, io_timeout_s)
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run the migrations that the database lacks; safe when several processes start at once.
 
     Args:
         engine: From `make_engine`.
+        revision: How far; the newest unless an older one must be there first, to be filled from a backup.
 
     Raises:
         SchemaTooNew: A newer program has migrated the database.
@@ -37,7 +39,7 @@ def upgrade(engine: Engine) -> None:
             _check(engine, connection)
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except (CommandError, SQLAlchemyError) as exc:
         if isinstance(exc, UNAVAILABLE):
             raise
@@ -46,7 +48,7 @@ def upgrade(engine: Engine) -> None:
 
 @contextmanager
 def migrated(url: str) -> Iterator[Engine]:
-    """Open a database for the length of a block, with the newest schema.
+    """Open a database for the length of a block, with the newest schema and whole content.
 
     Args:
         url: As for `make_engine`.
@@ -55,14 +57,12 @@ def migrated(url: str) -> Iterator[Engine]:
         The engine; its connections are closed at the end of the block.
 
     Raises:
-        DatabaseError: The URL is wrong, the database can't be reached, or `upgrade` failed.
+        DatabaseError: The URL is wrong, the database can't be reached or is unfinished, or `upgrade` failed.
     """
-    engine = make_engine(url=url)
-    try:
+    with opened(url) as engine:
+        refuse_unfinished(engine)
         upgrade(engine)
         yield engine
-    finally:
-        engine.dispose()
 
 
 def check(engine: Engine) -> None:
@@ -92,6 +92,11 @@ def current_revision(engine: Engine) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+def known_revisions() -> tuple[str, ...]:
+    """Return every revision of the schema that this program knows, newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
 def _config() -> Config:
     config = Config()
     # '%' is special in Alembic's configuration.
@@ -101,11 +106,10 @@ def _config() -> Config:
 
 
 def _check(engine: Engine, connection: Connection) -> None:
-    scripts = ScriptDirectory.from_config(_config())
-    known = {script.revision for script in scripts.walk_revisions()}
+    known = known_revisions()
     for revision in MigrationContext.configure(connection).get_current_heads():
         if revision not in known:
-            raise SchemaTooNew(where_is(engine), revision, scripts.get_current_head() or "none")
+            raise SchemaTooNew(where_is(engine), revision, known[0])
 
 
 @contextmanager

@@ -8,17 +8,21 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import settings as settings_module
+from db.backup import backup, restore
 from db.cells import DAY_MS
 from db.clock import now_ms
-from db.errors import DatabaseError
+from db.engine import opened
+from db.errors import DatabaseError, where_is
 from db.migrate import migrated
 from db.retention import cleanup
 from db.rollups import Rollups
 from settings import Settings, SettingsError
 from web.progress import Progress
+
 
 class UsageError(Exception):
     """The command line can't be read; one line that says why."""
@@ -75,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     made = add("rebuild-rollups", _rebuild, "recompute minutes, hours and days from the detail rows that are kept")
     made.add_argument("first", metavar="FROM", type=_date, help="the first UTC day, YYYY-MM-DD")
     made.add_argument("last", metavar="TO", type=_date, help="the last UTC day, YYYY-MM-DD")
+    made = add("backup", _backup, "write everything into one file while the app runs")
+    made.add_argument("file", metavar="FILE", type=Path, help="the file; it is replaced when the backup is complete")
+    made = add("restore", _restore, "fill the database from a backup; stop the app before")
+    made.add_argument("file", metavar="FILE", type=Path, help="what `backup` wrote, from any kind of database")
+    made.add_argument("--replace", action="store_true", help="drop what is in the database")
     return parser
 
 
@@ -118,6 +127,19 @@ def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
             minutes += rollups.run_once()
         progress("rebuilding rollups, days", days, days)
     _say(f"{minutes} minute{'' if minutes == 1 else 's'} recomputed, with their hours and days")
+
+
+def _backup(settings: Settings, options: argparse.Namespace) -> None:
+    with opened(settings.database_url) as engine, Progress() as progress:
+        rows = backup(engine, options.file, progress)
+    _say(f"{options.file} holds {rows:,} rows, {options.file.stat().st_size:,} bytes")
+
+
+def _restore(settings: Settings, options: argparse.Namespace) -> None:
+    with opened(settings.database_url) as engine, Progress() as progress:
+        rows = restore(engine, options.file, progress, replace=options.replace)
+        where = where_is(engine)
+    _say(f"database {where} holds the {rows:,} rows of {options.file}, compared by checksum")
 
 
 def _date(value: str) -> dt.date:
