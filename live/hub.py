@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 import threading
 import time
@@ -100,11 +101,14 @@ class Hub:
         ping_interval_s: float = 30.0,
         silence_limit_s: float = 60.0,
         close_wait_s: float = 2.0,
+        max_connections: int | None = None,
     ) -> None:
         self.outbox_limit_bytes = outbox_limit_bytes
         self.ping_interval_s = ping_interval_s
         self.silence_limit_s = silence_limit_s
         self.close_wait_s = close_wait_s
+        self.max_connections = _room_for_sockets() if max_connections is None else max_connections
+        self.refused = 0
         self.connections: set[Connection] = set()
         self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = 0
         self._stopping = False
@@ -154,6 +158,11 @@ class Hub:
             handler: the channel that the connection belongs to.
             max_message_bytes: larger messages close the connection with 1009.
         """
+        if len(self.connections) >= self.max_connections:
+            # Without a free descriptor the web server couldn't even accept: it would end, and every viewer with it.
+            self.refused += 1
+            ws.close(CloseReason.TRY_AGAIN_LATER, "too many connections")
+            return
         server_sock: socket.socket = ws.sock
         own = server_sock.dup()
         dead, other = socket.socketpair()
@@ -353,6 +362,12 @@ class Hub:
             self._loop.stop()
         else:
             self._loop.call_later(0.02, self._end_when_empty, deadline)
+
+
+def _room_for_sockets() -> int:
+    """Return how many connections leave a quarter of the process's open files for everything else."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, files - files // 4 - 64)
 
 
 class NoReaderThread:

@@ -406,6 +406,15 @@ def test_silent_clients_are_pinged_and_closed(hub: Hub, connect: Connect) -> Non
         client.close_code()
 
 
+def test_one_connection_too_many_is_asked_to_come_later(connect: Connect, live_server: LiveServer) -> None:
+    first = subscribed(connect)
+    live_server.hub.max_connections = 1
+    assert connect().close_code() == 1013
+    assert live_server.hub.refused == 1
+    first.say({"type": "ping"})
+    first.hear_type("pong")
+
+
 def test_stopping_the_hub_says_going_away_after_what_was_queued(connect: Connect, live_server: LiveServer) -> None:
     client = subscribed(connect, "robinhood")
     live_server.channel.publish([navigation()])
