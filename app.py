@@ -46,6 +46,7 @@ HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
 RETENTION_S = 3600.0
+MAX_CALLBACK_BYTES = 8 << 20
 
 
 @dataclass(slots=True)
@@ -146,6 +147,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
     register_router(dash, source, views)
     server: Flask = dash.server
+    server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
     board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, follower, Pulse())
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)

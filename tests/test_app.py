@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -75,6 +76,14 @@ def app(tmp_path: Path) -> Iterator[App]:
     made.stop()
 
 
+@pytest.fixture
+def app_with_few_threads(tmp_path: Path) -> Iterator[App]:
+    made = App(f"sqlite:///{tmp_path}/board.db", free_port(), {"SCRAPEBOARD_THREADS": "4"})
+    made.start()
+    yield made
+    made.stop()
+
+
 def test_sigterm_says_going_away_and_ends_in_time(app: App) -> None:
     client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=10)
     assert json.loads(client.recv())["type"] == "connected"
@@ -105,6 +114,26 @@ def test_health_statistics_and_the_channel_without_a_socket_answer(app: App) -> 
         with pytest.raises(urllib.error.HTTPError, match=status) as caught:
             get(app, path)
         caught.value.close()
+
+
+def test_a_callback_with_an_endless_body_is_refused_unread(app: App) -> None:
+    with socket.create_connection(("127.0.0.1", app.port), timeout=10) as sock:
+        sock.sendall(
+            b"POST /_dash-update-component HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 999999999\r\n\r\n"
+        )
+        assert sock.recv(1000).split()[1] == b"413"
+
+
+def test_requests_that_stall_half_way_do_not_keep_the_threads(app_with_few_threads: App) -> None:
+    app = app_with_few_threads
+    stalled = [socket.create_connection(("127.0.0.1", app.port), timeout=10) for _ in range(4)]
+    for sock in stalled:
+        sock.sendall(b"GET / HTTP/1.1\r\nX: ")
+    with urllib.request.urlopen(f"{app.url}/api/health", timeout=40) as answer:
+        assert answer.status == 200
+    for sock in stalled:
+        sock.close()
 
 
 def get(app: App, path: str) -> dict[str, object]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import resource
+import socket
+import struct
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -12,6 +14,8 @@ from app import Scrapeboard, create_app
 from settings import Settings
 
 log = logging.getLogger("scrapeboard")
+
+STALLED_S = 20
 
 
 class Server(BaseApplication):
@@ -29,7 +33,8 @@ class Server(BaseApplication):
             "workers": 1,
             "worker_class": "gthread",
             "threads": self.settings.threads,
-            "worker_connections": 2_000,
+            "worker_connections": _most_http_connections(),
+            "when_ready": _end_stalled_requests,
             "graceful_timeout": 8,
             "timeout": 0,  # a busy worker is no dead worker
             "keepalive": 30,
@@ -59,6 +64,23 @@ class Server(BaseApplication):
 def _bind(settings: Settings) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{host}:{settings.port}"
+
+
+def _most_http_connections() -> int:
+    """Return how many HTTP connections may be open: the hub leaves a quarter of the open files."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return min(2_000, max(32, files // 4))
+
+
+def _end_stalled_requests(arbiter: Any) -> None:
+    """Let no read or write of an HTTP request wait for ever: a host that lost its power would keep a thread.
+
+    Sockets inherit the limit from the one that accepts them; the hub's don't block, so it isn't theirs.
+    """
+    limit = struct.pack("ll", STALLED_S, 0)
+    for listener in arbiter.LISTENERS:
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
 def _allow_many_sockets() -> None:
