@@ -15,6 +15,7 @@ import settings as settings_module
 from db.backup import backup, restore
 from db.cells import DAY_MS
 from db.clock import now_ms
+from db.copying import copy
 from db.engine import opened
 from db.errors import DatabaseError, where_is
 from db.migrate import migrated
@@ -84,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     made = add("restore", _restore, "fill the database from a backup; stop the app before")
     made.add_argument("file", metavar="FILE", type=Path, help="what `backup` wrote, from any kind of database")
     made.add_argument("--replace", action="store_true", help="drop what is in the database")
+    made = add("copy", _copy, "make another database equal to this one, while the app runs")
+    made.add_argument("--to", metavar="DATABASE_URL", required=True, help="as in SCRAPEBOARD_DATABASE_URL")
+    made.add_argument("--replace", action="store_true", help="whatever the other one holds; writes only what differs")
     return parser
 
 
@@ -140,6 +144,23 @@ def _restore(settings: Settings, options: argparse.Namespace) -> None:
         rows = restore(engine, options.file, progress, replace=options.replace)
         where = where_is(engine)
     _say(f"database {where} holds the {rows:,} rows of {options.file}, compared by checksum")
+
+
+def _copy(settings: Settings, options: argparse.Namespace) -> None:
+    with migrated(settings.database_url) as source, opened(options.to) as target:
+        with Progress() as progress:
+            done = copy(source, target, progress, replace=options.replace)
+        here, there = where_is(source), where_is(target)
+    moment = dt.datetime.fromtimestamp(done.moment_ms / 1000, dt.UTC)
+    _say(
+        f"{there} holds the {done.rows:,} rows that {here} held at {moment:%H:%M:%S} UTC, compared by checksum; "
+        f"{done.written:,} of them were written now"
+    )
+    if done.arrived:
+        _say(
+            f"{done.arrived:,} metrics have arrived since: to bring them over too, stop the app and run this again "
+            "with --replace"
+        )
 
 
 def _date(value: str) -> dt.date:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from sqlalchemy.engine import Engine
 
+from db.engine import make_engine
 from db.store import Store
 from tests.db.samples import NOON_MS
 
@@ -13,3 +17,19 @@ from tests.db.samples import NOON_MS
 def store(engine: Engine) -> Store:
     """A store on a fresh database, whose clock stands at noon."""
     return Store(engine, clock_ms=lambda: NOON_MS)
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A second, empty database of each kind."""
+    if request.param == "sqlite":
+        engine = make_engine(url=f"sqlite:///{tmp_path / 'other.db'}")
+        yield engine
+        engine.dispose()
+        return
+    server = request.getfixturevalue("mariadb")
+    server.execute("DROP DATABASE IF EXISTS other", "CREATE DATABASE other")
+    engine = make_engine(url=server.url("other"))
+    yield engine
+    engine.dispose()
+    server.execute("DROP DATABASE other")

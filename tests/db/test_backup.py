@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,62 +17,14 @@ from db.backup_file import BackupReader
 from db.engine import begin_writing, make_engine
 from db.errors import BadBackup, TransferRefused
 from db.migrate import current_revision, migrated, upgrade
-from db.portable import Checksum, read_chunks, snapshot, tables_of
-from db.rollups import Rollups
 from db.store import Store
-from tests.db.samples import NOON_MS, batch, navigation, run, scrape
-
-
-def quiet(_label: str, _done: int, _total: int) -> None:
-    """Progress that nobody watches."""
+from tests.db.samples import batch, navigation, run, scrape
+from tests.db.transfers import content, fill, quiet
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(portable, "CHUNK_ROWS", 7)
-
-
-@pytest.fixture(params=["sqlite", "mariadb"])
-def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    """A second, empty database of each kind."""
-    if request.param == "sqlite":
-        engine = make_engine(url=f"sqlite:///{tmp_path / 'other.db'}")
-        yield engine
-        engine.dispose()
-        return
-    server = request.getfixturevalue("mariadb")
-    server.execute("DROP DATABASE IF EXISTS other", "CREATE DATABASE other")
-    engine = make_engine(url=server.url("other"))
-    yield engine
-    engine.dispose()
-    server.execute("DROP DATABASE other")
-
-
-def fill(engine: Engine, rows: int = 40) -> None:
-    """Store what a database may hold: both kinds, runs, odd texts, rollups of several days."""
-    store = Store(engine, clock_ms=lambda: NOON_MS)
-    for number in range(rows):
-        at_ms = NOON_MS + number * 3_600_000
-        store.send(
-            batch(
-                navigation(f"s{number % 3}", at_ms, navigation_duration_ms=0.1 + number / 3, labels={"a": "ä"}),
-                scrape("Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s"),
-                run(at_ms=at_ms),
-            )
-        )
-    Rollups(engine).run_once()
-
-
-def content(engine: Engine) -> dict[str, tuple[int, str]]:
-    """Return rows and checksum of every table."""
-    found = {}
-    with snapshot(engine) as connection:
-        for table in tables_of(connection):
-            checksum = Checksum()
-            for rows in read_chunks(connection, table):
-                checksum.add(rows)
-            found[table.name] = (checksum.rows, checksum.hex())
-    return found
 
 
 def test_restored_database_equals_the_one_that_was_backed_up(engine: Engine, other: Engine, tmp_path: Path) -> None:

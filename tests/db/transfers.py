@@ -1,0 +1,41 @@
+"""What tests of backups and copies share: a database with a bit of everything, and what one holds."""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import Engine
+
+from db.portable import Checksum, read_chunks, snapshot, tables_of
+from db.rollups import Rollups
+from db.store import Store
+from tests.db.samples import NOON_MS, batch, navigation, run, scrape
+
+
+def quiet(_label: str, _done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
+def fill(engine: Engine, rows: int = 40) -> None:
+    """Store what a database may hold: both kinds, runs, odd texts, rollups of several days."""
+    store = Store(engine, clock_ms=lambda: NOON_MS)
+    for number in range(rows):
+        at_ms = NOON_MS + number * 3_600_000
+        store.send(
+            batch(
+                navigation(f"s{number % 3}", at_ms, navigation_duration_ms=0.1 + number / 3, labels={"a": "ä"}),
+                scrape("Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s"),
+                run(at_ms=at_ms),
+            )
+        )
+    Rollups(engine).run_once()
+
+
+def content(engine: Engine) -> dict[str, tuple[int, str]]:
+    """Return rows and checksum of every table."""
+    found = {}
+    with snapshot(engine) as connection:
+        for table in tables_of(connection):
+            checksum = Checksum()
+            for rows in read_chunks(connection, table):
+                checksum.add(rows)
+            found[table.name] = (checksum.rows, checksum.hex())
+    return found
