@@ -60,8 +60,7 @@ def test_the_browser_side_speaks_the_messages_that_we_answer() -> None:
         assert f"{operation}:" in renderer or f'"{operation}"' in renderer
 
 
-def test_dash_tells_the_browser_where_the_channel_is() -> None:
-    hub = Hub()
+def test_dash_tells_the_browser_where_the_channel_is(hub: Hub) -> None:
     channel = DashChannel(hub, Renderers(hub), on_leave=lambda _: None, on_missed=lambda _: None)
     app = dash.Dash("contract", backend=make_backend(channel), websocket_inactivity_timeout=0)
     config = app._config()["websocket"]
