@@ -20,7 +20,7 @@ Props = dict[str, Json]
 Content = dict[str, Props]
 
 PATCH_KEY = "__dash_patch_update"
-MAX_SHIFT = 16
+MAX_SHIFT = 100
 
 
 def normalise(content: Mapping[str, Mapping[str, Any]]) -> Content:

@@ -2,7 +2,8 @@
 
 A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
 runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
-difference. Numbers move up to twenty times a second, charts once, one chart a frame (a redraw costs a browser ~40 ms).
+difference. Numbers move up to twenty times a second (less often the more there is to draw), charts once, one chart
+a frame: a redraw costs a browser ~40 ms.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from live.diff import Content, digest, normalise, patch_props
 
 log = logging.getLogger(__name__)
 RETRY_S = 1.0
+MAX_HOLD_S = 0.25
 RELOAD_ID = "reload"  # the store whose change makes a page load itself again
 
 
@@ -67,7 +69,10 @@ class LiveView:
     failed: bool = False
     numbers_dirty: bool = True
     charts_dirty: bool = True
+    number_ids: frozenset[str] = frozenset()  # components that the numbers named last time
+    chart_ids: frozenset[str] = frozenset()
     numbers_at_s: float = 0.0
+    hold_s: float = 0.0  # how long the last frame keeps a browser busy, roughly
     charts_at_s: float = 0.0
     chart_sent_at_s: float = 0.0
     bucket: int = 0
@@ -82,12 +87,14 @@ class ViewEngine:
         send: Send,
         *,
         numbers_interval_s: float = 0.05,
+        numbers_bytes_per_s: float = 20_000.0,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
     ) -> None:
         self.pages = pages
         self.send = send
         self.numbers_interval_s = numbers_interval_s
+        self.numbers_bytes_per_s = numbers_bytes_per_s
         self.charts_interval_s = charts_interval_s
         self.chart_spacing_s = chart_spacing_s
         self.computed = self.failures = 0
@@ -269,25 +276,33 @@ class ViewEngine:
             if now < view.numbers_at_s:  # it failed a moment ago
                 return
             numbers = self._compute(self.pages.numbers, view, now_ms)
-            view.shown.update(numbers | self._compute(self.pages.charts, view, now_ms))
+            charts = self._compute(self.pages.charts, view, now_ms)
+            view.shown.update(numbers | charts)
+            view.number_ids, view.chart_ids = frozenset(numbers), frozenset(charts)
             view.numbers_at_s = view.charts_at_s = now
             view.numbers_dirty = view.charts_dirty = False
             view.computed = True
-        if view.numbers_dirty and now - view.numbers_at_s >= self.numbers_interval_s:
+        if view.numbers_dirty and now - view.numbers_at_s >= max(self.numbers_interval_s, view.hold_s):
             view.numbers_dirty = False
             view.numbers_at_s = now
-            self._show(view, self._compute(self.pages.numbers, view, now_ms))
+            numbers = self._compute(self.pages.numbers, view, now_ms)
+            sent_bytes = self._show(view, numbers)
+            view.hold_s = min(MAX_HOLD_S, sent_bytes / self.numbers_bytes_per_s)
+            _forget(view, view.number_ids - numbers.keys())
+            view.number_ids = frozenset(numbers)
         if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
             view.charts_dirty = False
             view.charts_at_s = now
             charts = self._compute(self.pages.charts, view, now_ms)
+            _forget(view, view.chart_ids - charts.keys())
+            view.chart_ids = frozenset(charts)
             view.charts_waiting = {key: props for key, props in charts.items() if view.shown.get(key) != props}
 
     def _rest_s(self, view: LiveView) -> float:
         now = time.monotonic()
         due = [1.0]
         if view.numbers_dirty:
-            due.append(view.numbers_at_s + self.numbers_interval_s - now)
+            due.append(view.numbers_at_s + max(self.numbers_interval_s, view.hold_s) - now)
         if view.charts_dirty:
             due.append(view.charts_at_s + self.charts_interval_s - now)
         if view.charts_waiting:
@@ -310,20 +325,22 @@ class ViewEngine:
             view.chart_sent_at_s = time.monotonic()
             self._show(view, {component_id: view.charts_waiting.pop(component_id)})
 
-    def _show(self, view: LiveView, content: Content) -> None:
-        """Send what differs from what the view shows to all its viewers, in one frame."""
+    def _show(self, view: LiveView, content: Content) -> int:
+        """Send what differs from what the view shows to all its viewers, in one frame; return its size in bytes."""
         messages = []
         for component_id, props in content.items():
             changed = patch_props(view.shown.get(component_id, {}), props)
             if changed:
                 messages.append(frames.set_props(component_id, changed))
             view.shown[component_id] = props
-        if messages:
-            payload = frames.join_messages(messages)
-            with self._wake:
-                viewers = list(view.viewers)
-            for renderer_id in viewers:
-                self.send(renderer_id, payload)
+        if not messages:
+            return 0
+        payload = frames.join_messages(messages)
+        with self._wake:
+            viewers = list(view.viewers)
+        for renderer_id in viewers:
+            self.send(renderer_id, payload)
+        return len(payload)
 
     def _tell_waiting(self, view: LiveView, status: Content) -> None:
         """Tell viewers whose page can't be computed yet what is wrong with the system."""
@@ -358,3 +375,9 @@ class ViewEngine:
             ]
             if messages:
                 self.send(viewer.renderer_id, frames.join_messages(messages))
+
+
+def _forget(view: LiveView, component_ids: frozenset[str]) -> None:
+    """Forget components that are no longer on the page: sent to a later viewer, they would find nothing there."""
+    for component_id in component_ids:
+        view.shown.pop(component_id, None)

@@ -280,3 +280,21 @@ def test_waiting_for_a_page_that_cannot_be_computed_costs_nothing(world: World) 
     world.engine.join("r", "/", None)
     threading.Event().wait(0.3)
     assert world.pages.looked < 20
+
+
+def test_components_that_left_the_page_are_not_sent_to_later_viewers(world: World) -> None:
+    pages, numbers = world.pages, world.pages.numbers
+    named = "card-a"
+    pages.numbers = lambda href, now_ms: {**numbers(href, now_ms), named: {"children": named}}  # type: ignore[method-assign]
+    first = world.browse("first")
+    first.content.clear()
+    world.engine.rejoin("first")
+    first.until(lambda: first.content == pages.fresh("/"))
+    named = "card-b"
+    pages.rows.append(1)
+    world.engine.changed()
+    first.until(lambda: "card-b" in first.content)
+    second = world.browsers["second"] = Browser("second")
+    world.engine.join("second", "/", None)
+    second.until(lambda: second.content == pages.fresh("/"))
+    assert "card-a" not in second.content
