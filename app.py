@@ -20,12 +20,14 @@ from charts import make_adapter
 from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
+from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
 from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
+from db.replica import make_read_engine
 from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
@@ -38,7 +40,7 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from settings import Settings
-from web.router import PageSource, now_ms, register_router, router_parts
+from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
 
@@ -116,7 +118,10 @@ def create_app(settings: Settings) -> Scrapeboard:
     follower = Follower(engine, store)
     recent.load(engine, also=follower.begin)
     rollups = Rollups(engine)
-    queries = Queries(engine, recent, rollups=rollups)
+    reading = engine
+    if settings.database_read_url:
+        reading = make_read_engine(url=settings.database_read_url, primary_url=settings.database_url, primary=engine)
+    queries = Queries(reading, recent, rollups=rollups)
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
     hub = Hub()

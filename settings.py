@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "SCRAPEBOARD_"
@@ -24,6 +24,16 @@ def _database_url(value: str) -> str:
     scheme = value.split(":", 1)[0].split("+", 1)[0]
     if scheme not in ("sqlite", "mysql", "mariadb") or "://" not in value:
         raise ValueError("accepts sqlite:///FILE or mysql://USER:PASSWORD@HOST/DATABASE (mariadb:// too)")
+    return value
+
+
+def _read_url(value: str | None, info: ValidationInfo) -> str | None:
+    if not value:
+        return None
+    if "://" not in value or not value.startswith(("mysql", "mariadb")):
+        raise ValueError("accepts mysql://USER:PASSWORD@HOST/DATABASE (mariadb:// too)")
+    if str(info.data.get("database_url", "")).startswith("sqlite"):
+        raise ValueError("SQLite has no replicas, and SCRAPEBOARD_DATABASE_URL is SQLite")
     return value
 
 
@@ -49,6 +59,9 @@ class Settings(BaseSettings):
 
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///data/scrapeboard.db", description="where metrics are kept: sqlite:///FILE or mysql://…"
+    )
+    database_read_url: Annotated[str | None, AfterValidator(_read_url)] = Field(
+        None, description="a replica that pages read from, mysql://…, when database_url is its primary"
     )
     host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
     port: int = Field(8050, ge=1, le=65535, description="port to listen on, 1-65535")
@@ -116,6 +129,8 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         problem = exc.errors(include_url=False, include_context=False)[0]
         field = str(problem["loc"][0])
         accepts = Settings.model_fields[field].description
-        shown = "the value given" if field in ("token", "database_url") else repr(values.get(field))
+        shown = (
+            "the value given" if field in ("token", "database_url", "database_read_url") else repr(values.get(field))
+        )
         said = problem["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{PREFIX}{field.upper()}: {shown} is not accepted ({said}); it takes: {accepts}") from exc

@@ -12,6 +12,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.errors import BadDatabaseUrl, unavailable_as_ours
+from db.hosts import Host, Hosts, IsCurrent, attach, split_hosts
 
 # STRICT_ALL_TABLES: a value that doesn't fit is an error, never cut silently, whatever the server's default is.
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -20,23 +21,30 @@ _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_B
 def make_engine(
     *,
     url: str,
+    fallback_url: str | None = None,
+    is_current: IsCurrent | None = None,
     pool_size: int = 10,
     max_overflow: int = 10,
     pool_timeout_s: float = 10.0,
     connect_timeout_s: int = 5,
     io_timeout_s: int = 30,
     busy_timeout_s: float = 10.0,
+    aside_s: float = 5.0,
 ) -> Engine:
     """Make an engine; nothing is connected yet.
 
     Args:
-        url: `sqlite:///file`, `mysql://…`, `mariadb://…` or `mysql+pymysql://…`.
+        url: `sqlite:///file`, `mysql://…`, `mariadb://…` or `mysql+pymysql://…`. Several servers with the same
+            content (a Galera cluster) are `mysql://user:password@one:3306,two:3306/name`, tried in this order.
+        fallback_url: Servers to use while none of those of `url` can be used (MySQL/MariaDB).
+        is_current: Asked of each connection to a server of `url` before it is used; "no" sends it to the fallback.
         pool_size: Connections kept open.
         max_overflow: Connections opened beyond that under load.
         pool_timeout_s: How long a caller waits for a free connection.
         connect_timeout_s: How long opening a connection may take (MySQL/MariaDB).
         io_timeout_s: How long one statement may be silent (MySQL/MariaDB).
         busy_timeout_s: How long to wait for another writer (SQLite; lock waits on MySQL/MariaDB).
+        aside_s: How long a server that failed isn't tried while there is another one.
 
     Returns:
         An engine whose connections are in UTC, strict, utf8mb4 and READ COMMITTED on MySQL/MariaDB, and in WAL mode
@@ -47,15 +55,28 @@ def make_engine(
         DatabaseUnavailable: The directory of an SQLite file can't be made.
     """
     try:
-        parsed = make_url(url)
-    except ArgumentError as exc:
+        urls = [make_url(one) for one in split_hosts(url)]
+        fallback = [] if fallback_url is None else [make_url(one) for one in split_hosts(fallback_url)]
+    except (ArgumentError, ValueError) as exc:
         raise BadDatabaseUrl("the database URL can't be read") from exc
+    parsed = urls[0]
     backend = parsed.drivername.split("+")[0]
     pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": max_overflow, "pool_timeout": pool_timeout_s}
     if backend == "sqlite":
         return _sqlite(parsed, busy_timeout_s, pool)
     if backend in ("mysql", "mariadb"):
-        return _mysql(parsed, connect_timeout_s, io_timeout_s, busy_timeout_s, pool)
+        arguments = {
+            "charset": "utf8mb4",
+            "connect_timeout": connect_timeout_s,
+            "read_timeout": io_timeout_s,
+            "write_timeout": io_timeout_s,
+        }
+        engine = _mysql(parsed, arguments, busy_timeout_s, pool)
+        if len(urls) > 1 or fallback:
+            hosts = [_host(engine, one, arguments, checked=is_current is not None) for one in urls]
+            hosts += [_host(engine, one, arguments, checked=False) for one in fallback]
+            attach(engine, Hosts(hosts, engine.dialect.loaded_dbapi, is_current=is_current, aside_s=aside_s))
+        return engine
     raise BadDatabaseUrl(f"{backend} is no database that Scrapeboard knows")
 
 
@@ -127,17 +148,17 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-def _mysql(url: URL, connect_timeout_s: int, io_timeout_s: int, lock_wait_s: float, pool: dict[str, Any]) -> Engine:
+def _host(engine: Engine, url: URL, arguments: dict[str, Any], *, checked: bool) -> Host:
+    _, parameters = engine.dialect.create_connect_args(url)
+    return Host(f"{url.host}:{url.port or 3306}", {**parameters, **arguments}, checked)
+
+
+def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[str, Any]) -> Engine:
     if not url.database:
         raise BadDatabaseUrl("the database URL names no database")
     engine = create_engine(
         url.set(drivername="mysql+pymysql"),
-        connect_args={
-            "charset": "utf8mb4",
-            "connect_timeout": connect_timeout_s,
-            "read_timeout": io_timeout_s,
-            "write_timeout": io_timeout_s,
-        },
+        connect_args=arguments,
         pool_pre_ping=True,  # a server that was restarted meanwhile costs a reconnect, not an error
         pool_recycle=1800,
         **pool,

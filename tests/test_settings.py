@@ -46,6 +46,8 @@ def test_an_empty_value_means_the_default() -> None:
         ("RETENTION_DAYS", "0", "1-3650"),
         ("DATABASE_URL", "postgres://u:s3cret@h/d", "sqlite:///"),
         ("DATABASE_URL", "nonsense", "sqlite:///"),
+        ("DATABASE_READ_URL", "postgres://u:s3cret@h/d", "mysql://"),
+        ("DATABASE_READ_URL", "mysql://u:s3cret@h/d", "primary"),  # of an SQLite file
         ("REDIS_URL", "http://x", "redis://"),
         ("CHARTS", "gnuplot", "plotly or altair"),
         ("ALLOWED_ORIGINS", "example.org", "https://"),
