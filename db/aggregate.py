@@ -10,7 +10,8 @@ import numpy as np
 from db.cells import Cells
 from db.columns import DetailColumns, Names
 from db.results import FloatArray, IntArray, Series, SourceStats, TimeRange, Totals
-from db.sketch import bins_of
+from db.sealed import Sealed
+from db.sketch import BINS, bins_of
 from db.spread import Spread, mixed_spread, mixed_whole, spread
 
 
@@ -91,19 +92,24 @@ class Aggregate:
         return {name: counts[index] for index, name in enumerate(self.names)}
 
 
-def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) -> Aggregate:
+def aggregate(
+    span: TimeRange, rows: DetailColumns, cells: Cells | None = None, sealed: Sealed | None = None
+) -> Aggregate:
     """Count out a range.
 
     Args:
         span: The range and its buckets.
         rows: Detail rows inside the range, in time order.
         cells: Rollup rows inside the range, of minutes or hours of which no detail row is given.
+        sealed: The first buckets of the range, counted before; neither rows nor cells lie in them.
 
     Returns:
         Everything by source and bucket. Counts, sums, shortest and longest are exact; quantiles are exact where they
         come from detail rows alone, else within `db.sketch.RELATIVE_ERROR`.
     """
-    codes, names, remap = _present(rows, cells)
+    if sealed is not None and cells is None:
+        cells = Cells.empty()
+    codes, names, remap = _present(rows, cells, sealed)
     source = remap[rows.source] if len(remap) else rows.source.astype(np.int64)
     shape = (len(codes), span.bucket_count)
     edges = np.append(span.bucket_starts(), span.end_ms)
@@ -125,10 +131,11 @@ def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) 
     last_ok_ms[source[rows.success]] = rows.created_at_ms[rows.success]
     order, source_offsets = _by_source(source, shape[0])
     durations_ms = rows.duration_ms
-    if cells is None or not len(cells.start_ms):
+    if sealed is None and (cells is None or not len(cells.start_ms)):
         by_source, by_bucket = spread(durations_ms[order], source_offsets), spread(durations_ms, offsets)
         overall = spread(durations_ms, np.array([0, len(rows)]))
     else:
+        assert cells is not None
         cell_source = remap[cells.source]
         cell_bucket = (cells.start_ms - span.start_ms) // span.bucket_ms
         at = (cell_source, cell_bucket)
@@ -140,9 +147,31 @@ def aggregate(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) 
         np.maximum.at(last_seen_ms, cell_source, cells.last_seen_ms)
         np.maximum.at(last_ok_ms, cell_source, cells.last_ok_ms)
         bins = bins_of(durations_ms)
-        by_source = mixed_spread(durations_ms[order], bins[order], source_offsets, cells, cell_source)
-        by_bucket = mixed_spread(durations_ms, bins, offsets, cells, cell_bucket)
-        overall = mixed_whole(by_source, bins, cells)
+        counts = np.bincount(bins, minlength=BINS) + _histogram(cells)
+        if sealed is None:
+            by_source = mixed_spread(durations_ms[order], bins[order], source_offsets, cells, cell_source)
+            by_bucket = mixed_spread(durations_ms, bins, offsets, cells, cell_bucket)
+        else:
+            where = remap[sealed.codes]
+            first = sealed.count
+            for sums, counted in (
+                (navigations, sealed.navigations), (scrapes, sealed.scrapes), (successes, sealed.successes),
+                (items, sealed.items), (sum_ms, sealed.sum_ms),
+            ):  # fmt: skip
+                sums[where, :first] += counted
+            last_seen_ms[where] = np.maximum(last_seen_ms[where], sealed.last_seen_ms)
+            last_ok_ms[where] = np.maximum(last_ok_ms[where], sealed.last_ok_ms)
+            histograms = np.zeros((shape[0], BINS))
+            low_ms, high_ms = np.full(shape[0], np.inf), np.full(shape[0], -np.inf)
+            histograms[where], low_ms[where], high_ms[where] = sealed.histograms, sealed.min_ms, sealed.max_ms
+            counts = counts + histograms.sum(axis=0)
+            by_source = mixed_spread(
+                durations_ms[order], bins[order], source_offsets, cells, cell_source, (histograms, low_ms, high_ms)
+            )
+            by_bucket = sealed.buckets.followed_by(
+                mixed_spread(durations_ms, bins, offsets[first:], cells, cell_bucket - first)
+            )
+        overall = mixed_whole(by_source, counts) if len(codes) else by_source
     return Aggregate(
         span, names, navigations, scrapes, successes, items, sum_ms, last_seen_ms, last_ok_ms, by_source, by_bucket,
         overall,
@@ -163,29 +192,57 @@ def totals_of(rows: DetailColumns) -> Totals:
     )  # fmt: skip
 
 
-def by_source(span: TimeRange, rows: DetailColumns, cells: Cells | None = None) -> Mapping[str, Series]:
+def by_source(
+    span: TimeRange, rows: DetailColumns, cells: Cells | None = None, sealed: Sealed | None = None
+) -> Mapping[str, Series]:
     """Return one series for each source, by name.
 
     Args:
         span: The range and its buckets.
         rows: As for `aggregate`.
         cells: As for `aggregate`.
+        sealed: As for `aggregate`.
     """
-    codes, names, _ = _present(rows, cells)
+    codes, names, _ = _present(rows, cells, sealed)
     return {
         name: aggregate(
-            span, rows.of_source(code), None if cells is None else cells.chosen(cells.source == code)
+            span,
+            rows.of_source(code),
+            None if cells is None else cells.chosen(cells.source == code),
+            None if sealed is None else sealed.of_source(code, span.start_ms, span.bucket_ms),
         ).series()
         for code, name in zip(codes.tolist(), names, strict=True)
     }
 
 
-def _present(rows: DetailColumns, cells: Cells | None) -> tuple[IntArray, tuple[str, ...], IntArray]:
+def histogram_of(cells: Cells | None, sealed: Sealed | None) -> FloatArray | None:
+    """Return how many durations of rollup rows fall in each bin of their sketches, float64[BINS]; None without rows.
+
+    Args:
+        cells: Rollup rows.
+        sealed: Others, counted before.
+    """
+    if sealed is not None:
+        whole: FloatArray = sealed.histograms.sum(axis=0)
+        return whole if cells is None else whole + _histogram(cells)
+    return None if cells is None else _histogram(cells)
+
+
+def _histogram(cells: Cells) -> FloatArray:
+    counts = np.bincount(cells.sketch_bin, weights=cells.sketch_count, minlength=BINS)
+    return counts.astype(np.float64, copy=False)
+
+
+def _present(
+    rows: DetailColumns, cells: Cells | None, sealed: Sealed | None
+) -> tuple[IntArray, tuple[str, ...], IntArray]:
     """Return (numbers of the sources that occur, their names sorted, a table from number to place in that order)."""
     known: Names = rows.source_names
     seen = np.bincount(rows.source, minlength=len(known))
     if cells is not None:
         seen = seen + np.bincount(cells.source, minlength=len(seen))
+    if sealed is not None:
+        seen[sealed.codes] += 1
     codes = np.flatnonzero(seen)
     names = [known[code] for code in codes.tolist()]
     order = sorted(range(len(names)), key=names.__getitem__)

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
 
-from db.cells import HOUR_MS, MINUTE_MS, Cells, read_cells
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, Cells, read_cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.models import HourlyRollup, MinuteRollup
 from db.recent import RecentDetail
+from db.recent_rollups import RecentRollups
 from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
+from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
 
 _MAX_REMEMBERED = 16
@@ -26,6 +28,7 @@ class Rows:
 
     detail: DetailColumns
     cells: Cells | None = None
+    sealed: Sealed | None = None  # the first buckets, counted out already
 
 
 class History:
@@ -35,12 +38,18 @@ class History:
         engine: A migrated database.
         recent: The newest rows.
         rollups: The rollups of this database, None to count old ranges from detail rows always.
+        exact_rows: Up to so many rows in memory are counted one by one, so that quantiles are exact; more of them from
+            rollups.
     """
 
-    def __init__(self, engine: Engine, recent: RecentDetail, rollups: Rollups | None) -> None:
+    def __init__(
+        self, engine: Engine, recent: RecentDetail, rollups: Rollups | None, *, exact_rows: int = 10_000
+    ) -> None:
         self._engine = engine
         self._recent = recent
         self._rollups = rollups
+        self._exact_rows = exact_rows
+        self._pyramid = None if rollups is None else RecentRollups(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
@@ -54,6 +63,11 @@ class History:
             kind: Navigations or scrapes only; None for both.
         """
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
+        covered = covered_since_ms is None or covered_since_ms <= span.start_ms
+        if covered and len(recent) <= self._exact_rows:
+            return Rows(recent.matching(filter, kind))
+        if self._pyramid is not None and filter.only_sources and _is_rollable(span):
+            return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
             return Rows(recent.matching(filter, kind))
         rolled = (
@@ -72,6 +86,44 @@ class History:
         if isinstance(old, Cells):
             return Rows(recent, old)
         return Rows(old.followed_by(recent))
+
+    def _from_rollups(
+        self,
+        pyramid: RecentRollups,
+        span: TimeRange,
+        recent: DetailColumns,
+        covered_since_ms: int | None,
+        filter: Filter,
+        kind: Kind | None,
+    ) -> Rows:
+        """Count all but the newest minute from rollups: however many rows there are, a tick costs the same."""
+        newest_ms = int(recent.created_at_ms[-1]) if len(recent) else span.end_ms
+        border_ms = min(newest_ms, span.end_ms) // MINUTE_MS * MINUTE_MS
+        if covered_since_ms is not None:
+            # Rollups reach to where memory begins; one that begins inside the last minute leaves it to detail rows.
+            needed_ms = min(-(-covered_since_ms // MINUTE_MS) * MINUTE_MS, span.end_ms // MINUTE_MS * MINUTE_MS)
+            border_ms = max(border_ms, needed_ms)
+        border_ms = max(border_ms, span.start_ms)
+        sealed_ms = border_ms // span.bucket_ms * span.bucket_ms
+        sealed = pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter.sources)
+        cells = pyramid.open(sealed_ms, border_ms, kind, filter.sources) if border_ms > sealed_ms else None
+        if border_ms < span.end_ms and covered_since_ms is not None and covered_since_ms > border_ms:
+            with self._engine.connect() as connection:
+                return Rows(self._detail(connection, border_ms, span.end_ms, filter, kind), cells, sealed)
+        return Rows(recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed)
+
+    def warm(self, present_ms: int) -> None:
+        """Bring rollups of the last day (by ten minutes), week (by two hours) and month (by six) into memory.
+
+        Args:
+            present_ms: The present, epoch ms.
+        """
+        if self._pyramid is None:
+            return
+        for length_ms, bucket_ms in ((DAY_MS, 10 * MINUTE_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
+            end_ms = present_ms // bucket_ms * bucket_ms
+            # Twice as long: pages compare a range with the one before.
+            self._pyramid.sealed(end_ms - 2 * length_ms, end_ms, bucket_ms, None, ())
 
     def in_memory(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> DetailColumns | None:
         """Return the filtered detail rows of a range with all their columns, or None when memory doesn't reach back.
@@ -134,3 +186,14 @@ class History:
             start_ms = hours_to_ms
         parts.append(read_cells(connection, MinuteRollup, start_ms, end_ms, names, sources=sources, kind=kind))
         return Cells.joined(parts)
+
+
+def _is_rollable(span: TimeRange) -> bool:
+    """Say whether a range consists of whole buckets that minutes or hours add up to."""
+    bucket_ms = span.bucket_ms
+    step_ms = HOUR_MS if bucket_ms > HOUR_MS else MINUTE_MS
+    return (
+        bucket_ms % step_ms == 0
+        and span.start_ms % bucket_ms == 0
+        and (bucket_ms >= HOUR_MS or HOUR_MS % bucket_ms == 0)
+    )

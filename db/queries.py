@@ -12,8 +12,8 @@ from typing import TypeVar
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
-from db.aggregate import aggregate, by_source, totals_of
-from db.cells import DAY_MS, Cells
+from db.aggregate import aggregate, by_source, histogram_of, totals_of
+from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
 from db.events import newest_events, newest_runs
@@ -60,6 +60,7 @@ class Queries:
         recent: Its newest rows, subscribed to the store.
         rollups: Its rollups, subscribed to the store after `recent`; without them, old ranges are counted from detail
             rows.
+        exact_rows: Up to so many rows in memory are counted one by one (see `db.history`).
         clock_ms: The present in epoch milliseconds.
     """
 
@@ -69,17 +70,27 @@ class Queries:
         recent: RecentDetail,
         *,
         rollups: Rollups | None = None,
+        exact_rows: int = 10_000,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._engine = engine
         self._recent = recent
         self._rollups = rollups
         self._clock_ms = clock_ms
-        self._history = History(engine, recent, rollups)
+        self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
-        self._past: OrderedDict[tuple[TimeRange, Filter], tuple[Cells, Totals]] = OrderedDict()
+        self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()
         self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
+
+    def warm(self, present_ms: int) -> None:
+        """Read what pages over hours, days and weeks are going to ask for: the first viewer needn't wait for it.
+
+        Args:
+            present_ms: Where their ranges end, epoch ms.
+        """
+        with unavailable_as_ours(self._engine):
+            self._history.warm(present_ms)
 
     def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
         """Return totals, the period before, series and every source of a range.
@@ -91,7 +102,7 @@ class Queries:
 
         def answer() -> Overview:
             rows = self._rows(range, filter)
-            now = aggregate(range, rows.detail, rows.cells)
+            now = aggregate(range, rows.detail, rows.cells, rows.sealed)
             return Overview(
                 range=range, current=now.totals(), previous=self._totals(range.before(), filter), series=now.series(),
                 sources=now.sources(), throughput=now.throughput(),
@@ -109,7 +120,7 @@ class Queries:
 
         def answer() -> tuple[SourceStats, ...]:
             rows = self._rows(range, filter)
-            return aggregate(range, rows.detail, rows.cells).sources()
+            return aggregate(range, rows.detail, rows.cells, rows.sealed).sources()
 
         return self._once(("sources", range, filter), answer)
 
@@ -123,7 +134,7 @@ class Queries:
 
         def answer() -> Mapping[str, Series]:
             rows = self._rows(range, filter)
-            return by_source(range, rows.detail, rows.cells)
+            return by_source(range, rows.detail, rows.cells, rows.sealed)
 
         return self._once(("source_series", range, filter), answer)
 
@@ -150,7 +161,7 @@ class Queries:
 
         def answer() -> Series:
             rows = self._rows(range, filter, kind)
-            return aggregate(range, rows.detail, rows.cells).series()
+            return aggregate(range, rows.detail, rows.cells, rows.sealed).series()
 
         return self._once(("duration_trend", range, filter, kind), answer)
 
@@ -171,7 +182,7 @@ class Queries:
 
         def answer() -> tuple[FloatArray, IntArray]:
             rows = self._rows(range, filter, kind)
-            return histogram(rows.detail.duration_ms, rows.cells, bins)
+            return histogram(rows.detail.duration_ms, histogram_of(rows.cells, rows.sealed), bins)
 
         return self._once(("duration_histogram", range, filter, kind, bins), answer)
 
@@ -305,15 +316,16 @@ class Queries:
 
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
         rows = self._rows(span, filter)
-        if rows.cells is None:
+        if rows.cells is None and rows.sealed is None:
             return totals_of(rows.detail)
-        if len(rows.detail):
-            return aggregate(span, rows.detail, rows.cells).totals()
+        if len(rows.detail) or (rows.sealed is not None and rows.cells is not None):
+            return aggregate(span, rows.detail, rows.cells, rows.sealed).totals()
         # All of it is history: the same rollup rows, the same totals.
         with self._lock:
             known = self._past.get((span, filter))
-        if known is None or known[0] is not rows.cells:
-            known = (rows.cells, aggregate(span, rows.detail, rows.cells).totals())
+        history = rows.cells if rows.sealed is None else rows.sealed
+        if known is None or known[0] is not history:
+            known = (history, aggregate(span, rows.detail, rows.cells, rows.sealed).totals())
             with self._lock:
                 self._past[span, filter] = known
                 while len(self._past) > _MAX_REMEMBERED:

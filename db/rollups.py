@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import func, select
@@ -47,7 +47,7 @@ class Rollups:
         self._dirty_hours: set[int] = set()
         self._dirty_days: set[int] = set()
         self._version = 0
-        self._changed: dict[int, int] = {}  # minute -> version of its last change
+        self._changed: dict[int, int] = {}  # minute -> version of its last change, rising
         self._forgotten_version = 0  # changes up to this one aren't in _changed any more
         self._run_lock = threading.Lock()  # one computation at a time; held while the database is asked
         self._loaded = False
@@ -71,6 +71,25 @@ class Rollups:
         with self._lock:
             return self._version
 
+    def changes_since(self, version: int) -> tuple[int, Collection[int] | None]:
+        """Return which minutes may have changed after a version was read.
+
+        Args:
+            version: An earlier value of `version`.
+
+        Returns:
+            (the version now, starts of minutes in epoch ms or None when it is too long ago to say).
+        """
+        with self._lock:
+            if version < self._forgotten_version:
+                return self._version, None
+            changed: list[int] = []
+            for minute in reversed(self._changed):  # the last change comes last
+                if self._changed[minute] <= version:
+                    break
+                changed.append(minute)
+            return self._version, changed
+
     def changed_since(self, version: int, start_ms: int, end_ms: int) -> bool:
         """Say whether a minute of [start_ms, end_ms) may have changed after a version was read.
 
@@ -79,11 +98,8 @@ class Rollups:
             start_ms: Epoch ms.
             end_ms: Epoch ms.
         """
-        with self._lock:
-            return version < self._forgotten_version or any(
-                changed > version and start_ms - MINUTE_MS < minute < end_ms
-                for minute, changed in self._changed.items()
-            )
+        changed = self.changes_since(version)[1]
+        return changed is None or any(start_ms - MINUTE_MS < minute < end_ms for minute in changed)
 
     def run_once(self) -> int:
         """Recompute everything that is dirty, and remember how far that went.
@@ -213,6 +229,7 @@ class Rollups:
             self._version += 1
             for minute in minutes:
                 self._dirty_minutes.add(minute)
+                self._changed.pop(minute, None)
                 self._changed[minute] = self._version
             if len(self._changed) > _MAX_REMEMBERED_MINUTES:
                 versions = sorted(self._changed.values())

@@ -21,6 +21,14 @@ class Spread:
     max_ms: FloatArray  # [n]
     quantiles_ms: FloatArray  # [n, 3]
 
+    def followed_by(self, later: Spread) -> Spread:
+        """Return these groups and then others."""
+        return Spread(
+            np.concatenate((self.min_ms, later.min_ms)),
+            np.concatenate((self.max_ms, later.max_ms)),
+            np.concatenate((self.quantiles_ms, later.quantiles_ms)),
+        )
+
 
 def spread(durations_ms: FloatArray, offsets: IntArray) -> Spread:
     """Return the exact spread of groups: group i is durations_ms[offsets[i]:offsets[i + 1]]."""
@@ -43,7 +51,14 @@ def spread(durations_ms: FloatArray, offsets: IntArray) -> Spread:
     return Spread(min_ms, max_ms, quantiles_ms)
 
 
-def mixed_spread(durations_ms: FloatArray, bins: IntArray, offsets: IntArray, cells: Cells, group: IntArray) -> Spread:
+def mixed_spread(
+    durations_ms: FloatArray,
+    bins: IntArray,
+    offsets: IntArray,
+    cells: Cells,
+    group: IntArray,
+    before: tuple[FloatArray, FloatArray, FloatArray] | None = None,
+) -> Spread:
     """Return the spread of groups that hold detail durations and rollup rows.
 
     Args:
@@ -52,19 +67,25 @@ def mixed_spread(durations_ms: FloatArray, bins: IntArray, offsets: IntArray, ce
         offsets: Group i is durations_ms[offsets[i]:offsets[i + 1]].
         cells: Rollup rows.
         group: The group of each rollup row.
+        before: What was counted before: durations in each bin float64[groups, BINS], shortest and longest.
     """
     exact = spread(durations_ms, offsets)
     groups = len(offsets) - 1
-    used = np.unique(group)
-    low_ms, high_ms = np.full(groups, np.inf), np.full(groups, -np.inf)
+    used = np.unique(group) if before is None else np.arange(groups)
+    if before is None:
+        low_ms, high_ms = np.full(groups, np.inf), np.full(groups, -np.inf)
+    else:
+        low_ms, high_ms = before[1].copy(), before[2].copy()
     np.minimum.at(low_ms, group, cells.min_ms)
     np.maximum.at(high_ms, group, cells.max_ms)
     min_ms = np.fmin(exact.min_ms, np.where(np.isinf(low_ms), np.nan, low_ms))
     max_ms = np.fmax(exact.max_ms, np.where(np.isinf(high_ms), np.nan, high_ms))
     row_place = np.searchsorted(used, group) * sketch.BINS
-    histograms = np.bincount(
+    histograms: FloatArray = np.bincount(  # type: ignore[assignment]
         row_place[cells.sketch_row] + cells.sketch_bin, weights=cells.sketch_count, minlength=len(used) * sketch.BINS
     ).reshape(len(used), sketch.BINS)
+    if before is not None:
+        histograms = histograms + before[0]
     for row, index in enumerate(used.tolist()):
         low, high = offsets[index], offsets[index + 1]
         if high > low:
@@ -76,36 +97,34 @@ def mixed_spread(durations_ms: FloatArray, bins: IntArray, offsets: IntArray, ce
     return Spread(min_ms, max_ms, quantiles_ms)
 
 
-def mixed_whole(parts: Spread, bins: IntArray, cells: Cells) -> Spread:
+def mixed_whole(parts: Spread, counts: FloatArray) -> Spread:
     """Return the spread of everything as one group.
 
     Args:
         parts: Spread of groups that hold everything together; at least one isn't empty.
-        bins: Bins of all detail durations.
-        cells: All rollup rows.
+        counts: Durations in each bin of sketches, float64[BINS].
     """
-    counts = np.bincount(cells.sketch_bin, weights=cells.sketch_count, minlength=sketch.BINS)
-    counts += np.bincount(bins, minlength=sketch.BINS)
     min_ms, max_ms = np.nanmin(parts.min_ms, keepdims=True), np.nanmax(parts.max_ms, keepdims=True)
     quantiles_ms = sketch.quantiles_of(counts[np.newaxis, :], RANKS)
     return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms, max_ms))
 
 
-def histogram(durations_ms: FloatArray, cells: Cells | None, bins: int) -> tuple[FloatArray, IntArray]:
+def histogram(durations_ms: FloatArray, rolled: FloatArray | None, bins: int) -> tuple[FloatArray, IntArray]:
     """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
 
     Args:
         durations_ms: From detail rows.
-        cells: Rollup rows to count in by their sketches.
+        rolled: What rollup rows hold in each bin of their sketches, float64[BINS], None without any.
         bins: How many bins.
 
     Returns:
         (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
     """
     values, weights = durations_ms, np.ones(len(durations_ms))
-    if cells is not None:
-        values = np.concatenate((values, sketch.BIN_VALUES_MS[cells.sketch_bin]))
-        weights = np.concatenate((weights, cells.sketch_count))
+    if rolled is not None:
+        used = np.flatnonzero(rolled)
+        values = np.concatenate((values, sketch.BIN_VALUES_MS[used]))
+        weights = np.concatenate((weights, rolled[used]))
     top_ms = 1.0
     if len(values):
         order = np.argsort(values)

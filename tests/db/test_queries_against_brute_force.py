@@ -72,11 +72,12 @@ Reader = Callable[[Queries, TimeRange, Filter, Truth], Any]
 class Program:
     """A store with its readers, which can be restarted on the same database."""
 
-    def __init__(self, engine: Engine, max_rows: int, *, with_rollups: bool = True) -> None:
+    def __init__(self, engine: Engine, max_rows: int, *, with_rollups: bool = True, exact_rows: int = 10_000) -> None:
         self.engine = engine
         self.stored: list[Metric] = []
         self._max_rows = max_rows
         self._with_rollups = with_rollups
+        self._exact_rows = exact_rows
         self.restart()
 
     def restart(self, *, marked: bool = True) -> None:
@@ -88,7 +89,11 @@ class Program:
         if marked:
             self.store.subscribe(self.rollups.mark)
         self.queries = Queries(
-            self.engine, self.recent, rollups=self.rollups if self._with_rollups else None, clock_ms=lambda: NOON_MS
+            self.engine,
+            self.recent,
+            rollups=self.rollups if self._with_rollups else None,
+            exact_rows=self._exact_rows,
+            clock_ms=lambda: NOON_MS,
         )
 
     def send(self, metrics: list[Metric]) -> None:
@@ -102,12 +107,12 @@ class Program:
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=steps, max_rows=sizes, with_rollups=st.booleans())
+@given(steps=steps, max_rows=sizes, with_rollups=st.booleans(), exact_rows=st.sampled_from([0, 5, 10_000]))
 def test_overview_equals_brute_force_at_every_moment(
-    engine: Engine, steps: list[Any], max_rows: int, with_rollups: bool
+    engine: Engine, steps: list[Any], max_rows: int, with_rollups: bool, exact_rows: int
 ) -> None:
     empty(engine)
-    program = Program(engine, max_rows, with_rollups=with_rollups)
+    program = Program(engine, max_rows, with_rollups=with_rollups, exact_rows=exact_rows)
     for metrics, then, asked in steps:
         program.send(metrics)
         if then == "roll":
@@ -126,12 +131,20 @@ def test_overview_equals_brute_force_at_every_moment(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(metrics=batches, late=batches, max_rows=sizes, span=spans, filter=filters)
+@given(
+    metrics=batches, late=batches, max_rows=sizes, span=spans, filter=filters, exact_rows=st.sampled_from([0, 10_000])
+)
 def test_every_other_answer_equals_brute_force(
-    engine: Engine, metrics: list[Metric], late: list[Metric], max_rows: int, span: TimeRange, filter: Filter
+    engine: Engine,
+    metrics: list[Metric],
+    late: list[Metric],
+    max_rows: int,
+    span: TimeRange,
+    filter: Filter,
+    exact_rows: int,
 ) -> None:
     empty(engine)
-    program = Program(engine, max_rows)
+    program = Program(engine, max_rows, exact_rows=exact_rows)
     program.send(metrics)
     program.send(late)
     truth, queries = program.truth, program.queries

@@ -1,0 +1,136 @@
+"""Long ranges are drawn from rollups in memory, which follow every change and stay within their bounds."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from collector.events import Metric
+from db.queries import Queries
+from db.recent import RecentDetail
+from db.recent_rollups import RecentRollups
+from db.results import Filter, TimeRange
+from db.retention import cleanup
+from db.rollups import Rollups
+from db.store import Store
+from tests.db.brute_force import Truth, check_overview, check_series
+from tests.db.samples import NOON_MS, batch, navigation, scrape
+
+MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+SPANS = (
+    TimeRange(NOON_MS - 6 * HOUR_MS, NOON_MS, 5 * MINUTE_MS),
+    TimeRange(NOON_MS - DAY_MS, NOON_MS, 10 * MINUTE_MS),
+    TimeRange(NOON_MS - 4 * DAY_MS, NOON_MS, 2 * HOUR_MS),
+)
+
+
+class Program:
+    """A store with a day and a half of metrics, of which memory holds the newest few."""
+
+    def __init__(self, engine: Engine, max_rows: int = 300) -> None:
+        rng = random.Random(4)
+        self.store, self.rollups = Store(engine), Rollups(engine)
+        self.recent = RecentDetail(max_rows=max_rows)
+        self.recent.load(engine)
+        self.queries = Queries(engine, self.recent, rollups=self.rollups, exact_rows=50, clock_ms=lambda: NOON_MS)
+        for listener in (self.recent.append, self.rollups.mark):
+            self.store.subscribe(listener)
+        self.stored: list[Metric] = []
+        self.send(*(
+            rng.choice((navigation, scrape))(
+                f"source{rng.randrange(3)}", NOON_MS - 36 * HOUR_MS + number * 36 * 3600, success=rng.random() < 0.9
+            )
+            for number in range(1000)
+        ))  # fmt: skip
+
+    def send(self, *metrics: Metric) -> None:
+        self.store.send(batch(*metrics))
+        self.stored += metrics
+
+    def check(self, *filters: Filter) -> None:
+        truth = Truth(self.stored)
+        for span in SPANS:
+            for filter in filters or (Filter(), Filter(("source1",))):
+                check_overview(self.queries.overview(span, filter), truth, span, filter)
+                for kind in ("navigation", "scrape"):
+                    found = self.queries.duration_trend(span, filter, kind)
+                    check_series(found, span, truth.pages(span, filter, kind))
+
+
+@pytest.fixture
+def program(engine: Engine) -> Program:
+    return Program(engine)
+
+
+def test_a_late_metric_corrects_what_was_added_up_before(program: Program) -> None:
+    program.check()
+    for age_ms in (90_000, 5 * HOUR_MS, 30 * HOUR_MS, 70 * HOUR_MS):
+        program.send(navigation("source1", NOON_MS - age_ms, navigation_duration_ms=9_999), scrape("new", NOON_MS - 1))
+        program.check()
+
+
+def test_live_updates_of_long_ranges_ask_the_database_nothing(program: Program, engine: Engine) -> None:
+    program.check()
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    for number in range(20):
+        program.send(navigation("source1", NOON_MS - 20_000 + number * 1000))
+        asked.clear()
+        for span in SPANS:
+            program.queries.overview(span)
+            program.queries.source_series(span)
+            program.queries.duration_histogram(span, Filter(), "navigation")
+        assert asked == []
+    program.check()
+
+
+def test_warmed_ranges_ask_the_database_nothing(program: Program, engine: Engine) -> None:
+    program.queries.warm(NOON_MS)
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    for length_ms, bucket_ms in ((DAY_MS, 10 * MINUTE_MS), (6 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
+        end_ms = NOON_MS // bucket_ms * bucket_ms
+        program.queries.overview(TimeRange(end_ms - length_ms, end_ms, bucket_ms))
+    assert asked == []
+
+
+def test_little_memory_gives_the_same_answers(program: Program, engine: Engine) -> None:
+    small = RecentRollups(engine, program.recent, program.rollups, max_bytes=20_000)
+    program.queries._history._pyramid = small
+    program.check()
+    program.send(navigation("source1", NOON_MS - 3 * HOUR_MS))
+    program.check()
+    assert small._bytes["minutes"] <= 10_000 or len(small._minutes) == 1
+    assert small._bytes["buckets"] <= 10_000 or len(small._buckets) == 1
+
+
+def test_bytes_are_counted_right(program: Program) -> None:
+    program.check()
+    program.send(*(navigation("source1", NOON_MS - hours * HOUR_MS) for hours in range(0, 40, 3)))
+    program.check()
+    pyramid = program.queries._history._pyramid
+    assert pyramid is not None
+    for name, kept in (("minutes", pyramid._minutes), ("buckets", pyramid._buckets)):
+        assert pyramid._bytes[name] == sum(part.size_bytes for pair in kept.values() for part in pair)
+
+
+def test_restart_finds_the_same_numbers_in_the_database(program: Program, engine: Engine) -> None:
+    program.rollups.run_once()
+    stored = program.stored
+    again = Program.__new__(Program)
+    again.store, again.rollups, again.stored = Store(engine), Rollups(engine), stored
+    again.recent = RecentDetail(max_rows=100)
+    again.recent.load(engine)
+    again.queries = Queries(engine, again.recent, rollups=again.rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
+    again.check()
+
+
+def test_long_ranges_survive_the_deletion_of_detail_and_minutes(program: Program, engine: Engine) -> None:
+    program.check()
+    cleanup(engine, 1, now_ms=NOON_MS, minute_days=1)
+    program.recent.forget_before(NOON_MS // DAY_MS * DAY_MS - DAY_MS)
+    truth, span = Truth(program.stored), SPANS[2]
+    check_overview(program.queries.overview(span), truth, span, Filter())
