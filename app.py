@@ -21,10 +21,12 @@ from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.clock import now_ms
+from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
 from db.migrate import upgrade
+from db.newest import newest_ids
 from db.queries import Queries
 from db.recent import RecentDetail
 from db.replica import make_read_engine
@@ -125,7 +127,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
     hub = Hub()
-    channel = Channel(hub)
+    channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
     source = PageSource(queries, adapter, store, database=where_is(engine))

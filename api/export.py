@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol, runtime_checkable
 
@@ -14,6 +13,7 @@ from charts.csv import iso_time, table_csv
 from charts.errors import ChartError
 from charts.info import ChartInfo
 from components.view import View
+from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 
 PICTURES: Final[Mapping[str, str]] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
@@ -56,16 +56,16 @@ def export_blueprint(exporters: Mapping[str, Exporter], adapter: ChartAdapter) -
             return problem(404, "an export is a csv, png, svg or pdf file")
         # `page` says which source's page an export belongs to; everything else is the page's own query string.
         view = View.parse(request.args.get("page", "/"), request.query_string.decode("utf-8", "replace"))
-        now_ms = time.time_ns() // 1_000_000
+        moment_ms = now_ms()
         try:
-            exported = exporter(view, now_ms)
+            exported = exporter(view, moment_ms)
             if isinstance(exported, Table):
                 if extension != "csv":
                     return problem(404, f"{name} is a table: ask for {name}.csv")
                 data, mimetype = table_csv(exported.columns, exported.rows), "text/csv"
             else:
                 theme = "dark" if request.args.get("theme") == "dark" else "light"
-                data = adapter.export(exported, extension, theme=theme, footer=_footer(view, now_ms))  # type: ignore[arg-type]
+                data = adapter.export(exported, extension, theme=theme, footer=_footer(view, moment_ms))  # type: ignore[arg-type]
                 mimetype = PICTURES.get(extension, "text/csv")
         except DatabaseUnavailable as exc:
             return problem(503, str(exc))
@@ -79,9 +79,9 @@ def export_blueprint(exporters: Mapping[str, Exporter], adapter: ChartAdapter) -
     return blueprint
 
 
-def _footer(view: View, now_ms: int) -> str:
+def _footer(view: View, moment_ms: int) -> str:
     """Say which range and filters a picture shows."""
-    range = view.time_range(now_ms)
+    range = view.time_range(moment_ms)
     parts = [f"{iso_time(range.start_ms)[:16]} to {iso_time(range.end_ms)[:16]} UTC"]
     parts += [", ".join(view.sources)] if view.sources else []
     parts += [f"{view.result} only"] if view.result != "all" else []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,14 +15,11 @@ from api.answers import json_answer, problem
 from collector.errors import InvalidMetric, SinkRefused, SinkUnavailable
 from collector.events import Metric, from_wire
 from collector.sinks import Batch, Sink
+from db.clock import now_ms
 from live.origin import origin_allowed
 
 MAX_BATCH_ID_CHARS = 64
 MAX_METRICS = 100_000  # no 8 MiB hold more real ones; the answer names each bad one, so there must be an end
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def ingest_blueprint(
@@ -32,7 +28,7 @@ def ingest_blueprint(
     token: str | None,
     max_bytes: int,
     allowed_origins: tuple[str, ...] = (),
-    clock_ms: Callable[[], int] = _now_ms,
+    clock_ms: Callable[[], int] = now_ms,
 ) -> Blueprint:
     """Make the route.
 
@@ -107,13 +103,13 @@ def _envelope(body: bytes) -> tuple[str, list[Any]]:
     return batch_id, items
 
 
-def _sort_out(items: list[Any], now_ms: int) -> tuple[dict[int, Metric], list[dict[str, Any]]]:
+def _sort_out(items: list[Any], moment_ms: int) -> tuple[dict[int, Metric], list[dict[str, Any]]]:
     """Return the good metrics by their index in the batch, and what is wrong with the others."""
     good: dict[int, Metric] = {}
     rejected: list[dict[str, Any]] = []
     for index, item in enumerate(items):
         try:
-            good[index] = from_wire(item, now_ms=now_ms)
+            good[index] = from_wire(item, now_ms=moment_ms)
         except InvalidMetric as exc:
             rejected.append({"index": index, "field": exc.field, "message": exc.message})
     return good, rejected

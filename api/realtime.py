@@ -6,6 +6,7 @@ import orjson
 from flask import Blueprint, Response, request
 
 from api.answers import json_answer, problem
+from db.clock import now_ms
 from live import protocol
 from live.channel import Channel
 
@@ -25,14 +26,17 @@ def realtime_blueprint(channel: Channel) -> Blueprint:
         if since and not (since.isascii() and since.isdigit() and len(since) < 19):
             return problem(400, "since must be a whole number, the seq of the answer before")
         asked = int(since) if since else None
-        seq, payloads = channel.hub.ask(lambda: _read(channel, source, asked), timeout_s=ANSWER_TIMEOUT_S)
+        try:
+            seq, payloads = channel.hub.ask(lambda: _read(channel, source, asked), timeout_s=ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            return problem(503, "the channel is busy or going down; ask again")
         return json_answer(
             200,
             {
                 "scraperSource": source,
                 "seq": seq,
                 "gap": payloads is None,
-                "timestamp": protocol.now_ms(),
+                "timestamp": now_ms(),
                 "batches": [orjson.Fragment(payload) for payload in payloads or ()],
             },
         )

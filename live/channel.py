@@ -29,22 +29,38 @@ class Published:
 class Channel:
     """Bring each persisted metric to whoever subscribed to its source, in the order of its commits."""
 
-    def __init__(self, hub: Hub, *, coalesce_s: float = 0.03, ring_batches: int = 2_000) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        coalesce_s: float = 0.03,
+        ring_batches: int = 2_000,
+        ring_bytes: int = 32 << 20,
+        first_seq: int = 0,
+    ) -> None:
         """Set up an empty channel.
 
         Args:
             hub: the loop that owns the sockets.
             coalesce_s: a batch leaves at once when its source was idle for this long, else it waits that long.
-            ring_batches: how many sent batches are kept for clients that come back with `since`.
+            ring_batches: how many sent batches are kept at most for clients that come back with `since`.
+            ring_bytes: how many bytes they may have together.
+            first_seq: seqs go on after this one; at least the newest of an earlier life of the program, so that a
+                client that comes back with a `since` of that life is told of the gap.
         """
         self.hub = hub
         self.coalesce_s = coalesce_s
         self.subscribers: defaultdict[str, set[Connection]] = defaultdict(set)
         self.batches_published = self.metrics_published = 0
-        self._seq: defaultdict[str, int] = defaultdict(int)
-        self._ring: deque[Published] = deque(maxlen=ring_batches)
+        self.ring_batches = ring_batches
+        self.ring_bytes = ring_bytes
+        self._first_seq = first_seq
+        self._seq: dict[str, int] = {}
+        self._order = first_seq
+        self._ring: deque[Published] = deque()
+        self._ring_size = 0  # bytes
         self._forgotten: dict[str, int] = {}  # source -> seq of its newest batch that left the ring
-        self._forgotten_order = 0
+        self._forgotten_order = first_seq
         self._waiting: defaultdict[str, list[Metric]] = defaultdict(list)
         self._last_sent_s: defaultdict[str, float] = defaultdict(float)
         self._due: set[str] = set()
@@ -54,20 +70,20 @@ class Channel:
         self.hub.call(self._take, list(metrics))
 
     def seq(self, source: str) -> int:
-        """Return the seq of the newest batch of a source (for `*`: of the whole channel), 0 when there is none."""
-        return self.batches_published if source == protocol.EVERYTHING else self._seq.get(source, 0)
+        """Return the seq of the newest batch of a source (for `*`: of the whole channel)."""
+        return self._order if source == protocol.EVERYTHING else self._seq.get(source, self._first_seq)
 
     def missed(self, source: str, since: int) -> list[bytes] | None:
-        """Return the batches after `since`, or None when some of them are gone (or belong to an earlier life)."""
-        if since > self.seq(source):
+        """Return the batches after `since`; None when some are gone, or are more than a client could take at once."""
+        everything = source == protocol.EVERYTHING
+        forgotten = self._forgotten_order if everything else self._forgotten.get(source, self._first_seq)
+        if not forgotten <= since <= self.seq(source):
             return None
-        if source == protocol.EVERYTHING:
-            if since < self._forgotten_order:
-                return None
-            return [item.payload for item in self._ring if item.order > since]
-        if since < self._forgotten.get(source, 0):
-            return None
-        return [item.payload for item in self._ring if item.source == source and item.seq > since]
+        if everything:
+            payloads = [item.payload for item in self._ring if item.order > since]
+        else:
+            payloads = [item.payload for item in self._ring if item.source == source and item.seq > since]
+        return payloads if sum(map(len, payloads)) <= self.hub.outbox_limit_bytes else None
 
     def subscribe(self, source: str, connection: Connection) -> None:
         """Send a source's batches to a connection from now on."""
@@ -99,20 +115,25 @@ class Channel:
     def _flush(self, source: str) -> None:
         self._due.discard(source)
         waiting = self._waiting.pop(source, [])
+        if not waiting:  # a full batch went before its time had come
+            return
         for start in range(0, len(waiting), protocol.MAX_BATCH):
             self._send(source, waiting[start : start + protocol.MAX_BATCH])
         self._last_sent_s[source] = time.monotonic()
 
     def _send(self, source: str, metrics: list[Metric]) -> None:
-        self._seq[source] += 1
+        seq = self._seq[source] = self.seq(source) + 1
+        self._order += 1
         self.batches_published += 1
         self.metrics_published += len(metrics)
-        payload = protocol.batch(source, self._seq[source], metrics)
+        payload = protocol.batch(source, seq, metrics)
         frame = text_frame(payload)
-        if len(self._ring) == self._ring.maxlen:
-            oldest = self._ring[0]
+        self._ring.append(Published(self._order, source, seq, payload))
+        self._ring_size += len(payload)
+        while len(self._ring) > self.ring_batches or self._ring_size > self.ring_bytes:
+            oldest = self._ring.popleft()
+            self._ring_size -= len(oldest.payload)
             self._forgotten[oldest.source] = oldest.seq
             self._forgotten_order = oldest.order
-        self._ring.append(Published(self.batches_published, source, self._seq[source], payload))
         for connection in self.subscribers.get(source, set()) | self.subscribers.get(protocol.EVERYTHING, set()):
             self.hub.write(connection, frame)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import struct
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 
-# Stands for the renderer id in a Dash frame until it is sent. Renderer ids are UUIDs of the same length,
-# so a frame is filled in without being encoded again.
-RENDERER = b"@@@@@@@@-renderer-goes-here-@@@@@@@@"
+# Stands for the renderer id in a Dash frame until it is sent. Renderer ids are UUIDs of the same length, so a frame
+# is filled in without being encoded again. It is new in every process: no metric's text can hold it.
+RENDERER = str(uuid.uuid4()).encode()
 
 
 def to_json(value: Any) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from components.filters import filter_content
 from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
 from components.view import View
+from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
 from db.store import Store
@@ -29,11 +29,6 @@ from pages.page import Export, Page, Rows, unreachable
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
 KEEPALIVE_INTERVAL_MS = 20_000
-
-
-def now_ms() -> int:
-    """Return the wall clock in epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -421,3 +421,40 @@ def test_stopping_the_hub_says_going_away_after_what_was_queued(connect: Connect
     live_server.hub.call(live_server.hub._begin_stop)
     client.hear_type("metrics_batch")
     assert client.close_code() == 1001
+
+
+def test_a_client_of_an_earlier_life_is_told_of_the_gap(live_server: LiveServer, connect: Connect) -> None:
+    live_server.channel._first_seq = live_server.channel._forgotten_order = live_server.channel._order = 1_000
+    first = subscribed(connect, "robinhood")
+    live_server.channel.publish([navigation()])
+    assert first.hear_type("metrics_batch")["seq"] == 1_001
+    for source, since, kind in (("robinhood", 17, "gap"), ("robinhood", 1_000, "metrics_batch"), ("*", 17, "gap")):
+        second = connect()
+        second.hear_type("connected")
+        second.say({"type": "subscribe", "scraperSource": source, "since": since})
+        assert second.hear_type("subscribed")["seq"] == 1_001
+        second.hear_type(kind)
+
+
+def test_what_was_missed_is_a_gap_when_it_is_more_than_a_client_can_take(
+    live_server: LiveServer, connect: Connect
+) -> None:
+    live_server.hub.outbox_limit_bytes = 1_000
+    first = subscribed(connect, "robinhood")
+    live_server.channel.publish([navigation() for _ in range(20)])
+    first.hear_type("metrics_batch")
+    second = connect()
+    second.hear_type("connected")
+    second.say({"type": "subscribe", "scraperSource": "robinhood", "since": 0})
+    second.hear_type("subscribed")
+    second.hear_type("gap")
+
+
+def test_the_ring_is_bounded_by_bytes_too(live_server: LiveServer, connect: Connect) -> None:
+    live_server.channel.ring_bytes = 700
+    first = subscribed(connect, "robinhood")
+    for n in range(5):
+        live_server.channel.publish([navigation(duration_ms=n)])
+        first.hear_type("metrics_batch")
+    assert live_server.hub.ask(lambda: live_server.channel.missed("robinhood", 1), timeout_s=5) is None
+    assert len(live_server.hub.ask(lambda: live_server.channel.missed("robinhood", 4), timeout_s=5) or ()) == 1
