@@ -21,7 +21,6 @@ from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.clock import now_ms
-from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
@@ -67,6 +66,7 @@ class Scrapeboard:
     rollups: Rollups
     follower: Follower
     pulse: Pulse
+    housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -75,11 +75,13 @@ class Scrapeboard:
         self.rollups.start()
         self.follower.start()
         self.pulse.start()
+        self.housekeeping.start()
 
     def stop(self, timeout_s: float = 8.0) -> None:
         """Flush what is pending, say good-bye to every client (1001) and end the threads."""
         collector.flush(timeout_s=timeout_s / 2)
         self.pulse.stop()
+        self.housekeeping.stop()
         self.follower.stop()
         self.views.stop()
         self.dash_channel.stop()
@@ -155,7 +157,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
-    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, follower, Pulse())
+    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, follower, Pulse(), Pulse())
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
     token = settings.token.get_secret_value() if settings.token else None
@@ -197,9 +199,9 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, eng
             cleanup(engine, settings.retention_days, now_ms=now_ms())
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
-    board.pulse.every(DATABASE_CHECK_S, check_database)
+    board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
-    board.pulse.every(RETENTION_S, keep_short)
+    board.housekeeping.every(RETENTION_S, keep_short)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -130,7 +130,9 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         field = str(problem["loc"][0])
         accepts = Settings.model_fields[field].description
         shown = (
-            "the value given" if field in ("token", "database_url", "database_read_url") else repr(values.get(field))
+            "the value given"
+            if field in ("token", "database_url", "database_read_url", "redis_url")
+            else repr(values.get(field))
         )
         said = problem["msg"].removeprefix("Value error, ")
         raise SettingsError(f"{PREFIX}{field.upper()}: {shown} is not accepted ({said}); it takes: {accepts}") from exc
