@@ -12,11 +12,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from live import frames
 from live.diff import Content, digest, normalise, patch_props
+from live.followed import Joining, LiveView
 
 log = logging.getLogger(__name__)
 RETRY_S = 1.0
@@ -42,40 +42,6 @@ class Pages(Protocol):
 
 # Sends one payload (frames.RENDERER stands for the id) to one renderer; never blocks, never raises.
 Send = Callable[[str, bytes], None]
-
-
-@dataclass(slots=True)
-class Joining:
-    """A viewer that waits for its first content."""
-
-    renderer_id: str
-    digests: Mapping[str, str] | None  # what it shows already; None: nothing is certain
-    reload: bool = False  # its page couldn't be built when it was loaded: it has to be loaded again
-    before: LiveView | None = None  # the view that it followed: its last frames may have reached the new page
-    stays: bool = True  # False: it is brought up to date once, and follows nothing from then on
-
-
-@dataclass(slots=True)
-class LiveView:
-    """One distinct view with somebody looking at it."""
-
-    href: str
-    viewers: set[str] = field(default_factory=set)
-    joining: list[Joining] = field(default_factory=list)
-    shown: Content = field(default_factory=dict)
-    charts_waiting: Content = field(default_factory=dict)
-    period_ms: int = 0
-    computed: bool = False
-    failed: bool = False
-    numbers_dirty: bool = True
-    charts_dirty: bool = True
-    number_ids: frozenset[str] = frozenset()  # components that the numbers named last time
-    chart_ids: frozenset[str] = frozenset()
-    numbers_at_s: float = 0.0
-    hold_s: float = 0.0  # how long the last frame keeps a browser busy, roughly
-    charts_at_s: float = 0.0
-    chart_sent_at_s: float = 0.0
-    bucket: int = 0
 
 
 class ViewEngine:
@@ -288,13 +254,13 @@ class ViewEngine:
             numbers = self._compute(self.pages.numbers, view, now_ms)
             sent_bytes = self._show(view, numbers)
             view.hold_s = min(MAX_HOLD_S, sent_bytes / self.numbers_bytes_per_s)
-            _forget(view, view.number_ids - numbers.keys())
+            view.forget(view.number_ids - numbers.keys())
             view.number_ids = frozenset(numbers)
         if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
             view.charts_dirty = False
             view.charts_at_s = now
             charts = self._compute(self.pages.charts, view, now_ms)
-            _forget(view, view.chart_ids - charts.keys())
+            view.forget(view.chart_ids - charts.keys())
             view.chart_ids = frozenset(charts)
             view.charts_waiting = {key: props for key, props in charts.items() if view.shown.get(key) != props}
 
@@ -375,9 +341,3 @@ class ViewEngine:
             ]
             if messages:
                 self.send(viewer.renderer_id, frames.join_messages(messages))
-
-
-def _forget(view: LiveView, component_ids: frozenset[str]) -> None:
-    """Forget components that are no longer on the page: sent to a later viewer, they would find nothing there."""
-    for component_id in component_ids:
-        view.shown.pop(component_id, None)
