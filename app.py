@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command of the command line; returns its exit code."""
     from web.commands import main as run_command  # who imports the wiring needs no command line
 
-    return run_command(arguments)
+    return run_command(create_app, arguments)
 
 
 if __name__ == "__main__":

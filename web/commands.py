@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import settings as settings_module
 from db.backup import backup, restore
@@ -24,6 +24,9 @@ from db.rollups import Rollups
 from settings import Settings, SettingsError
 from web.progress import Progress
 
+if TYPE_CHECKING:
+    from web.serve import Board
+
 
 class UsageError(Exception):
     """The command line can't be read; one line that says why."""
@@ -37,17 +40,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message} (see {self.prog} --help)")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(make: Callable[[Settings], Board], arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
+        make: Wires the program, for `run`.
         arguments: What stands behind `python app.py`; the process's own by default. No command means `run`.
 
     Returns:
         The exit code: 0, 1 after a line on standard error, 130 after Ctrl+C.
     """
     try:
-        options = _parser().parse_args(arguments)
+        options = _parser(partial(_run, make)).parse_args(arguments)
         settings = settings_module.load()
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -62,9 +66,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(run: Callable[[Settings, argparse.Namespace], None]) -> argparse.ArgumentParser:
     parser = _Parser(prog="python app.py", description="Scrapeboard watches web scrapers live.")
-    parser.set_defaults(command=_run)
+    parser.set_defaults(command=run)
     commands = parser.add_subparsers(metavar="COMMAND")
 
     def add(name: str, command: Callable[[Settings, argparse.Namespace], None], help: str) -> argparse.ArgumentParser:
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         made.set_defaults(command=command)
         return made
 
-    add("run", _run, "migrate the database and serve (what no command does too)")
+    add("run", run, "migrate the database and serve (what no command does too)")
     add("migrate", _migrate, "bring the database's schema up to date")
     add("maintain", _maintain, "drop what is older than the retention, bring the summaries up to date")
     made = add("summarize", _summarize, "recompute the daily summary of one UTC day")
@@ -91,13 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(settings: Settings, _options: argparse.Namespace) -> None:
+def _run(make: Callable[[Settings], Board], settings: Settings, _options: argparse.Namespace) -> None:
     with migrated(settings.database_url):
         pass  # what is wrong with the database is said here, in one line, and not by the server's worker
     from web.serve import serve  # gunicorn is needed here only
 
-    os.environ.setdefault("PYTHONUNBUFFERED", "1")
-    serve(settings)
+    serve(settings, make)
 
 
 def _migrate(settings: Settings, _options: argparse.Namespace) -> None:

@@ -6,11 +6,11 @@ import logging
 import resource
 import socket
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from gunicorn.app.base import BaseApplication
 
-from app import Scrapeboard, create_app
 from settings import Settings
 
 log = logging.getLogger("scrapeboard")
@@ -18,12 +18,27 @@ log = logging.getLogger("scrapeboard")
 STALLED_S = 20
 
 
+class Board(Protocol):
+    """The wired program: what is served, and the threads behind it."""
+
+    @property
+    def server(self) -> Any:
+        """The WSGI application."""
+
+    def start(self) -> None:
+        """Start the threads."""
+
+    def stop(self) -> None:
+        """Flush, say good-bye and end the threads."""
+
+
 class Server(BaseApplication):
     """gunicorn with our settings; the app is made in the worker, after the fork, so that its threads live there."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make: Callable[[Settings], Board]) -> None:
         self.settings = settings
-        self.board: Scrapeboard | None = None
+        self.make = make
+        self.board: Board | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -49,7 +64,7 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         """Make the app in the worker."""
-        self.board = create_app(self.settings)
+        self.board = self.make(self.settings)
         self.board.start()
         return self.board.server
 
@@ -90,7 +105,12 @@ def _allow_many_sockets() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl+C; doesn't return."""
+def serve(settings: Settings, make: Callable[[Settings], Board]) -> None:
+    """Serve until SIGTERM or Ctrl+C; doesn't return.
+
+    Args:
+        settings: what the operator set.
+        make: wires the program; called in the serving process.
+    """
     _allow_many_sockets()
-    Server(settings).run()
+    Server(settings, make).run()

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
+from app import main
 from db import portable
 from db.copying import copy
 from db.engine import begin_writing, make_engine
@@ -19,7 +20,6 @@ from db.migrate import migrated, upgrade
 from db.store import Store
 from tests.db.samples import batch, navigation, run, scrape
 from tests.db.transfers import content, fill, quiet
-from web.commands import main
 
 
 @pytest.fixture(autouse=True)

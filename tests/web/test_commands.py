@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
+from app import main
 from db.engine import begin_writing
 from db.rollups import Rollups
 from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation
-from web.commands import main
 from web.progress import Progress
 
 DAY = dt.datetime.fromtimestamp(NOON_MS / 1000, dt.UTC).date()
