@@ -124,6 +124,7 @@ def _sqlite(url: URL, busy_timeout_s: float, pool: dict[str, Any]) -> Engine:
         # The driver must not begin transactions by itself: `_begin` does it, for reads and DDL too.
         connection.isolation_level = None
         cursor = connection.cursor()
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only: retention can make it shorter again
         cursor.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: an answered batch survives a power cut, not only a killed process.
         # The price is one sync for each batch; bench/store_rows.py measures with it.

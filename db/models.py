@@ -19,6 +19,8 @@ class PagePerformance(Base):
     """One page navigation or page scrape (detail)."""
 
     __tablename__ = "scraper_page_performance"
+    # On MySQL/MariaDB the table is partitioned by day (db.partitions), and these indexes name the id as their last
+    # part: rows of a partitioned table come out in its order only then.
     __table_args__ = (
         Index("ix_page_created", "created_at"),
         Index("ix_page_source_created", "scraper_source", "created_at"),

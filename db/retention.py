@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -11,12 +13,22 @@ from sqlalchemy.engine import Engine
 from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
+from db.ingest_log import shorten_log
 from db.models import HourlyRollup, IngestBatch, MinuteRollup, PagePerformance, SchedulerMetric
+from db.partitions import drop_days, make_days
 from db.rollups import Rollups
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state, write_state
 
-# Rows of one transaction: short enough that an insert hardly waits for it.
+Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
+
+# Rows and pages of one transaction: short enough that an insert hardly waits for it.
 _CHUNK_ROWS = 2_000
+_CHUNK_PAGES = 500
+_LONGEST_PAUSE_S = 0.05
+
+
+def silent(_what: str, _done: int, _total: int) -> None:
+    """Show nothing."""
 
 
 def generate_daily_summary(engine: Engine, date: dt.date) -> int:
@@ -35,11 +47,19 @@ def generate_daily_summary(engine: Engine, date: dt.date) -> int:
     return Rollups(engine).summarize(date)
 
 
-def cleanup(engine: Engine, retention_days: int, *, now_ms: int, minute_days: int = 30, hour_days: int = 400) -> int:
-    """Delete what is older than its retention, in small chunks; daily summaries are kept for ever.
+def cleanup(
+    engine: Engine,
+    retention_days: int,
+    *,
+    now_ms: int,
+    minute_days: int = 30,
+    hour_days: int = 400,
+    progress: Progress = silent,
+) -> int:
+    """Delete what is older than its retention; daily summaries are kept for ever.
 
     Everything is in the rollups before its detail is deleted. Days are deleted whole, so that no rollup is ever left
-    with half of its rows.
+    with half of its rows: as partitions on MySQL/MariaDB, in small chunks elsewhere.
 
     Args:
         engine: A migrated database.
@@ -47,6 +67,7 @@ def cleanup(engine: Engine, retention_days: int, *, now_ms: int, minute_days: in
         now_ms: The present in epoch milliseconds.
         minute_days: Days to keep minute rollups and batch ids; at least as long as detail.
         hour_days: Days to keep hour rollups; at least as long as minutes.
+        progress: Called with (what, how many are deleted, 0).
 
     Returns:
         Number of detail rows and scheduler runs deleted.
@@ -70,24 +91,56 @@ def cleanup(engine: Engine, retention_days: int, *, now_ms: int, minute_days: in
                 (DETAIL_SINCE_MS, detail_ms), (MINUTES_SINCE_MS, minutes_ms), (HOURS_SINCE_MS, hours_ms),
             ):  # fmt: skip
                 write_state(connection, name, max(since_ms, state.get(name, 0)))
-        deleted = _delete_before(engine, PagePerformance.id, PagePerformance.created_at, detail_ms)
-        deleted += _delete_before(engine, SchedulerMetric.id, SchedulerMetric.created_at, detail_ms)
+        deleted = 0
+        if engine.dialect.name != "sqlite":
+            make_days(engine, now_ms)
+            deleted = drop_days(engine, detail_ms)
+        # With partitions, only late rows that the oldest of them took in.
+        deleted += _delete_before(engine, PagePerformance.id, PagePerformance.created_at, detail_ms, progress)
+        deleted += _delete_before(engine, SchedulerMetric.id, SchedulerMetric.created_at, detail_ms, progress)
         # Longer than detail: a scraper's spool may come back late, and must not be stored twice then.
-        _delete_before(engine, IngestBatch.batch_id, IngestBatch.created_at, minutes_ms)
+        _delete_before(engine, IngestBatch.batch_id, IngestBatch.created_at, minutes_ms, progress)
+        shorten_log(engine)
         _delete_starts_before(engine, MinuteRollup, MinuteRollup.minute_start_ms, minutes_ms)
         _delete_starts_before(engine, HourlyRollup, HourlyRollup.hour_start_ms, hours_ms)
+        if engine.dialect.name == "sqlite":
+            _give_pages_back(engine)
     return deleted
 
 
-def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int) -> int:
+def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progress: Progress) -> int:
     deleted = 0
     while True:
+        started_s = time.monotonic()
         with begin_writing(engine) as connection:
             old = connection.scalars(select(key).where(moment < before_ms).order_by(moment).limit(_CHUNK_ROWS)).all()
             if not old:
                 return deleted
-            connection.execute(delete(key.class_).where(key.in_(old)))
+            # The time too: with it, the database looks into one partition only.
+            connection.execute(delete(key.class_).where(key.in_(old), moment < before_ms))
             deleted += len(old)
+        progress(f"deleting old rows of {key.class_.__tablename__}", deleted, 0)
+        _let_others_write(started_s)
+
+
+def _give_pages_back(engine: Engine) -> None:
+    """Shrink an SQLite file by what was deleted, a little at a time; one that was made without this keeps its size."""
+    while True:
+        started_s = time.monotonic()
+        with begin_writing(engine) as connection:
+            before = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+            # Straight to the driver: each step frees one page, and SQLAlchemy takes none where no row comes back.
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA incremental_vacuum({_CHUNK_PAGES})").fetchall()
+            after = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        if not after or after == before:
+            return
+        _let_others_write(started_s)
+
+
+def _let_others_write(started_s: float) -> None:
+    # SQLite has one writer, and who waits for it only looks now and then: leave it half of the time.
+    time.sleep(min(time.monotonic() - started_s, _LONGEST_PAUSE_S))
 
 
 def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -16,11 +17,29 @@ from db.migrate import check, current_revision, upgrade
 from db.models import Base
 from tests.servers import PrivateMariaDB, free_port
 
+# On MySQL/MariaDB they name the id too.
+ORDERED = {"ix_page_created": ["created_at"], "ix_page_source_created": ["scraper_source", "created_at"]}
+
+
+def differences(engine: Engine) -> list[Any]:
+    """What the models say otherwise than the database, and indexes that aren't what the queries need."""
+    partitioned = engine.dialect.name == "mysql"
+
+    def compared(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+        return not (partitioned and kind == "index" and name in ORDERED)
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": compared})
+        found: list[Any] = list(compare_metadata(context, Base.metadata))
+    for index in inspect(engine).get_indexes("scraper_page_performance"):
+        wanted = ORDERED[str(index["name"])] + ["id"] * partitioned
+        if index["column_names"] != wanted:
+            found.append(index)
+    return found
+
 
 def test_migrated_schema_equals_the_models(engine: Engine) -> None:
-    with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+    assert differences(engine) == []
 
 
 def test_upgrade_of_an_up_to_date_database_changes_nothing(engine: Engine) -> None:
@@ -72,7 +91,7 @@ def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
 def test_migration_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMariaDB) -> None:
     mariadb.execute("CREATE DATABASE cut_off")
     engine = make_engine(url=mariadb.url("cut_off"))
-    upgrade(engine)
+    upgrade(engine, "0001")
     with begin_writing(engine) as connection:
         for statement in (
             "DELETE FROM alembic_version",
@@ -81,8 +100,7 @@ def test_migration_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMari
         ):
             connection.execute(text(statement))
     upgrade(engine)
-    with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    assert differences(engine) == []
     engine.dispose()
     mariadb.execute("DROP DATABASE cut_off")
 
