@@ -29,6 +29,7 @@ lint: $(TEST_VENV)/ready
 	$(TEST_BIN)/lint-imports
 
 bench: $(TEST_VENV)/ready  ## Measure: each prints one JSON document
+	tools/system-packages mariadb galera
 	$(TEST_BIN)/python -m bench
 
 clean:
