@@ -101,11 +101,15 @@ def test_copy_while_metrics_arrive_is_of_one_moment_and_says_what_came_later(eng
             if number == 50:
                 busy.set()
 
+    def send_once_more(_label: str, _done: int, _total: int) -> None:
+        # The copy reads by now: this comes later for certain, however slow the sender above is.
+        store.send(batch(navigation(), scrape(), run()))
+
     sender = threading.Thread(target=send)
     sender.start()
     try:
         assert busy.wait(20)
-        done = copy(engine, other, quiet)
+        done = copy(engine, other, send_once_more)
     finally:
         stop.set()
         sender.join()
