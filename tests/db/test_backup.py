@@ -16,7 +16,7 @@ from db.backup import backup, restore
 from db.backup_file import BackupReader
 from db.engine import begin_writing, make_engine
 from db.errors import BadBackup, TransferRefused
-from db.migrate import current_revision, migrated, upgrade
+from db.migrate import current_revision, known_revisions, migrated, upgrade
 from db.store import Store
 from tests.db.samples import batch, navigation, run, scrape
 from tests.db.transfers import content, fill, quiet
@@ -199,3 +199,19 @@ def test_tables_of_others_in_the_same_database_stay(engine: Engine, tmp_path: Pa
     restore(engine, tmp_path / "b", quiet, replace=True)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT COUNT(*) FROM somebody_elses")).scalar() == 0
+
+
+def test_backup_of_an_older_schema_is_restored_and_brought_up_to_date(
+    database_url: str, other: Engine, tmp_path: Path
+) -> None:
+    old = make_engine(url=database_url)
+    upgrade(old, "0001")
+    with begin_writing(old) as connection:
+        connection.execute(text("INSERT INTO ingest_batches VALUES ('b', 1, 2)"))
+    assert backup(old, tmp_path / "b", quiet) == 1
+    assert current_revision(old) == "0001"
+    assert restore(other, tmp_path / "b", quiet) == 1
+    assert current_revision(other) == known_revisions()[0]
+    with other.connect() as connection:
+        assert connection.execute(text("SELECT * FROM ingest_batches")).all() == [("b", 1, 2)]
+    old.dispose()

@@ -8,6 +8,7 @@ from typing import Any
 import pymysql
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from db.engine import connect_or_explain, make_engine
 from db.errors import BadDatabaseUrl, DatabaseUnavailable, unavailable_as_ours
@@ -161,3 +162,14 @@ def test_engine_goes_to_the_next_server_when_the_first_is_killed(
     with pytest.raises(DatabaseUnavailable, match=f"None of the servers 127.0.0.1:{second.port}, 127"):
         connect_or_explain(alone)
     mariadb.execute("DROP DATABASE two_hosts")
+
+
+def test_node_that_fell_out_of_its_cluster_is_left(mariadb: PrivateMariaDB) -> None:
+    place = f"127.0.0.1:{mariadb.port}"
+    engine = make_engine(url=f"mysql://{mariadb.user}:{mariadb.password}@{place},{place}/mysql")
+    said = "SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO = 1047, MESSAGE_TEXT = 'WSREP has not yet prepared node'"
+    with engine.connect() as connection:
+        with pytest.raises(OperationalError) as caught:
+            connection.execute(text(said))
+        assert caught.value.connection_invalidated
+    engine.dispose()
