@@ -24,12 +24,12 @@ from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
+from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
 from db.queries import Queries
 from db.recent import RecentDetail
 from db.replica import make_read_engine
-from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
 from live import frames
@@ -48,7 +48,6 @@ log = logging.getLogger("scrapeboard")
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
-RETENTION_S = 3600.0
 MAX_CALLBACK_BYTES = 8 << 20
 
 
@@ -63,8 +62,10 @@ class Scrapeboard:
     channel: Channel
     views: ViewEngine
     dash_channel: DashChannel
+    queries: Queries
     rollups: Rollups
     follower: Follower
+    nightly: Nightly
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
 
@@ -72,8 +73,9 @@ class Scrapeboard:
         """Start the threads; to be called in the process that serves."""
         self.hub.start()
         self.views.start()
-        self.rollups.start()
+        self.rollups.start(then=lambda: self.queries.warm(now_ms()))
         self.follower.start()
+        self.nightly.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -83,6 +85,7 @@ class Scrapeboard:
         self.pulse.stop()
         self.housekeeping.stop()
         self.follower.stop()
+        self.nightly.stop()
         self.views.stop()
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
@@ -157,7 +160,10 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
-    board = Scrapeboard(dash, server, store, hub, channel, views, dash_channel, rollups, follower, Pulse(), Pulse())
+    nightly = Nightly(engine, settings.retention_days)
+    board = Scrapeboard(
+        dash, server, store, hub, channel, views, dash_channel, queries, rollups, follower, nightly, Pulse(), Pulse()
+    )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
     token = settings.token.get_secret_value() if settings.token else None
@@ -169,11 +175,11 @@ def create_app(settings: Settings) -> Scrapeboard:
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
-    _set_pulse(board, renderers, settings, engine)
+    _set_pulse(board, renderers)
     return board
 
 
-def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, engine: Any) -> None:
+def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
     beats = 0
     reachable = True
 
@@ -193,15 +199,9 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, settings: Settings, eng
             log.warning("the database %s", "is back" if reachable else "can't be reached: new metrics wait")
             board.views.changed()
 
-    def keep_short() -> None:
-        """Drop detail that is older than the operator wants to keep."""
-        if reachable:
-            cleanup(engine, settings.retention_days, now_ms=now_ms())
-
     board.pulse.every(HEARTBEAT_S, heartbeat)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
-    board.housekeeping.every(RETENTION_S, keep_short)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

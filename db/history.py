@@ -112,6 +112,26 @@ class History:
                 return Rows(self._detail(connection, border_ms, span.end_ms, filter, kind), cells, sealed)
         return Rows(recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed)
 
+    def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
+        """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
+
+        Args:
+            span: A range that memory doesn't hold all of.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (the part that is to be asked of the database, the filtered rows after it with all their columns).
+        """
+        recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
+        border_ms = span.start_ms if covered_since_ms is None else covered_since_ms
+        hour_ms = -(-border_ms // HOUR_MS) * HOUR_MS
+        if len(recent) and hour_ms <= int(recent.created_at_ms[-1]):
+            border_ms = hour_ms
+        border_ms = max(span.start_ms, min(border_ms, span.end_ms))
+        old = TimeRange(span.start_ms, border_ms, span.bucket_ms)
+        return old, recent.between(border_ms, span.end_ms).matching(filter, kind)
+
     def warm(self, present_ms: int) -> None:
         """Bring rollups of the last day (by ten minutes), week (by two hours) and month (by six) into memory.
 

@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import func, select
@@ -42,7 +43,16 @@ from db.results import (
 from db.rollups import Rollups
 from db.scheduler import summarize_runs
 from db.spread import histogram
-from db.tables import errors_by_sql, errors_in, outcomes_by_sql, outcomes_in, urls_by_sql, urls_in
+from db.tables import (
+    errors_by_sql,
+    errors_in,
+    joined_errors,
+    joined_outcomes,
+    outcomes_by_sql,
+    outcomes_in,
+    urls_by_sql,
+    urls_in,
+)
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
@@ -78,9 +88,10 @@ class Queries:
         self._rollups = rollups
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
-        self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
+        self._lock = threading.Lock()  # protects _remembered, _past, _old_answers and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
         self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()
+        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
         self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
 
     def warm(self, present_ms: int) -> None:
@@ -202,8 +213,9 @@ class Queries:
             rows = self._history.in_memory(range, filter, kind)
             if rows is not None:
                 return errors_in(rows)
-            with self._connect() as connection:
-                return errors_by_sql(connection, range, filter, kind)
+            old, rows = self._history.split(range, filter, kind)
+            ask = partial(errors_by_sql, span=old, filter=filter, kind=kind)
+            return joined_errors([self._once_old(("errors", old, filter, kind), old, ask), errors_in(rows)])
 
         return self._once(("errors_by_kind", range, filter, kind), answer)
 
@@ -238,8 +250,9 @@ class Queries:
             rows = self._history.in_memory(range, filter, "scrape")
             if rows is not None:
                 return outcomes_in(rows)
-            with self._connect() as connection:
-                return outcomes_by_sql(connection, range, filter)
+            old, rows = self._history.split(range, filter, "scrape")
+            ask = partial(outcomes_by_sql, span=old, filter=filter)
+            return joined_outcomes([self._once_old(("outcomes", old, filter), old, ask), outcomes_in(rows)])
 
         return self._once(("outcomes", range, filter), answer)
 
@@ -336,6 +349,23 @@ class Queries:
     def _connect(self) -> Iterator[Connection]:
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             yield connection
+
+    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
+        """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
+        version = -1 if self._rollups is None else self._rollups.version
+        with self._lock:
+            known = self._old_answers.get(question)
+        rollups = self._rollups
+        if rollups and known and not rollups.changed_since(known[0], old.start_ms, old.end_ms):
+            return known[1]  # type: ignore[return-value]
+        with self._connect() as connection:
+            found = ask(connection)
+        with self._lock:
+            self._old_answers[question] = (version, found)
+            self._old_answers.move_to_end(question)
+            while len(self._old_answers) > _MAX_REMEMBERED:
+                self._old_answers.popitem(last=False)
+        return found
 
     def _once(self, question: Hashable, answer: Callable[[], _Answer]) -> _Answer:
         """Return the answer that was given to this question, if nothing was stored since; else find it now."""

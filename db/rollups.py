@@ -193,15 +193,16 @@ class Rollups:
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             self._mark(minutes_of_detail(connection, Page.created_at >= start_ms, Page.created_at < end_ms))
 
-    def start(self, interval_s: float = 5.0) -> None:
+    def start(self, interval_s: float = 5.0, *, then: Callable[[], object] | None = None) -> None:
         """Run in a background thread until `stop`.
 
         Args:
             interval_s: Pause between two runs.
+            then: Called in that thread after the first run that succeeded.
         """
         assert self._thread is None, "the rollups run already"
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run, args=(interval_s,), name="rollups", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(interval_s, then), name="rollups", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -211,10 +212,13 @@ class Rollups:
             self._thread.join()
             self._thread = None
 
-    def _run(self, interval_s: float) -> None:
+    def _run(self, interval_s: float, then: Callable[[], object] | None) -> None:
         while True:
             try:
                 self.run_once()
+                if then is not None:
+                    then()
+                    then = None
             except DatabaseUnavailable as exc:
                 self.failures += 1
                 _log.warning("rollups wait: %s", exc)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,31 @@ def outcomes_by_sql(connection: Connection, span: TimeRange, filter: Filter) -> 
     for outcome, success, count in connection.execute(statement):
         name = outcome if outcome is not None else ("ok" if success else "failed")
         counts[name] = counts.get(name, 0) + count
+    return _most_first(counts)
+
+
+def joined_errors(parts: Sequence[Sequence[ErrorGroup]]) -> tuple[ErrorGroup, ...]:
+    """Return the failures of several spans as those of one.
+
+    Args:
+        parts: What `errors_in` or `errors_by_sql` returned for each.
+    """
+    groups: dict[str, tuple[int, int]] = {}
+    for error, failures, last_seen_ms in (group for part in parts for group in part):
+        count, newest_ms = groups.get(error, (0, 0))
+        groups[error] = (count + failures, max(newest_ms, last_seen_ms))
+    return _by_frequency([ErrorGroup(error, *group) for error, group in groups.items()])
+
+
+def joined_outcomes(parts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
+    """Return the outcomes of several spans as those of one.
+
+    Args:
+        parts: What `outcomes_in` or `outcomes_by_sql` returned for each.
+    """
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part)
     return _most_first(counts)
 
 

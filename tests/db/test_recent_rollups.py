@@ -97,6 +97,26 @@ def test_warmed_ranges_ask_the_database_nothing(program: Program, engine: Engine
     assert asked == []
 
 
+def test_tables_of_long_ranges_ask_the_database_for_the_old_part_once(program: Program, engine: Engine) -> None:
+    truth, span = Truth(program.stored), SPANS[1]
+
+    def check() -> None:
+        assert set(program.queries.errors_by_kind(span, Filter())) == truth.errors(span, Filter(), None)
+        assert dict(program.queries.outcomes(span)) == truth.outcomes(span, Filter())
+
+    check()
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    for number in range(5):
+        program.send(scrape("source1", NOON_MS - 20_000 + number, success=False, error="new", outcome="blocked"))
+        asked.clear()
+        check()
+        assert asked == []
+    program.send(scrape("source1", NOON_MS - 23 * HOUR_MS, success=False, error="late", outcome="blocked"))
+    check()
+    assert asked
+
+
 def test_little_memory_gives_the_same_answers(program: Program, engine: Engine) -> None:
     small = RecentRollups(engine, program.recent, program.rollups, max_bytes=20_000)
     program.queries._history._pyramid = small
