@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from db.alone import alone
+from db.errors import TransferRefused, where_is
 from db.models import Base, RollupState
 from db.rows import Row
 
@@ -21,6 +24,9 @@ from db.rows import Row
 Report = Callable[[str, int, int], None]
 CHUNK_ROWS = 5_000
 _CHECKSUM_BITS = 128
+_MAINTENANCE = "maintain"  # the name of db.maintenance's lock; a test makes sure
+_LONGEST_WAIT_S = 600.0
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +183,33 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
     Yields:
         The connection, in a transaction that only reads.
+
+    Raises:
+        TransferRefused: Another process maintains or backs up the database, for longer than one should wait.
     """
-    with engine.connect() as connection:
-        if engine.dialect.name != "sqlite":  # whose readers keep the moment of their first read anyway (WAL)
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # of the next one alone
-            connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+    if engine.dialect.name == "sqlite":  # whose readers keep the moment of their first read anyway (WAL)
+        with engine.connect() as connection:
+            yield connection
+        return
+    # An old day's partition can't be dropped below a snapshot: that would wait for us, and every insert for that.
+    with _unmaintained(engine), engine.connect() as connection:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # of the next one alone
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
         yield connection
+
+
+@contextmanager
+def _unmaintained(engine: Engine) -> Iterator[None]:
+    """Keep the maintenance away for the length of the block, after waiting for one that is at it."""
+    deadline_s = time.monotonic() + _LONGEST_WAIT_S
+    while True:
+        with alone(engine, _MAINTENANCE) as only_one:
+            if only_one:
+                yield
+                return
+        if time.monotonic() > deadline_s:
+            raise TransferRefused(where_is(engine), "is being maintained or backed up by another process: try later")
+        time.sleep(_LOOK_S)
 
 
 def coded(value: object) -> bytes:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import settings as settings_module
 from db.backup import backup, restore
-from db.cells import DAY_MS
 from db.clock import now_ms
 from db.copying import copy
 from db.engine import opened
 from db.errors import DatabaseError, where_is
+from db.maintenance import maintain, rebuild
 from db.migrate import migrated
-from db.retention import cleanup
 from db.rollups import Rollups
 from settings import Settings, SettingsError
 from web.progress import Progress
@@ -109,9 +108,12 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
 
 
 def _maintain(settings: Settings, _options: argparse.Namespace) -> None:
-    with migrated(settings.database_url) as engine:
-        Rollups(engine).run_once()
-        cleanup(engine, settings.retention_days, now_ms=now_ms())
+    with migrated(settings.database_url) as engine, Progress() as progress:
+        deleted = maintain(engine, settings.retention_days, present_ms=now_ms(), progress=progress)
+    if deleted is None:
+        _say("another process maintains or backs up this database now: nothing was done")
+    else:
+        _say(f"{deleted:,} metrics had outlived their retention")
 
 
 def _summarize(settings: Settings, options: argparse.Namespace) -> None:
@@ -121,18 +123,10 @@ def _summarize(settings: Settings, options: argparse.Namespace) -> None:
 
 
 def _rebuild(settings: Settings, options: argparse.Namespace) -> None:
-    days = (options.last - options.first).days + 1
-    if days < 1:
+    if options.first > options.last:
         raise UsageError(f"FROM ({options.first}) must not be after TO ({options.last})")
-    start_ms = int(dt.datetime.combine(options.first, dt.time(), dt.UTC).timestamp() * 1000)
-    minutes = 0
     with migrated(settings.database_url) as engine, Progress() as progress:
-        rollups = Rollups(engine)
-        for day in range(days):
-            progress("rebuilding rollups, days", day, days)
-            rollups.rebuild(start_ms + day * DAY_MS, start_ms + (day + 1) * DAY_MS)
-            minutes += rollups.run_once()
-        progress("rebuilding rollups, days", days, days)
+        minutes = rebuild(engine, options.first, options.last, progress=progress)
     _say(f"{minutes} minute{'' if minutes == 1 else 's'} recomputed, with their hours and days")
 
 

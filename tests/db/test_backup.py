@@ -12,14 +12,17 @@ from sqlalchemy.engine import Engine
 
 from collector.errors import SinkUnavailable
 from db import portable
+from db.alone import alone
 from db.backup import backup, restore
 from db.backup_file import BackupReader
 from db.engine import begin_writing, make_engine
 from db.errors import BadBackup, TransferRefused
+from db.maintenance import maintain
 from db.migrate import current_revision, known_revisions, migrated, upgrade
 from db.store import Store
-from tests.db.samples import batch, navigation, run, scrape
+from tests.db.samples import NOON_MS, batch, navigation, run, scrape
 from tests.db.transfers import content, fill, quiet
+from tests.servers import PrivateMariaDB
 
 
 @pytest.fixture(autouse=True)
@@ -215,3 +218,21 @@ def test_backup_of_an_older_schema_is_restored_and_brought_up_to_date(
     with other.connect() as connection:
         assert connection.execute(text("SELECT * FROM ingest_batches")).all() == [("b", 1, 2)]
     old.dispose()
+
+
+def test_no_partition_is_dropped_below_a_backup(mariadb: PrivateMariaDB, tmp_path: Path) -> None:
+    mariadb.execute("CREATE DATABASE below")
+    engine = make_engine(url=mariadb.url("below"))
+    upgrade(engine)
+    with portable.snapshot(engine):
+        assert maintain(engine, 7, present_ms=NOON_MS) is None
+    assert maintain(engine, 7, present_ms=NOON_MS) == 0
+    with alone(engine, "maintain"):
+        backing = threading.Thread(target=backup, args=(engine, tmp_path / "b", quiet))
+        backing.start()
+        backing.join(0.5)
+        assert backing.is_alive()  # it waits for the maintenance
+    backing.join()
+    assert (tmp_path / "b").exists()
+    engine.dispose()
+    mariadb.execute("DROP DATABASE below")
