@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select
@@ -12,19 +14,20 @@ from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.columns import Names
 from db.detail import STATISTICS, read_detail
 from db.engine import begin_writing
-from db.models import DailySummary, HourlyRollup, MinuteRollup
+from db.models import DailySummary, HourlyRollup, MinuteRollup, RollupState
 from db.models import PagePerformance as Page
 from db.rollup_rows import (
     AGGREGATE_COLUMNS,
     DAY_COLUMNS,
     HOUR_COLUMNS,
     MINUTE_COLUMNS,
+    Row,
     hour_utc,
     merged_rows,
     minute_rows,
 )
 from db.rows import insert_many
-from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, TURN, read_state, write_state
 
 
 def roll_minutes(engine: Engine, minutes: Sequence[int]) -> list[int]:
@@ -38,12 +41,15 @@ def roll_minutes(engine: Engine, minutes: Sequence[int]) -> list[int]:
         The minutes that were recomputed: all but those whose detail rows retention has deleted.
     """
     names = Names()
-    with engine.connect() as connection:
-        detail = read_detail(
-            connection, minutes[0], minutes[-1] + MINUTE_MS, names, names, columns=(*STATISTICS, "retry_count")
+
+    def read(connection: Connection) -> list[Row]:
+        return minute_rows(
+            read_detail(
+                connection, minutes[0], minutes[-1] + MINUTE_MS, names, names, columns=(*STATISTICS, "retry_count")
+            )
         )
-    rows = minute_rows(detail)
-    with begin_writing(engine) as connection:
+
+    with _replacing(engine, read) as (connection, rows):
         # Asked after reading: retention says first what it is going to delete, so a minute that it halved is noticed.
         since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
         kept = {minute for minute in minutes if minute >= since_ms}
@@ -65,10 +71,12 @@ def roll_hour(engine: Engine, start_ms: int) -> None:
         engine: A migrated database.
         start_ms: A full hour in epoch ms.
     """
-    with engine.connect() as connection:
+
+    def read(connection: Connection) -> list[Row]:
         finer = _finer(connection, MinuteRollup, MinuteRollup.minute_start_ms, start_ms, start_ms + HOUR_MS)
-    rows = [(row[0], row[1], hour_utc(row[0]), *row[2:]) for row in merged_rows(finer, step_ms=HOUR_MS)]
-    with begin_writing(engine) as connection:
+        return [(row[0], row[1], hour_utc(row[0]), *row[2:]) for row in merged_rows(finer, step_ms=HOUR_MS)]
+
+    with _replacing(engine, read) as (connection, rows):
         if start_ms < read_state(connection).get(MINUTES_SINCE_MS, 0):
             return
         connection.execute(delete(HourlyRollup).where(HourlyRollup.hour_start_ms == start_ms))
@@ -83,10 +91,12 @@ def roll_day(engine: Engine, start_ms: int) -> None:
         start_ms: A UTC midnight in epoch ms.
     """
     date = hour_utc(start_ms).date()
-    with engine.connect() as connection:
+
+    def read(connection: Connection) -> list[Row]:
         finer = _finer(connection, HourlyRollup, HourlyRollup.hour_start_ms, start_ms, start_ms + DAY_MS)
-    rows = [(date, *row[1:]) for row in merged_rows(finer, step_ms=DAY_MS)]
-    with begin_writing(engine) as connection:
+        return [(date, *row[1:]) for row in merged_rows(finer, step_ms=DAY_MS)]
+
+    with _replacing(engine, read) as (connection, rows):
         if start_ms < read_state(connection).get(HOURS_SINCE_MS, 0):
             return
         connection.execute(delete(DailySummary).where(DailySummary.metric_date == date))
@@ -118,6 +128,28 @@ def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:
         else:
             runs.append([start])
     return runs
+
+
+@contextmanager
+def _replacing(engine: Engine, read: Callable[[Connection], list[Row]]) -> Iterator[tuple[Connection, list[Row]]]:
+    """Open a transaction that writes what was read, unless another process wrote rollups after the reading began.
+
+    That one may have seen newer rows: what was read before must not take the place of what it wrote.
+    """
+    for last_try in (False, False, False, True):
+        with engine.connect() as reader:
+            turn = read_state(reader).get(TURN, 0)
+            rows = read(reader)
+        with begin_writing(engine) as connection:
+            turns = select(RollupState.value).where(RollupState.name == TURN).with_for_update()
+            if (connection.scalar(turns) or 0) != turn:
+                if not last_try:
+                    continue
+                rows = read(connection)  # the others wait for this transaction now
+            # Whatever it was: another number than the one that anybody has read.
+            write_state(connection, TURN, time.time_ns())
+            yield connection, rows
+            return
 
 
 def _finer(connection: Connection, table: Any, begins: Any, start_ms: int, end_ms: int) -> Sequence[Sequence[Any]]:

@@ -14,6 +14,8 @@ ROLLED_ID = "rolled_detail_id"
 DETAIL_SINCE_MS = "detail_since_ms"
 MINUTES_SINCE_MS = "minutes_since_ms"
 HOURS_SINCE_MS = "hours_since_ms"
+# Changes whenever rollups are written: who read before that has to read again.
+TURN = "rollup_turn"
 # When the maintenance was last done, epoch ms.
 MAINTAINED_MS = "maintained_ms"
 

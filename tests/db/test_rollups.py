@@ -271,3 +271,24 @@ def test_rollups_beside_writers_end_up_equal_to_detail(engine: Engine) -> None:
     ]
     assert found == [tuple(row) for row in expected]
     assert sum(row["total_navigations"] for row in table(engine, "scraper_daily_summary")) == 300
+
+
+def test_another_process_that_rolls_meanwhile_is_not_undone(
+    store: Store, rollups: Rollups, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.send(batch(navigation()))
+    read, reads = rolling.read_detail, 0
+
+    def read_then_be_overtaken(*arguments: Any, **settings: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        found = read(*arguments, **settings)
+        if reads == 1:
+            Store(engine).send(batch(navigation()))  # by another process, which rolls it at once
+            Rollups(engine).run_once()
+        return found
+
+    monkeypatch.setattr(rolling, "read_detail", read_then_be_overtaken)
+    rollups.run_once()
+    assert [row["total_navigations"] for row in table(engine, "scraper_metrics_minute")] == [2]
+    assert [row["total_navigations"] for row in table(engine, "scraper_daily_summary")] == [2]
