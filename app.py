@@ -118,6 +118,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     Raises:
         DatabaseError: the database can't be reached, or its schema is newer than this program.
     """
+    if settings.redis_url:
+        log.warning("SCRAPEBOARD_REDIS_URL is set but not used yet: this app runs as one process")
     engine = make_engine(url=settings.database_url)
     upgrade(engine)
     store = Store(engine)
