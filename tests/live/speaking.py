@@ -1,0 +1,60 @@
+"""What tests of the public channel say: metrics of each kind, and a client that has subscribed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collector.events import Metric, from_wire
+from tests.live.conftest import Client
+
+Connect = Callable[..., Client]
+NOW_MS = 1_702_214_500_000
+
+
+def navigation(source: str = "robinhood", duration_ms: float = 150) -> Metric:
+    return from_wire(
+        {
+            "type": "page_navigation",
+            "scraperSource": source,
+            "url": "https://robinhood.com/stocks/AAPL",
+            "navigationDurationMs": duration_ms,
+            "recordedAt": 1_702_214_400_000,
+        },
+        now_ms=NOW_MS,
+    )
+
+
+def scrape(source: str = "robinhood") -> Metric:
+    return from_wire(
+        {
+            "type": "page_scrape",
+            "scraperSource": source,
+            "url": "https://robinhood.com/stocks/AAPL",
+            "scrapeDurationMs": 200,
+            "itemsExtracted": 5,
+            "recordedAt": 1_702_214_401_000,
+        },
+        now_ms=NOW_MS,
+    )
+
+
+def run(name: str = "nightly") -> Metric:
+    return from_wire(
+        {
+            "type": "scheduler",
+            "schedulerName": name,
+            "executionDurationMs": 12,
+            "itemsProcessed": 3,
+            "recordedAt": 1_702_214_401_000,
+        },
+        now_ms=NOW_MS,
+    )
+
+
+def subscribed(connect: Connect, *sources: str) -> Client:
+    client = connect()
+    client.hear_type("connected")
+    for source in sources:
+        client.say({"type": "subscribe", "scraperSource": source})
+        client.hear_type("subscribed")
+    return client
