@@ -54,7 +54,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             trace["opacity"] = 0.6
         if info.stacked:
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
-        elif len(info.lines) == 1:
+        elif len(info.lines) == 1 and not _has_gap(rows[0]):  # plotly fills across a gap, as if it had been measured
             trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
         data.append(trace)
     if not info.stacked:
@@ -73,6 +73,12 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             yaxis=y_axis,
         ),
     }
+
+
+def _has_gap(values: npt.NDArray[np.float64]) -> bool:
+    """Say whether nothing was measured somewhere between two measurements."""
+    measured = np.flatnonzero(np.isfinite(values))
+    return len(measured) > 1 and int(measured[-1] - measured[0]) >= len(measured)
 
 
 def _dots(lines: list[dict[str, Any]], alone: npt.NDArray[np.bool_], x_ms: TimesMs) -> list[dict[str, Any]]:

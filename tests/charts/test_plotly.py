@@ -52,6 +52,12 @@ def test_a_gap_is_null_and_stays_open() -> None:
     assert trace["connectgaps"] is False
 
 
+def test_the_area_below_a_line_does_not_span_a_gap() -> None:
+    assert "fill" not in draw(line(1, 2, None, 3, 4))["data"][0]
+    for whole in (line(1, 2, 3), line(None, 1, 2, 3, None)):
+        assert draw(whole)["data"][0]["fill"] == "tozeroy"
+
+
 def test_a_value_between_two_gaps_gets_a_dot() -> None:
     trace, dots = draw(line(1, 2, None, 7, None, 3, 4))["data"]
     assert (trace["mode"], dots["mode"]) == ("lines", "markers")
