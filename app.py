@@ -17,6 +17,7 @@ from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
+from components import ids
 from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
@@ -189,7 +190,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         """Restart the pill's animation in every page that follows a view."""
         nonlocal beats
         beats += 1
-        payload = frames.set_props("live-pill", beat_props(beats))
+        payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
         for renderer_id in board.views.renderers():
             renderers.send(renderer_id, payload)
 

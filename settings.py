@@ -55,7 +55,7 @@ def _origin_list(value: Any) -> tuple[str, ...]:
 class Settings(BaseSettings):
     """Everything an operator can set, each from `SCRAPEBOARD_<NAME>` in the environment or in `.env`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
 
     database_url: Annotated[str, AfterValidator(_database_url)] = Field(
         "sqlite:///data/scrapeboard.db", description="where metrics are kept: sqlite:///FILE or mysql://…"
