@@ -24,6 +24,12 @@ from db.rows import Row
 FORMAT = 1
 _MAX_LINE_BYTES = 256 << 20  # far above a chunk of the longest rows; bounds what a damaged file makes us read
 _LEVEL = 3
+# The stream carries a checksum of its own: what the tables' checksums don't cover (the header, the names of columns) is
+# found to be damaged too, before anything is replaced.
+_OPTIONS: dict[int, int] = {
+    zstd.CompressionParameter.compression_level: _LEVEL,
+    zstd.CompressionParameter.checksum_flag: 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ def write_backup(path: Path) -> Iterator[BackupWriter]:
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as raw:
-            with zstd.ZstdFile(raw, "wb", level=_LEVEL) as stream:
+            with zstd.ZstdFile(raw, "wb", options=_OPTIONS) as stream:
                 yield BackupWriter(path, stream)
             raw.flush()
             os.fsync(raw.fileno())
