@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from collector import fields
 from collector.events import PageNavigation, PageScrape
+from db.hashes import HashArray, error_hash, hash_of
 from db.results import Filter, FloatArray, IntArray, Kind
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -32,6 +33,8 @@ DTYPES: dict[str, Any] = {
     "outcome": np.int32,
     "url": np.object_,
     "error": np.object_,
+    "url_hash": np.uint64,
+    "error_hash": np.uint64,
 }
 
 
@@ -130,20 +133,23 @@ def chunk_of_metrics(metrics: Iterable[PageNavigation | PageScrape], sources: Na
                 metric.recorded_at_ms, sources.code(metric.scraper_source), True, metric.scrape_duration_ms,
                 metric.success, metric.items_extracted, 0, -1 if metric.data_size is None else metric.data_size, -1,
                 -1 if metric.outcome is None else outcomes.code(metric.outcome),
-                metric.url[: fields.MAX_URL_CHARS], _cut(metric.error),
+                *_texts(metric),
             ))  # fmt: skip
         else:
             rows.append((
                 metric.recorded_at_ms, sources.code(metric.scraper_source), False, metric.navigation_duration_ms,
                 metric.success, 0, metric.retry_count, -1, -1 if metric.status_code is None else metric.status_code, -1,
-                metric.url[: fields.MAX_URL_CHARS], _cut(metric.error),
+                *_texts(metric),
             ))  # fmt: skip
     columns: Iterable[Sequence[Any]] = zip(*rows, strict=True) if rows else [()] * len(DTYPES)
     return Chunk.of_columns(dict(zip(DTYPES, columns, strict=True)))
 
 
-def _cut(error: str | None) -> str | None:
-    return None if error is None else error[: fields.MAX_ERROR_CHARS]
+def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int]:
+    url, error = metric.url[: fields.MAX_URL_CHARS], metric.error
+    if error is not None:
+        error = error[: fields.MAX_ERROR_CHARS]
+    return url, error, hash_of(url), error_hash(error, metric.success)
 
 
 class DetailColumns:
@@ -228,6 +234,16 @@ class DetailColumns:
     def error(self) -> ObjectArray:
         """The error text, str or None."""
         return self._column("error")
+
+    @cached_property
+    def url_hash(self) -> HashArray:
+        """64 bits that stand for the URL (db.hashes)."""
+        return self._column("url_hash")
+
+    @cached_property
+    def error_hash(self) -> HashArray:
+        """64 bits that stand for the kind of error, 0 for a success."""
+        return self._column("error_hash")
 
     def between(self, start_ms: int, end_ms: int) -> DetailColumns:
         """Return the rows of [start_ms, end_ms); they share memory with these."""

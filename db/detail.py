@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Integer, Select, func, select, type_coerce
 from sqlalchemy.engine import Connection
 
 from db.columns import Chunk, DetailColumns, Names
+from db.hashes import error_hash, hash_of
 from db.models import PagePerformance as Page
 from db.results import Filter, Kind
 
@@ -29,8 +30,11 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
     "url": Page.page_url.expression,
     "error": Page.error.expression,
 }
-ALL = tuple(_EXPRESSIONS)
+# Columns that aren't read but made from others.
+_MADE = ("url_hash", "error_hash")
+ALL = (*_EXPRESSIONS, *_MADE)
 STATISTICS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
+BREAKDOWN = (*STATISTICS, "data_size", "outcome", "url", "error", "url_hash", "error_hash")
 
 
 def newest_rows(
@@ -50,7 +54,7 @@ def newest_rows(
     """
     # The newest row that doesn't fit any more. Its whole millisecond is left out, so the border is sharp.
     too_old_ms = connection.scalar(select(Page.created_at).order_by(Page.created_at.desc()).offset(max_rows).limit(1))
-    statement = select(*(_EXPRESSIONS[name] for name in ALL)).order_by(Page.created_at, Page.id)
+    statement = _selected(ALL).order_by(Page.created_at, Page.id)
     if too_old_ms is not None:
         statement = statement.where(Page.created_at > too_old_ms)
     chunks = _fetch(connection, statement, ALL, sources, outcomes, chunk_rows)
@@ -78,17 +82,13 @@ def read_detail(
         outcomes: Gives outcomes theirs.
         filter: Which rows.
         kind: Navigations or scrapes only; None for both.
-        columns: Which columns, the time first.
+        columns: Which columns, the time first; one that is made from others after these.
 
     Returns:
         The rows in time order.
     """
     read = columns if not filter.url_contains or "url" in columns else (*columns, "url")
-    statement = (
-        select(*(_EXPRESSIONS[name] for name in read))
-        .where(*conditions(start_ms, end_ms, filter, kind))
-        .order_by(Page.created_at, Page.id)
-    )
+    statement = _selected(read).where(*conditions(start_ms, end_ms, filter, kind)).order_by(Page.created_at, Page.id)
     chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS)
     return DetailColumns(chunks, sources, outcomes)
 
@@ -120,6 +120,14 @@ def conditions(
     return wanted
 
 
+def _read(columns: tuple[str, ...]) -> list[str]:
+    return [name for name in columns if name in _EXPRESSIONS]
+
+
+def _selected(columns: tuple[str, ...]) -> Select[Any]:
+    return select(*(_EXPRESSIONS[name] for name in _read(columns)))
+
+
 def _fetch(
     connection: Connection,
     statement: Select[Any],
@@ -131,10 +139,14 @@ def _fetch(
     result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(statement)
     chunks = []
     for part in result.partitions(rows):
-        values: dict[str, Any] = dict(zip(columns, zip(*part, strict=True), strict=True))
+        values: dict[str, Any] = dict(zip(_read(columns), zip(*part, strict=True), strict=True))
         values["source"] = [sources.code(name) for name in values["source"]]
         values["scrape"] = [kind == "scrape" for kind in values["scrape"]]
         if "outcome" in values:
             values["outcome"] = [-1 if name is None else outcomes.code(name) for name in values["outcome"]]
+        if "url_hash" in columns:
+            values["url_hash"] = [hash_of(url) for url in values["url"]]
+        if "error_hash" in columns:
+            values["error_hash"] = [error_hash(*pair) for pair in zip(values["error"], values["success"], strict=True)]
         chunks.append(Chunk.of_columns(values))
     return chunks

@@ -145,18 +145,14 @@ class History:
             # Twice as long: pages compare a range with the one before.
             self._pyramid.sealed(end_ms - 2 * length_ms, end_ms, bucket_ms, None, ())
 
-    def in_memory(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> DetailColumns | None:
-        """Return the filtered detail rows of a range with all their columns, or None when memory doesn't reach back.
+    def in_memory(self, span: TimeRange) -> DetailColumns | None:
+        """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.
 
         Args:
             span: The range.
-            filter: Which rows.
-            kind: Navigations or scrapes only; None for both.
         """
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
-        if covered_since_ms is None or covered_since_ms <= span.start_ms:
-            return recent.matching(filter, kind)
-        return None
+        return recent if covered_since_ms is None or covered_since_ms <= span.start_ms else None
 
     def _old(
         self, span: TimeRange, border_ms: int, filter: Filter, kind: Kind | None, *, rolled: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from sqlalchemy import BigInteger, Date, DateTime, Double, Index, Integer, LargeBinary, SmallInteger, String, Text
+from sqlalchemy.dialects import mysql
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 # SQLite numbers rows by itself only in a column that is exactly INTEGER.
@@ -152,6 +153,18 @@ class DailySummary(Aggregates, Percentiles, Base):
 
     metric_date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+
+
+class Breakdown(Base):
+    """All sources over five minutes, an hour or a day, by one dimension (db.breakdown)."""
+
+    __tablename__ = "scraper_breakdowns"
+
+    dimension: Mapped[str] = mapped_column(String(10), primary_key=True)
+    length_ms: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    start_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    row_count: Mapped[int] = mapped_column(BigInteger)  # detail rows of the span: by these it is known to be complete
+    packed: Mapped[bytes] = mapped_column(LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb"))
 
 
 class RollupState(Base):

@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
+from db.breakdown import Dimension, Groups, groups_of, narrowed
+from db.breakdowns import Breakdowns
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
@@ -45,13 +47,13 @@ from db.scheduler import summarize_runs
 from db.spread import histogram
 from db.tables import (
     errors_by_sql,
-    errors_in,
+    errors_of,
     joined_errors,
     joined_outcomes,
     outcomes_by_sql,
-    outcomes_in,
+    outcomes_of,
     urls_by_sql,
-    urls_in,
+    urls_of,
 )
 
 _Answer = TypeVar("_Answer")
@@ -87,6 +89,8 @@ class Queries:
         self._recent = recent
         self._rollups = rollups
         self._clock_ms = clock_ms
+        self._exact_rows = exact_rows
+        self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups)
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._lock = threading.Lock()  # protects _remembered, _past, _old_answers and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
@@ -210,12 +214,14 @@ class Queries:
         """
 
         def answer() -> tuple[ErrorGroup, ...]:
-            rows = self._history.in_memory(range, filter, kind)
-            if rows is not None:
-                return errors_in(rows)
+            groups = self._groups("error", range, filter, kind)
+            if groups is not None:
+                return errors_of(groups)
             old, rows = self._history.split(range, filter, kind)
             ask = partial(errors_by_sql, span=old, filter=filter, kind=kind)
-            return joined_errors([self._once_old(("errors", old, filter, kind), old, ask), errors_in(rows)])
+            return joined_errors(
+                [self._once_old(("errors", old, filter, kind), old, ask), errors_of(groups_of(rows, "error"))]
+            )
 
         return self._once(("errors_by_kind", range, filter, kind), answer)
 
@@ -230,9 +236,9 @@ class Queries:
         """
 
         def answer() -> tuple[UrlStats, ...]:
-            rows = self._history.in_memory(range, filter, kind)
-            if rows is not None:
-                return urls_in(rows, limit)
+            groups = self._groups("url", range, filter, kind)
+            if groups is not None:
+                return urls_of(groups, self._recent.sources, limit)
             with self._connect() as connection:
                 return urls_by_sql(connection, range, filter, kind, limit)
 
@@ -247,12 +253,14 @@ class Queries:
         """
 
         def answer() -> Mapping[str, int]:
-            rows = self._history.in_memory(range, filter, "scrape")
-            if rows is not None:
-                return outcomes_in(rows)
+            groups = self._groups("outcome", range, filter, "scrape")
+            if groups is not None:
+                return outcomes_of(groups)
             old, rows = self._history.split(range, filter, "scrape")
             ask = partial(outcomes_by_sql, span=old, filter=filter)
-            return joined_outcomes([self._once_old(("outcomes", old, filter), old, ask), outcomes_in(rows)])
+            return joined_outcomes(
+                [self._once_old(("outcomes", old, filter), old, ask), outcomes_of(groups_of(rows, "outcome"))]
+            )
 
         return self._once(("outcomes", range, filter), answer)
 
@@ -326,6 +334,19 @@ class Queries:
     def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> Rows:
         with unavailable_as_ours(self._engine):
             return self._history.rows(span, filter, kind)
+
+    def _groups(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
+        """Return what a range adds up to by a dimension; None where only the database can tell."""
+        rows = self._history.in_memory(span)
+        if rows is not None and (self._breakdowns is None or filter.url_contains or len(rows) <= self._exact_rows):
+            return groups_of(rows.matching(filter, kind), dimension)
+        if self._breakdowns is None or filter.url_contains:
+            return None
+        with unavailable_as_ours(self._engine):
+            groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms)
+        if groups is None:
+            return None if rows is None else groups_of(rows.matching(filter, kind), dimension)
+        return narrowed(groups, filter, kind, self._recent.sources)
 
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
         rows = self._rows(span, filter)

@@ -7,14 +7,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.engine import Engine
 
-from db.cells import DAY_MS
+from db.breakdown import DIMENSIONS
+from db.breakdown_rolling import SLOT_MS
+from db.cells import DAY_MS, HOUR_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
 from db.ingest_log import shorten_log
-from db.models import HourlyRollup, IngestBatch, MinuteRollup, PagePerformance, SchedulerMetric
+from db.models import Breakdown, HourlyRollup, IngestBatch, MinuteRollup, PagePerformance, SchedulerMetric
 from db.partitions import drop_days, make_days
 from db.rollups import Rollups
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state, write_state
@@ -103,6 +105,10 @@ def cleanup(
         shorten_log(engine)
         _delete_starts_before(engine, MinuteRollup, MinuteRollup.minute_start_ms, minutes_ms)
         _delete_starts_before(engine, HourlyRollup, HourlyRollup.hour_start_ms, hours_ms)
+        for length_ms, before_ms in ((SLOT_MS, minutes_ms), (HOUR_MS, hours_ms), (DAY_MS, hours_ms)):
+            for dimension in DIMENSIONS:
+                own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
+                _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own)
         if engine.dialect.name == "sqlite":
             _give_pages_back(engine)
     return deleted
@@ -143,12 +149,12 @@ def _let_others_write(started_s: float) -> None:
     time.sleep(min(time.monotonic() - started_s, _LONGEST_PAUSE_S))
 
 
-def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: int) -> None:
+def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: int, *own: ColumnElement[bool]) -> None:
     """Delete rollups an hour's or a day's worth at a time, along their primary key."""
     while True:
         with begin_writing(engine) as connection:
-            first_ms = connection.scalar(select(func.min(starts)).where(starts < before_ms))
+            first_ms = connection.scalar(select(func.min(starts)).where(*own, starts < before_ms))
             if first_ms is None:
                 return
             end_ms = min(first_ms + DAY_MS // 24, before_ms)
-            connection.execute(delete(table).where(starts >= first_ms, starts < end_ms))
+            connection.execute(delete(table).where(*own, starts >= first_ms, starts < end_ms))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, SchedulerRun
+from db.breakdown_rolling import BreakdownRoller
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.clock import now_ms
 from db.engine import begin_writing
@@ -54,6 +55,7 @@ class Rollups:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.failures = 0
+        self.breakdowns = BreakdownRoller(engine, clock_ms=clock_ms)
 
     def mark(self, metrics: Sequence[Metric]) -> None:
         """Note that minutes have changed: a listener of the store.
@@ -124,6 +126,7 @@ class Rollups:
             with self._lock:
                 days = sorted(self._dirty_days)
             self._roll_days(days)
+            self.breakdowns.run_once(self._stop.is_set)
             if minutes or hours or days:
                 with begin_writing(self._engine) as connection:
                     write_state(connection, ROLLED_ID, last_id)
@@ -228,7 +231,9 @@ class Rollups:
             if self._stop.wait(interval_s):
                 return
 
-    def _mark(self, minutes: Iterable[int]) -> None:
+    def _mark(self, minutes: Collection[int]) -> None:
+        # First: who sees the new version must see these as changed.
+        self.breakdowns.mark(minutes)
         with self._lock:
             self._version += 1
             for minute in minutes:

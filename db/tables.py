@@ -10,31 +10,34 @@ import numpy as np
 from sqlalchemy import Integer, func, select, type_coerce
 from sqlalchemy.engine import Connection
 
-from db.columns import DetailColumns
+from db.breakdown import OTHERS, Groups, numbered, texts_of
+from db.columns import Names
 from db.detail import conditions
+from db.error_kinds import kind_of_error
 from db.models import PagePerformance as Page
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 
 _SUCCESS = type_coerce(Page.success, Integer)
 
 
-def errors_in(rows: DetailColumns) -> tuple[ErrorGroup, ...]:
-    """Return the failures among detail rows by their text, most frequent first.
+def errors_of(groups: Groups) -> tuple[ErrorGroup, ...]:
+    """Return failures by their kind, most frequent first.
 
     Args:
-        rows: Detail rows in time order.
+        groups: By kind of error.
     """
-    failed = ~rows.success
-    groups: dict[str, tuple[int, int]] = {}
-    for error, moment in zip(rows.error[failed].tolist(), rows.created_at_ms[failed].tolist(), strict=True):
-        count, _ = groups.get(error or "", (0, 0))
-        groups[error or ""] = (count + 1, moment)  # in time order: the last one is the newest
-    found = [ErrorGroup(error, count, moment) for error, (count, moment) in groups.items()]
-    return _by_frequency(found)
+    group, size = numbered(groups.value)
+    failures = np.bincount(group, weights=groups.count, minlength=size).astype(np.int64)
+    last_seen_ms, value = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.uint64)
+    np.maximum.at(last_seen_ms, group, groups.last_ms)
+    value[group] = groups.value
+    texts = texts_of(groups, set(value.tolist()))
+    rows = zip(value.tolist(), failures.tolist(), last_seen_ms.tolist(), strict=True)
+    return _by_frequency([ErrorGroup(texts[code], count, moment) for code, count, moment in rows])
 
 
 def errors_by_sql(connection: Connection, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
-    """Return what `errors_in` returns, counted by the database.
+    """Return what `errors_of` returns, counted by the database.
 
     Args:
         connection: An open connection.
@@ -48,38 +51,42 @@ def errors_by_sql(connection: Connection, span: TimeRange, filter: Filter, kind:
         .where(Page.success == False, *conditions(span.start_ms, span.end_ms, filter, kind))  # noqa: E712 - it is SQL
         .group_by(error)
     )
-    return _by_frequency([ErrorGroup(*row) for row in connection.execute(statement)])
+    rows = connection.execute(statement)
+    return joined_errors([[ErrorGroup(kind_of_error(error), count, moment) for error, count, moment in rows]])
 
 
-def urls_in(rows: DetailColumns, limit: int) -> tuple[UrlStats, ...]:
-    """Return the URLs with the highest mean duration among detail rows, slowest first.
+def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
+    """Return the URLs with the highest mean duration, slowest first.
 
     Args:
-        rows: Detail rows in time order.
+        groups: By URL.
+        names: What the source numbers stand for.
         limit: How many at most.
     """
-    places: dict[tuple[int, str], int] = {}
-    pairs = zip(rows.source.tolist(), rows.url.tolist(), strict=True)
-    group = np.array([places.setdefault(pair, len(places)) for pair in pairs], dtype=np.int64)
-    size = len(places)
-    counts = np.bincount(group, minlength=size)
-    mean_ms = np.bincount(group, weights=rows.duration_ms, minlength=size) / np.maximum(counts, 1)
-    ok = np.bincount(group, weights=rows.success, minlength=size).astype(np.int64)
-    items = np.bincount(group, weights=rows.items, minlength=size).astype(np.int64)
-    max_ms = np.zeros(size)
-    np.maximum.at(max_ms, group, rows.duration_ms)
-    last_seen_ms = np.zeros(size, dtype=np.int64)
-    last_seen_ms[group] = rows.created_at_ms
-    keys = list(places)
+    groups = groups.chosen(groups.value != OTHERS)
+    group, size = numbered(groups.value, groups.source)
+
+    def sums(values: Any) -> Any:
+        return np.bincount(group, weights=values, minlength=size)
+
+    counts = sums(groups.count)
+    mean_ms = sums(groups.sum_ms) / np.maximum(counts, 1)
     # Everything that could be among the slowest, equals of the last one too: the text decides among those.
-    kept = range(size) if size <= limit else np.flatnonzero(mean_ms >= np.partition(mean_ms, -limit)[-limit]).tolist()
+    kept = np.arange(size) if size <= limit else np.flatnonzero(mean_ms >= np.partition(mean_ms, -limit)[-limit])
+    errors, items = sums(groups.count * ~groups.success), sums(groups.items)
+    max_ms, last_seen_ms, one = np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    np.maximum.at(max_ms, group, groups.max_ms)
+    np.maximum.at(last_seen_ms, group, groups.last_ms)
+    one[group] = np.arange(len(groups))
+    value, source = groups.value[one], groups.source[one]
+    texts = texts_of(groups, set(value[kept].tolist()))
     found = [
         UrlStats(
-            url=keys[index][1], source=rows.source_names[keys[index][0]], count=int(counts[index]),
-            errors=int(counts[index] - ok[index]), items=int(items[index]), mean_ms=float(mean_ms[index]),
+            url=texts[int(value[index])], source=names[int(source[index])], count=int(counts[index]),
+            errors=int(errors[index]), items=int(items[index]), mean_ms=float(mean_ms[index]),
             max_ms=float(max_ms[index]), last_seen_ms=int(last_seen_ms[index]),
         )
-        for index in kept
+        for index in kept.tolist()
     ]  # fmt: skip
     found.sort(key=lambda url: (-url.mean_ms, url.url, url.source))
     return tuple(found[:limit])
@@ -88,7 +95,7 @@ def urls_in(rows: DetailColumns, limit: int) -> tuple[UrlStats, ...]:
 def urls_by_sql(
     connection: Connection, span: TimeRange, filter: Filter, kind: Kind, limit: int
 ) -> tuple[UrlStats, ...]:
-    """Return what `urls_in` returns, counted by the database.
+    """Return what `urls_of` returns, counted by the database.
 
     Args:
         connection: An open connection.
@@ -115,25 +122,21 @@ def urls_by_sql(
     )
 
 
-def outcomes_in(rows: DetailColumns) -> Mapping[str, int]:
-    """Return how many of some scrapes had each outcome, most frequent first; "ok" or "failed" where none was given.
+def outcomes_of(groups: Groups) -> Mapping[str, int]:
+    """Return how many scrapes had each outcome, most frequent first; "ok" or "failed" where none was given.
 
     Args:
-        rows: Detail rows of scrapes.
+        groups: By outcome.
     """
-    # Two more numbers, for scrapes without an outcome.
-    names = len(rows.outcome_names)
-    code = np.where(rows.outcome >= 0, rows.outcome, names + ~rows.success)
-    counts: dict[str, int] = {}
-    for index, count in enumerate(np.bincount(code, minlength=names + 2).tolist()):
-        if count:
-            name = ("ok", "failed")[index - names] if index >= names else rows.outcome_names[index]
-            counts[name] = counts.get(name, 0) + count
+    texts = texts_of(groups, set(groups.value.tolist()))
+    counts: Counter[str] = Counter()
+    for value, count in zip(groups.value.tolist(), groups.count.tolist(), strict=True):
+        counts[texts[value]] += count
     return _most_first(counts)
 
 
 def outcomes_by_sql(connection: Connection, span: TimeRange, filter: Filter) -> Mapping[str, int]:
-    """Return what `outcomes_in` returns, counted by the database.
+    """Return what `outcomes_of` returns, counted by the database.
 
     Args:
         connection: An open connection.
@@ -156,7 +159,7 @@ def joined_errors(parts: Sequence[Sequence[ErrorGroup]]) -> tuple[ErrorGroup, ..
     """Return the failures of several spans as those of one.
 
     Args:
-        parts: What `errors_in` or `errors_by_sql` returned for each.
+        parts: What `errors_of` or `errors_by_sql` returned for each.
     """
     groups: dict[str, tuple[int, int]] = {}
     for error, failures, last_seen_ms in (group for part in parts for group in part):
@@ -169,7 +172,7 @@ def joined_outcomes(parts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
     """Return the outcomes of several spans as those of one.
 
     Args:
-        parts: What `outcomes_in` or `outcomes_by_sql` returned for each.
+        parts: What `outcomes_of` or `outcomes_by_sql` returned for each.
     """
     counts: Counter[str] = Counter()
     for part in parts:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
 from db.engine import begin_writing
+from db.error_kinds import kind_of_error
 from db.models import Base
 from db.results import Filter, Kind, Overview, Series, TimeRange, Totals
 from db.sketch import RELATIVE_ERROR
@@ -47,13 +48,10 @@ class Truth:
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> set[tuple[str, int, int]]:
         failed = [page for page in self.pages(span, filter, kind) if not page.success]
+        kinds = [(kind_of_error(page.error or ""), page.recorded_at_ms) for page in failed]
         return {
-            (
-                error,
-                sum((page.error or "") == error for page in failed),
-                max(page.recorded_at_ms for page in failed if (page.error or "") == error),
-            )
-            for error in {page.error or "" for page in failed}
+            (error, sum(kind == error for kind, _ in kinds), max(at_ms for kind, at_ms in kinds if kind == error))
+            for error in {kind for kind, _ in kinds}
         }
 
 

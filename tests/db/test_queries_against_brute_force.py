@@ -132,11 +132,18 @@ def test_overview_equals_brute_force_at_every_moment(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    metrics=batches, late=batches, max_rows=sizes, span=spans, filter=filters, exact_rows=st.sampled_from([0, 10_000])
+    metrics=batches,
+    then=st.sampled_from(["", "roll", "roll", "restart", "restart without marks"]),
+    late=batches,
+    max_rows=sizes,
+    span=spans,
+    filter=filters,
+    exact_rows=st.sampled_from([0, 10_000]),
 )
 def test_every_other_answer_equals_brute_force(
     engine: Engine,
     metrics: list[Metric],
+    then: str,
     late: list[Metric],
     max_rows: int,
     span: TimeRange,
@@ -146,8 +153,19 @@ def test_every_other_answer_equals_brute_force(
     empty(engine)
     program = Program(engine, max_rows, exact_rows=exact_rows)
     program.send(metrics)
+    if then:
+        program.rollups.run_once()
+    if then.startswith("restart"):
+        program.restart(marked=then == "restart")
     program.send(late)
-    truth, queries = program.truth, program.queries
+    check_other_answers(program.queries, program.truth, span, filter)
+    if then.startswith("restart"):
+        program.restart()  # what this process kept from the rollups, a new one finds
+    program.rollups.run_once()
+    check_other_answers(program.queries, program.truth, span, filter)
+
+
+def check_other_answers(queries: Queries, truth: Truth, span: TimeRange, filter: Filter) -> None:
     pages = truth.pages(span, filter)
     assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
     assert set(queries.errors_by_kind(span, filter, "scrape")) == truth.errors(span, filter, "scrape")

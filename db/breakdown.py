@@ -1,0 +1,253 @@
+"""What rows add up to by URL, kind of error or outcome: counted, merged, cut short. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from db.columns import BoolArray, CodeArray, DetailColumns, Names, ObjectArray
+from db.error_kinds import kind_of_error
+from db.hashes import HashArray, hash_of
+from db.results import Filter, FloatArray, IntArray, Kind
+
+Dimension = Literal["url", "error", "outcome"]
+DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome")
+OTHERS = 0  # the value of what was cut off
+# Values of one source and kind that are kept by each of the measures of `shortened`.
+_MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50}
+_LEAST, _MOST_IN_ALL = 20, 20_000
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Texts:
+    """What the values of some groups stand for."""
+
+    value: HashArray  # [t], without repetition
+    texts: ObjectArray  # [t], str
+
+    def find(self, wanted: Collection[int]) -> dict[int, str]:
+        """Return the texts of those wanted values that are known here."""
+        found = np.flatnonzero(np.isin(self.value, np.fromiter(wanted, np.uint64, len(wanted))))
+        return dict(zip(self.value[found].tolist(), self.texts[found].tolist(), strict=True))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Columns of equal length g: a value has a group for each source, kind and result that it came with."""
+
+    value: HashArray
+    source: CodeArray  # numbers as in the detail's `source_names`
+    scrape: BoolArray
+    success: BoolArray
+    count: IntArray
+    items: IntArray
+    data_size: IntArray  # bytes, as far as known
+    sum_ms: FloatArray
+    max_ms: FloatArray
+    first_ms: IntArray  # the oldest row, epoch ms
+    last_ms: IntArray  # the newest
+    texts: tuple[Any, ...] = ()  # each has a `find` as `Texts` has; together they know every value but OTHERS
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the columns take."""
+        return sum(getattr(self, name).nbytes for name in COLUMNS)
+
+    def chosen(self, mask: npt.NDArray[Any]) -> Groups:
+        """Return the groups that a boolean mask or an array of indices picks."""
+        return Groups(**{name: getattr(self, name)[mask] for name in COLUMNS}, texts=self.texts)
+
+    @classmethod
+    def empty(cls) -> Groups:
+        """Return no groups."""
+        return groups_of(DetailColumns([], Names(), Names()), "error")
+
+
+COLUMNS = tuple(field.name for field in fields(Groups) if field.name != "texts")
+
+
+def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
+    """Count detail rows out by one of their values.
+
+    Args:
+        rows: With the columns that the dimension needs.
+        dimension: By URL, every row; by kind of error, failures only; by outcome, scrapes only.
+    """
+    chosen: Any = slice(None)
+    if dimension == "error":
+        chosen, value = ~rows.success, rows.error_hash
+    elif dimension == "outcome":
+        chosen, value = rows.scrape, _outcome_hashes(rows)
+    else:
+        value = rows.url_hash
+    columns, one = _added_up({
+        "value": value[chosen],
+        "source": rows.source[chosen],
+        "scrape": rows.scrape[chosen],
+        "success": rows.success[chosen],
+        "count": np.ones(len(value[chosen]), dtype=np.int64),
+        "items": rows.items[chosen],
+        "data_size": np.maximum(rows.data_size[chosen], 0),
+        "sum_ms": rows.duration_ms[chosen],
+        "max_ms": rows.duration_ms[chosen],
+        "first_ms": rows.created_at_ms[chosen],
+        "last_ms": rows.created_at_ms[chosen],
+    })  # fmt: skip
+    if dimension == "outcome":
+        names = _outcomes(rows)
+        texts = Texts(_hashes(names), _objects(names))
+    elif dimension == "error":
+        kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
+        texts = _distinct(columns["value"], _objects(kinds))
+    else:
+        texts = _distinct(columns["value"], rows.url[one])
+    return Groups(**columns, texts=(texts,))
+
+
+def merged(parts: Sequence[Groups]) -> Groups:
+    """Add groups of different spans of time up.
+
+    Args:
+        parts: Groups of one dimension, with the same source numbers.
+    """
+    parts = [part for part in parts if len(part)]
+    if len(parts) == 1:
+        return parts[0]
+    if not parts:
+        return Groups.empty()
+    columns, _ = _added_up({name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS})
+    return Groups(**columns, texts=tuple(text for part in parts for text in part.texts))
+
+
+def shortened(groups: Groups, dimension: Dimension) -> Groups:
+    """Bound how many groups there are: add up as OTHERS what is neither slow nor frequent nor often failing.
+
+    Args:
+        groups: Of one span of time.
+        dimension: What they were counted by; it says how many values each source and kind may keep.
+    """
+    streams = len(np.unique(groups.source * 2 + groups.scrape))
+    # All of them together, too: what is read and sent in one piece stays below some ten megabytes.
+    most = max(_LEAST, min(_MOST[dimension], _MOST_IN_ALL // max(1, streams)))
+    if len(groups) <= most:
+        return groups
+    # Results of one value together: a page is kept with its failures or not at all.
+    group, size = numbered(groups.value, groups.source * 2 + groups.scrape)
+    count = np.bincount(group, weights=groups.count, minlength=size)
+    mean_ms = np.bincount(group, weights=groups.sum_ms, minlength=size) / count
+    failures = np.bincount(group, weights=np.where(groups.success, 0, groups.count), minlength=size)
+    stream = np.zeros(size, dtype=np.int64)
+    stream[group] = groups.source * 2 + groups.scrape
+    kept = np.zeros(size, dtype=np.bool_)
+    for measure in (mean_ms, failures, count):
+        order = np.lexsort((-measure, stream))
+        ordered = stream[order]
+        begins = np.searchsorted(ordered, ordered)  # where each one's stream begins
+        kept[order[np.arange(size) - begins < most]] = True
+    if kept.all():
+        return groups
+    columns = {name: getattr(groups, name) for name in COLUMNS}
+    columns["value"] = np.where(kept[group], groups.value, np.uint64(OTHERS))
+    return Groups(**_added_up(columns)[0], texts=groups.texts)
+
+
+def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
+    """Return one row for each value, source, kind and result; and for each of them a place where it came from."""
+    stream = columns["source"] * 4 + columns["scrape"] * 2 + columns["success"]
+    group, size = numbered(columns["value"], stream)
+    one = np.zeros(size, dtype=np.int64)
+    one[group] = np.arange(len(group))
+    result = {name: columns[name][one] for name in ("value", "source", "scrape", "success")}
+    for name in ("count", "items", "data_size"):
+        result[name] = np.bincount(group, weights=columns[name], minlength=size).astype(np.int64)
+    result["sum_ms"] = np.bincount(group, weights=columns["sum_ms"], minlength=size).astype(np.float64, copy=False)
+    for name, extreme in (("max_ms", np.maximum), ("first_ms", np.minimum), ("last_ms", np.maximum)):
+        result[name] = columns[name][one]
+        extreme.at(result[name], group, columns[name])
+    return result, one
+
+
+def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
+    """Return the groups that a filter lets through, which may not ask for a part of the URL.
+
+    Args:
+        groups: Of any dimension.
+        filter: What to keep.
+        kind: Navigations or scrapes only; None for both.
+        names: What their source numbers stand for.
+    """
+    if filter == Filter() and kind is None:
+        return groups
+    mask = np.ones(len(groups), dtype=np.bool_)
+    if kind is not None:
+        mask &= groups.scrape == (kind == "scrape")
+    if filter.sources:
+        mask &= np.isin(groups.source, [code for code in map(names.known, filter.sources) if code is not None])
+    if filter.result != "all":
+        mask &= groups.success == (filter.result == "ok")
+    return groups.chosen(mask)
+
+
+def texts_of(groups: Groups, values: Collection[int]) -> dict[int, str]:
+    """Return what values stand for.
+
+    Args:
+        groups: Some that hold them.
+        values: Which.
+    """
+    missing = set(values)
+    found = {OTHERS: "(others)"} if OTHERS in missing else {}
+    for texts in reversed(groups.texts):  # the newest know most
+        missing -= found.keys()
+        if not missing:
+            break
+        found |= texts.find(missing)
+    return found
+
+
+def numbered(value: HashArray, stream: npt.NDArray[Any] | None = None) -> tuple[IntArray, int]:
+    """Return the number of each row's group, and how many groups there are.
+
+    Args:
+        value: uint64[n].
+        stream: Whole numbers [n] from 0 up that keep equal values apart.
+    """
+    key = value if stream is None else value ^ ((stream.astype(np.uint64) + np.uint64(1)) * _SPREAD)
+    codes, uniques = pd.factorize(key)
+    return codes.astype(np.int64, copy=False), len(uniques)
+
+
+def _outcome_hashes(rows: DetailColumns) -> HashArray:
+    """Return the number of each row's outcome."""
+    names = _outcomes(rows)
+    given = np.where(rows.outcome >= 0, rows.outcome, len(names) - 2 + ~rows.success)
+    return _hashes(names)[given]
+
+
+def _outcomes(rows: DetailColumns) -> list[str]:
+    """Return the outcomes by their numbers, and then what a scrape is taken for that gave none."""
+    return [*rows.outcome_names.all(), "ok", "failed"]
+
+
+def _hashes(texts: Sequence[str]) -> HashArray:
+    return np.array([hash_of(text) for text in texts], dtype=np.uint64)
+
+
+def _distinct(value: HashArray, texts: ObjectArray) -> Texts:
+    unique, index = np.unique(value, return_index=True)
+    return Texts(unique, texts[index])
+
+
+def _objects(texts: Sequence[str]) -> ObjectArray:
+    array = np.empty(len(texts), dtype=np.object_)
+    array[:] = texts
+    return array

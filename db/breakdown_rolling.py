@@ -1,0 +1,221 @@
+"""Keep breakdowns equal to the detail rows: five minutes from detail, hours from these, days from hours; recomputed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.engine import Connection, Engine
+
+from db.breakdown import DIMENSIONS, Groups, groups_of, merged, shortened
+from db.breakdown_pack import packed, unpacked
+from db.cells import DAY_MS, HOUR_MS
+from db.columns import Names
+from db.detail import BREAKDOWN, read_detail
+from db.models import Breakdown, MinuteRollup
+from db.rolling import replacing
+from db.rows import Row, insert_many
+from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+
+SLOT_MS = 300_000
+LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
+_FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
+# What stands for "nothing finer than this is left": such a span isn't computed again.
+_SINCE = {SLOT_MS: DETAIL_SINCE_MS, HOUR_MS: MINUTES_SINCE_MS, DAY_MS: HOURS_SINCE_MS}
+# A span is written once it is over and its last batches are in; until then readers count it from memory.
+_GRACE_MS = 5_000
+_COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
+
+Unsettled = dict[int, set[int]]  # length of a span -> starts
+
+
+class BreakdownRoller:
+    """Knows which spans changed and recomputes them when they are over.
+
+    Args:
+        engine: A migrated database.
+        clock_ms: The present in epoch milliseconds.
+    """
+
+    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int]) -> None:
+        self._engine = engine
+        self._clock_ms = clock_ms
+        self._lock = threading.Lock()  # protects the sets below
+        self._dirty: Unsettled = {length: set() for length in LENGTHS_MS}
+        self._busy: Unsettled = {length: set() for length in LENGTHS_MS}  # being computed right now
+        self._verified = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether everything that was stored before this program started is known to be counted or dirty."""
+        return self._verified
+
+    def mark(self, minutes: Iterable[int]) -> None:
+        """Note that minutes have changed.
+
+        Args:
+            minutes: Their starts, epoch ms.
+        """
+        slots = {minute // SLOT_MS * SLOT_MS for minute in minutes}
+        with self._lock:
+            self._dirty[SLOT_MS].update(slots)
+
+    def unsettled(self) -> Unsettled:
+        """Return the spans whose rows in the database may not be what their detail rows add up to now."""
+        with self._lock:
+            return {length: self._dirty[length] | self._busy[length] for length in LENGTHS_MS}
+
+    def run_once(self, stopping: Callable[[], bool] = lambda: False) -> int:
+        """Recompute every span that changed and is over; one caller at a time.
+
+        Args:
+            stopping: Asked between two spans: True ends the run early, what is left stays dirty.
+
+        Returns:
+            Number of spans of five minutes recomputed.
+        """
+        if not self._verified:
+            self._verify()
+        slots = self._over(SLOT_MS)
+        for done, start_ms in enumerate(slots):
+            if stopping():
+                return done
+            with self._taken(SLOT_MS, start_ms):
+                _roll_slot(self._engine, start_ms)
+        for length_ms in (HOUR_MS, DAY_MS):
+            for start_ms in self._over(length_ms):
+                if stopping():
+                    break
+                with self._taken(length_ms, start_ms):
+                    _roll_wider(self._engine, length_ms, start_ms)
+        return len(slots)
+
+    def _over(self, length_ms: int) -> list[int]:
+        """Return the dirty spans that are over, and whose own parts are all counted."""
+        now_ms = self._clock_ms() - _GRACE_MS
+        finer_ms = _FINER_MS.get(length_ms)
+        with self._lock:
+            waiting = {start // length_ms * length_ms for start in self._dirty[finer_ms]} if finer_ms else set()
+            return sorted(
+                start for start in self._dirty[length_ms] if start + length_ms <= now_ms and start not in waiting
+            )
+
+    @contextmanager
+    def _taken(self, length_ms: int, start_ms: int) -> Iterator[None]:
+        """Take a span off the dirty ones before it is read; a change from then on makes it dirty again."""
+        dirty, busy = self._dirty[length_ms], self._busy[length_ms]
+        with self._lock:
+            dirty.discard(start_ms)
+            busy.add(start_ms)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                dirty.add(start_ms)
+                busy.discard(start_ms)
+            raise
+        with self._lock:
+            for wider_ms, finer_ms in _FINER_MS.items():
+                if finer_ms == length_ms:  # before it counts as settled: nobody may see the wider one without it
+                    self._dirty[wider_ms].add(start_ms // wider_ms * wider_ms)
+            busy.discard(start_ms)
+
+    def _verify(self) -> None:
+        """Find spans that miss rows: a program that was killed has forgotten what was dirty."""
+        with self._engine.connect() as connection:
+            state = read_state(connection)
+            counted = {length: _row_counts(connection, length) for length in LENGTHS_MS}
+            minute = MinuteRollup.minute_start_ms
+            slot = (minute - minute % SLOT_MS).label("slot")
+            rows = func.sum(MinuteRollup.total_navigations + MinuteRollup.total_scrapes)
+            since_ms = state.get(DETAIL_SINCE_MS, 0)
+            truth = {
+                int(start): int(count)
+                for start, count in connection.execute(select(slot, rows).where(minute >= since_ms).group_by(slot))
+            }
+        stale: Unsettled = {SLOT_MS: _differing(truth, counted[SLOT_MS], since_ms)}
+        for length_ms, finer_ms in _FINER_MS.items():
+            sums: dict[int, int] = {}
+            for start, counts in counted[finer_ms].items():
+                wider = start // length_ms * length_ms
+                sums[wider] = sums.get(wider, 0) + counts[0]
+            stale[length_ms] = _differing(sums, counted[length_ms], state.get(_SINCE[length_ms], 0))
+        with self._lock:
+            for length_ms, starts in stale.items():
+                self._dirty[length_ms].update(starts)
+            self._verified = True
+
+
+def _row_counts(connection: Connection, length_ms: int) -> dict[int, tuple[int, ...]]:
+    """Return the rows that each span was computed from, by dimension; -1 for a dimension that is missing."""
+    found: dict[int, list[int]] = {}
+    columns = (Breakdown.dimension, Breakdown.start_ms, Breakdown.row_count)
+    for number, dimension in enumerate(DIMENSIONS):
+        chosen = select(*columns).where(Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
+        for _, start_ms, count in connection.execute(chosen):
+            found.setdefault(start_ms, [-1] * len(DIMENSIONS))[number] = count
+    return {start_ms: tuple(counts) for start_ms, counts in found.items()}
+
+
+def _differing(truth: dict[int, int], counted: dict[int, tuple[int, ...]], since_ms: int) -> set[int]:
+    none = (0,) * len(DIMENSIONS)
+    starts = {start for start in truth.keys() | counted.keys() if start >= since_ms}
+    return {start for start in starts if set(counted.get(start, none)) != {truth.get(start, 0)}}
+
+
+def _roll_slot(engine: Engine, start_ms: int) -> None:
+    names = Names()
+
+    def read(connection: Connection) -> list[Row]:
+        rows = read_detail(connection, start_ms, start_ms + SLOT_MS, names, Names(), columns=BREAKDOWN)
+        if not len(rows):
+            return []
+        parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
+        return [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
+
+    _write(engine, SLOT_MS, start_ms, read)
+
+
+def _roll_wider(engine: Engine, length_ms: int, start_ms: int) -> None:
+    names = Names()
+
+    def read(connection: Connection) -> list[Row]:
+        made: list[Row] = []
+        for dimension in DIMENSIONS:
+            finer = connection.execute(
+                select(Breakdown.start_ms, Breakdown.row_count, Breakdown.packed)
+                .where(
+                    Breakdown.dimension == dimension,
+                    Breakdown.length_ms == _FINER_MS[length_ms],
+                    Breakdown.start_ms >= start_ms,
+                    Breakdown.start_ms < start_ms + length_ms,
+                )
+                .order_by(Breakdown.start_ms)
+            ).all()
+            if finer:
+                groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
+                rows = sum(count for _, count, _ in finer)
+                made.append(_row(dimension, length_ms, start_ms, rows, groups, names))
+        return made
+
+    _write(engine, length_ms, start_ms, read)
+
+
+def _row(dimension: Any, length_ms: int, start_ms: int, rows: int, groups: Groups, names: Names) -> Row:
+    return dimension, length_ms, start_ms, rows, packed(shortened(groups, dimension), start_ms, names)
+
+
+def _write(engine: Engine, length_ms: int, start_ms: int, read: Callable[[Connection], Sequence[Row]]) -> None:
+    with replacing(engine, lambda connection: list(read(connection))) as (connection, rows):
+        # Asked after reading: retention says first what it is going to delete, so a span that it halved is noticed.
+        if start_ms < read_state(connection).get(_SINCE[length_ms], 0):
+            return
+        connection.execute(
+            delete(Breakdown).where(
+                Breakdown.dimension.in_(DIMENSIONS), Breakdown.length_ms == length_ms, Breakdown.start_ms == start_ms
+            )
+        )
+        insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)

@@ -1,0 +1,194 @@
+"""Groups of any span of time: whole days, hours and five minutes from the database, the rest from detail rows."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.engine import Engine
+
+from db.breakdown import Dimension, Groups, groups_of, merged
+from db.breakdown_pack import unpacked
+from db.breakdown_rolling import LENGTHS_MS, SLOT_MS, Unsettled
+from db.cells import DAY_MS, HOUR_MS
+from db.detail import BREAKDOWN, read_detail
+from db.models import Breakdown
+from db.recent import RecentDetail
+from db.rollups import Rollups
+
+_MAX_REMEMBERED = 32
+# Detail rows that memory doesn't hold are read for so long in all; beyond, the caller had better ask in SQL.
+_MAX_READ_MS = 2 * SLOT_MS
+
+
+class Piece(NamedTuple):
+    """A span that is counted in one row of the database."""
+
+    length_ms: int
+    start_ms: int
+
+
+class Breakdowns:
+    """Reads groups, and keeps what was read and added up in bounded memory.
+
+    Args:
+        engine: A migrated database.
+        recent: Its newest rows.
+        rollups: Its rollups.
+        max_bytes: Memory for what was read; what wasn't used for longest is read again when needed.
+    """
+
+    def __init__(
+        self, engine: Engine, recent: RecentDetail, rollups: Rollups, *, max_bytes: int = 64 * 1024 * 1024
+    ) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._max_bytes = max_bytes
+        # Protects everything below. Held while rows are read: who else needs them needs mostly the same ones.
+        self._lock = threading.Lock()
+        self._version = 0
+        self._pieces: OrderedDict[tuple[Dimension, Piece], Groups] = OrderedDict()
+        self._bytes = 0
+        self._remembered: OrderedDict[tuple[Dimension, tuple[Piece, ...]], Groups] = OrderedDict()
+
+    def of(self, dimension: Dimension, start_ms: int, end_ms: int) -> Groups | None:
+        """Return everything in a span, counted out; None when too much of it isn't counted yet.
+
+        Args:
+            dimension: What by.
+            start_ms: Epoch ms, inclusive.
+            end_ms: Epoch ms, exclusive.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database can't be asked.
+        """
+        roller = self._rollups.breakdowns
+        if not roller.ready:
+            return None
+        with self._lock:
+            self._follow()
+            pieces, loose = divided(start_ms, end_ms, roller.unsettled())
+            covered_ms = self._recent.covered_since_ms
+            if covered_ms is not None:
+                missing_ms = sum(max(0, min(high, covered_ms) - low) for low, high in loose)
+                if missing_ms > _MAX_READ_MS:
+                    return None
+            # The hours before the newest rows stay as they are for an hour; only what follows is added up often.
+            border_ms = (loose[-1][0] if loose else end_ms) // HOUR_MS * HOUR_MS
+            old = tuple(piece for piece in pieces if piece.start_ms < border_ms)
+            self._read(dimension, pieces)
+            parts = [self._sum(dimension, old), self._sum(dimension, tuple(pieces[len(old) :]))]
+            self._trim()
+        parts += [groups for low, high in loose for groups in self._loose(dimension, low, high)]
+        return merged(parts)
+
+    def _follow(self) -> None:
+        """Forget what holds minutes that changed; the caller holds the lock."""
+        self._version, changed = self._rollups.changes_since(self._version)
+        if changed is None:
+            self._pieces.clear()
+            self._remembered.clear()
+            self._bytes = 0
+            return
+        gone = {Piece(length, minute // length * length) for minute in changed for length in LENGTHS_MS}
+        for known in [known for known in self._pieces if known[1] in gone]:
+            self._bytes -= self._pieces.pop(known).size_bytes
+        for question in [question for question in self._remembered if not gone.isdisjoint(question[1])]:
+            del self._remembered[question]
+
+    def _read(self, dimension: Dimension, pieces: Sequence[Piece]) -> None:
+        """Bring pieces into memory; the caller holds the lock."""
+        missing = [piece for piece in pieces if (dimension, piece) not in self._pieces]
+        if not missing:
+            return
+        with self._engine.connect() as connection:
+            for length_ms in LENGTHS_MS:
+                starts = [piece.start_ms for piece in missing if piece.length_ms == length_ms]
+                for some in _portions(starts):
+                    rows = connection.execute(
+                        select(Breakdown.start_ms, Breakdown.packed).where(
+                            Breakdown.dimension == dimension,
+                            Breakdown.length_ms == length_ms,
+                            Breakdown.start_ms.in_(some),
+                        )
+                    )
+                    found = {start: unpacked(pack, start, self._recent.sources) for start, pack in rows}
+                    for start_ms in some:  # a span without a row has none in the database either
+                        groups = found.get(start_ms) or Groups.empty()
+                        self._pieces[dimension, Piece(length_ms, start_ms)] = groups
+                        self._bytes += groups.size_bytes
+
+    def _sum(self, dimension: Dimension, pieces: tuple[Piece, ...]) -> Groups:
+        """Return what pieces add up to; the caller holds the lock."""
+        known = self._remembered.get((dimension, pieces))
+        if known is None:
+            for piece in pieces:
+                self._pieces.move_to_end((dimension, piece))
+            known = merged([self._pieces[dimension, piece] for piece in pieces])
+            self._remembered[dimension, pieces] = known
+        self._remembered.move_to_end((dimension, pieces))
+        while len(self._remembered) > _MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return known
+
+    def _loose(self, dimension: Dimension, start_ms: int, end_ms: int) -> Iterator[Groups]:
+        """Count detail rows out: from memory, and what it doesn't hold from the database."""
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        if covered_ms is not None and covered_ms > start_ms:
+            with self._engine.connect() as connection:
+                yield groups_of(
+                    read_detail(
+                        connection, start_ms, min(covered_ms, end_ms), self._recent.sources, self._recent.outcomes,
+                        columns=BREAKDOWN,
+                    ),
+                    dimension,
+                )  # fmt: skip
+        yield groups_of(rows, dimension)
+
+    def _trim(self) -> None:
+        while self._bytes > self._max_bytes and len(self._pieces) > 1:
+            self._bytes -= self._pieces.popitem(last=False)[1].size_bytes
+
+
+def divided(start_ms: int, end_ms: int, unsettled: Unsettled) -> tuple[list[Piece], list[tuple[int, int]]]:
+    """Cut a span into as few pieces as possible.
+
+    Args:
+        start_ms: Epoch ms.
+        end_ms: Epoch ms.
+        unsettled: Spans that can't be read in one piece.
+
+    Returns:
+        (pieces, rising; what is left between them as (from, to) in epoch ms, rising).
+    """
+    # What holds a part that isn't settled can't be read in one piece either.
+    closed: dict[int, set[int]] = {}
+    finer: set[int] = set()
+    for length_ms in LENGTHS_MS:
+        finer = unsettled[length_ms] | {start // length_ms * length_ms for start in finer}
+        closed[length_ms] = finer
+    pieces: list[Piece] = []
+    loose: list[tuple[int, int]] = []
+    at_ms = start_ms
+    while at_ms < end_ms:
+        for length_ms in (DAY_MS, HOUR_MS, SLOT_MS):
+            if at_ms % length_ms == 0 and at_ms + length_ms <= end_ms and at_ms not in closed[length_ms]:
+                pieces.append(Piece(length_ms, at_ms))
+                at_ms += length_ms
+                break
+        else:
+            next_ms = min(end_ms, at_ms // SLOT_MS * SLOT_MS + SLOT_MS)
+            if loose and loose[-1][1] == at_ms:
+                loose[-1] = (loose[-1][0], next_ms)
+            else:
+                loose.append((at_ms, next_ms))
+            at_ms = next_ms
+    return pieces, loose
+
+
+def _portions(starts: Sequence[int], most: int = 500) -> Iterable[Sequence[int]]:
+    return (starts[low : low + most] for low in range(0, len(starts), most))

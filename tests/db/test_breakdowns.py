@@ -1,0 +1,271 @@
+"""Breakdowns by URL, error and outcome equal the detail rows, however they are cut, kept, killed and corrected."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, func, select
+from sqlalchemy.engine import Engine
+
+from collector.events import Metric, PageScrape
+from db.breakdown import DIMENSIONS, OTHERS, Groups, groups_of, merged, shortened, texts_of
+from db.breakdown_pack import packed, unpacked
+from db.breakdown_rolling import LENGTHS_MS, SLOT_MS
+from db.breakdowns import Breakdowns, divided
+from db.cells import DAY_MS, HOUR_MS
+from db.columns import DetailColumns, Names, chunk_of_metrics
+from db.engine import begin_writing
+from db.models import Breakdown
+from db.models import PagePerformance as Page
+from db.queries import Queries
+from db.recent import RecentDetail
+from db.results import Filter, TimeRange
+from db.retention import cleanup
+from db.rollups import Rollups
+from db.store import Store
+from tests.db.brute_force import Truth
+from tests.db.samples import NOON_MS, batch, navigation, scrape
+
+START_MS = NOON_MS - 60 * HOUR_MS
+
+
+def some_metrics(count: int = 600, *, seed: int = 3) -> list[Metric]:
+    """Make metrics over two and a half days, one in five of them failed."""
+    rng = random.Random(seed)
+    made: list[Metric] = []
+    for number in range(count):
+        ok = rng.random() < 0.8
+        made.append(
+            rng.choice((navigation, scrape))(
+                f"source{rng.randrange(3)}", START_MS + number * (60 * HOUR_MS // count),
+                url=f"https://shop.example/{rng.randrange(20)}", success=ok,
+                error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)),
+            )
+        )  # fmt: skip
+    return made
+
+
+def rows_of(metrics: list[Metric]) -> DetailColumns:
+    sources, outcomes = Names(), Names()
+    return DetailColumns([chunk_of_metrics(metrics, sources, outcomes)], sources, outcomes)  # type: ignore[arg-type]
+
+
+def plain(groups: Groups, names: Names) -> dict[tuple[object, ...], tuple[object, ...]]:
+    """Return groups in a form that doesn't depend on their order."""
+    texts = texts_of(groups, set(groups.value.tolist()))
+    return {
+        (texts[int(groups.value[n])], names[int(groups.source[n])], bool(groups.scrape[n]), bool(groups.success[n])): (
+            int(groups.count[n]), int(groups.items[n]), int(groups.data_size[n]),
+            pytest.approx(float(groups.sum_ms[n])), float(groups.max_ms[n]), int(groups.first_ms[n]),
+            int(groups.last_ms[n]),
+        )
+        for n in range(len(groups))
+    }  # fmt: skip
+
+
+def kept(engine: Engine) -> dict[tuple[str, int, int], tuple[int, bytes]]:
+    with engine.connect() as connection:
+        columns = (Breakdown.dimension, Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count, Breakdown.packed)
+        return {tuple(row[:3]): (row[3], row[4]) for row in connection.execute(select(*columns))}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_groups_come_back_from_their_bytes(dimension: str) -> None:
+    rows, other = rows_of(some_metrics()), Names()
+    other.code("another source was met first")
+    groups = groups_of(rows, dimension)  # type: ignore[arg-type]
+    back = unpacked(packed(groups, START_MS, rows.source_names), START_MS, other)
+    assert plain(back, other) == plain(groups, rows.source_names)
+    assert len(groups) > 1
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_parts_add_up_to_the_whole(dimension: str) -> None:
+    rows = rows_of(some_metrics())
+    middle_ms = NOON_MS - 20 * HOUR_MS
+    parts = [groups_of(rows.between(*span), dimension) for span in ((0, middle_ms), (middle_ms, 1 << 60))]  # type: ignore[arg-type]
+    whole = plain(groups_of(rows, dimension), rows.source_names)  # type: ignore[arg-type]
+    assert plain(merged(parts), rows.source_names) == whole
+    assert plain(merged([Groups.empty(), *parts]), rows.source_names) == whole
+
+
+def test_bytes_of_something_else_are_refused() -> None:
+    for nonsense in (b"", b"\x02\x00" + bytes(40)):
+        with pytest.raises(ValueError, match="rebuild the rollups"):
+            unpacked(nonsense, 0, Names())
+
+
+def test_what_is_cut_off_is_neither_slow_nor_frequent_nor_failing_and_still_counted() -> None:
+    metrics: list[Metric] = [
+        navigation("a", NOON_MS + n, url=f"https://a/{n}", navigation_duration_ms=n) for n in range(8000)
+    ]
+    metrics += [navigation("a", NOON_MS + 9000, url="https://a/often", navigation_duration_ms=0) for _ in range(50)]
+    metrics += [navigation("a", NOON_MS + 9000, url="https://a/bad", navigation_duration_ms=0, success=False)]
+    metrics += [scrape("b", NOON_MS, url="https://a/other-stream", scrape_duration_ms=0)]
+    rows = rows_of(metrics)
+    groups = groups_of(rows, "url")
+    short = shortened(groups, "url")
+    names = texts_of(short, set(short.value.tolist()))
+    found = {names[value] for value in short.value.tolist()}
+    assert {"https://a/often", "https://a/bad", "https://a/7999", "https://a/7000", "https://a/other-stream"} <= found
+    assert "https://a/3000" not in found
+    assert len(short) < 3200
+    assert (short.count.sum(), short.sum_ms.sum()) == (len(metrics), groups.sum_ms.sum())
+    assert OTHERS in short.value
+    again = unpacked(packed(short, NOON_MS, rows.source_names), NOON_MS, rows.source_names)
+    assert plain(again, rows.source_names) == plain(short, rows.source_names)
+
+
+def starts_of(length_ms: int) -> st.SearchStrategy[set[int]]:
+    return st.sets(st.integers(0, 80 * HOUR_MS // length_ms).map(lambda number: number * length_ms))
+
+
+@given(st.integers(0, 30 * HOUR_MS), st.integers(0, 50 * HOUR_MS), *map(starts_of, LENGTHS_MS))
+def test_pieces_and_what_is_loose_cover_a_span_once(
+    start_ms: int, duration_ms: int, slots: set[int], hours: set[int], days: set[int]
+) -> None:
+    end_ms = start_ms + duration_ms
+    unsettled = dict(zip(LENGTHS_MS, (slots, hours, days), strict=True))
+    pieces, loose = divided(start_ms, end_ms, unsettled)
+    spans = sorted([(piece.start_ms, piece.start_ms + piece.length_ms) for piece in pieces] + loose)
+    assert [low for low, _ in spans] == [start_ms, *(high for _, high in spans)][: len(spans)]
+    assert not spans or spans[-1][1] == end_ms
+    for length_ms, start in pieces:
+        assert start not in unsettled[length_ms]
+        assert not any(start <= slot < start + length_ms for slot in slots)
+    whole = [slot for low, high in loose for slot in range(-(-low // SLOT_MS) * SLOT_MS, high - SLOT_MS + 1, SLOT_MS)]
+    assert slots.issuperset(whole)
+
+
+def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, store: Store) -> None:
+    rollups = Rollups(engine)
+    store.subscribe(rollups.mark)
+    metrics = some_metrics()
+    store.send(batch(*metrics[:500]))
+    rollups.run_once()
+    store.send(batch(*metrics[500:]))
+    late = [
+        navigation("late", START_MS + 5 * HOUR_MS, success=False, error="late 1"),
+        scrape("late", START_MS + 30 * HOUR_MS, outcome="late"),
+    ]
+    store.send(batch(*late))
+    rollups.run_once()
+    rows, found = rows_of([*metrics, *late]), kept(engine)
+    for (dimension, length_ms, start_ms), (row_count, pack) in found.items():
+        own, names = rows.between(start_ms, start_ms + length_ms), Names()
+        assert row_count == len(own) > 0
+        expected = plain(groups_of(own, dimension), rows.source_names)  # type: ignore[arg-type]
+        assert plain(unpacked(pack, start_ms, names), names) == expected
+    for length_ms in LENGTHS_MS:
+        starts = {metric.recorded_at_ms // length_ms * length_ms for metric in [*metrics, *late]}
+        assert {start for _, length, start in found if length == length_ms} == starts
+
+
+def test_a_span_is_written_when_it_is_over(engine: Engine, store: Store) -> None:
+    now_ms = NOON_MS + 60_000
+    rollups = Rollups(engine, clock_ms=lambda: now_ms)
+    store.subscribe(rollups.mark)
+    store.send(batch(navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - HOUR_MS)))
+    rollups.run_once()
+    assert {key[1:] for key in kept(engine)} == {(SLOT_MS, NOON_MS - HOUR_MS), (HOUR_MS, NOON_MS - HOUR_MS)}
+    now_ms += SLOT_MS
+    rollups.run_once()
+    assert (SLOT_MS, NOON_MS) in {key[1:] for key in kept(engine)}
+    assert (HOUR_MS, NOON_MS) not in {key[1:] for key in kept(engine)}
+    now_ms += DAY_MS
+    rollups.run_once()
+    assert {key[1:] for key in kept(engine)} >= {(HOUR_MS, NOON_MS), (DAY_MS, NOON_MS // DAY_MS * DAY_MS)}
+
+
+@pytest.mark.parametrize("length_ms", LENGTHS_MS)
+def test_what_a_killed_program_left_undone_is_found_by_the_next(engine: Engine, store: Store, length_ms: int) -> None:
+    rollups = Rollups(engine)
+    store.subscribe(rollups.mark)
+    store.send(batch(*some_metrics()))
+    rollups.run_once()
+    before = kept(engine)
+    with begin_writing(engine) as connection:  # as if it was killed before these were written, or long ago
+        connection.execute(delete(Breakdown).where(Breakdown.length_ms == length_ms, Breakdown.start_ms < NOON_MS))
+    assert kept(engine) != before
+    Rollups(engine).run_once()
+    assert kept(engine) == before
+
+
+def test_what_outlived_its_detail_is_left_as_it_was(engine: Engine, store: Store) -> None:
+    store.send(batch(*some_metrics()))
+    Rollups(engine).run_once()
+    before = kept(engine)
+    cleanup(engine, 1, now_ms=NOON_MS)
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.min(Page.created_at))) > START_MS
+    Rollups(engine).run_once()
+    assert kept(engine) == before
+
+
+def test_retention_of_rollups_is_that_of_breakdowns(engine: Engine, store: Store) -> None:
+    store.send(batch(*some_metrics()))
+    Rollups(engine).run_once()
+    cleanup(engine, 1, minute_days=1, hour_days=2, now_ms=NOON_MS)
+    today_ms = NOON_MS // DAY_MS * DAY_MS
+    oldest = {length: min(start for _, own, start in kept(engine) if own == length) for length in LENGTHS_MS}
+    assert oldest == {SLOT_MS: today_ms - DAY_MS, HOUR_MS: today_ms - 2 * DAY_MS, DAY_MS: today_ms - 2 * DAY_MS}
+    before = kept(engine)
+    Rollups(engine).run_once()
+    assert kept(engine) == before
+
+
+def test_tables_of_any_range_read_no_detail_rows(engine: Engine) -> None:
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    store, rollups, recent = Store(engine), Rollups(engine, clock_ms=lambda: NOON_MS), RecentDetail(max_rows=40)
+    recent.load(engine)
+    for listener in (recent.append, rollups.mark):
+        store.subscribe(listener)
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    rollups.run_once()
+    queries = Queries(engine, recent, rollups=rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
+    truth = Truth(metrics)
+    filters = (Filter(), Filter(("source1",)), Filter(result="failed"), Filter(("source0", "source2"), "ok"))
+    for hours, bucket_ms in ((6, SLOT_MS), (24, 2 * SLOT_MS), (60, 2 * HOUR_MS)):
+        for end_ms in (NOON_MS, NOON_MS - 7 * SLOT_MS):
+            span = TimeRange(end_ms - hours * HOUR_MS, end_ms, bucket_ms)
+            for filter in filters:
+                asked.clear()
+                assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
+                assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)
+                found = queries.slowest_urls(span, filter, "scrape", 1000)
+                assert not [sql for sql in asked if Page.__tablename__ in sql]
+                pages = truth.pages(span, filter, "scrape")
+                assert {(url.url, url.source): url.count for url in found} == Counter(
+                    (page.url, page.scraper_source) for page in pages
+                )
+                assert sum(url.items for url in found) == sum(
+                    page.items_extracted for page in pages if isinstance(page, PageScrape)
+                )
+                failures = sum(not page.success for page in pages)
+                assert sum(url.errors for url in found) == failures
+
+
+def test_memory_of_pieces_is_bounded(engine: Engine, store: Store) -> None:
+    recent, rollups = RecentDetail(max_rows=10), Rollups(engine)
+    store.subscribe(rollups.mark)
+    store.send(batch(*some_metrics()))
+    recent.load(engine)
+    rollups.run_once()
+    breakdowns = Breakdowns(engine, recent, rollups, max_bytes=20_000)
+    counts = []
+    for start_ms in range(START_MS // HOUR_MS * HOUR_MS, NOON_MS - 2 * HOUR_MS, HOUR_MS):
+        groups = breakdowns.of("url", start_ms, start_ms + 2 * HOUR_MS)
+        assert groups is not None
+        counts.append(int(groups.count.sum()))
+        assert breakdowns._bytes <= 20_000
+        assert breakdowns._bytes == sum(piece.size_bytes for piece in breakdowns._pieces.values())
+    rows = rows_of(some_metrics())
+    starts = np.arange(START_MS // HOUR_MS * HOUR_MS, NOON_MS - 2 * HOUR_MS, HOUR_MS)
+    assert counts == [len(rows.between(int(start), int(start) + 2 * HOUR_MS)) for start in starts]
