@@ -12,7 +12,7 @@ from db.columns import DetailColumns, Names
 from db.results import FloatArray, IntArray, Series, SourceStats, TimeRange, Totals
 from db.sealed import Sealed
 from db.sketch import BINS, bins_of
-from db.spread import Spread, mixed_spread, mixed_whole, spread
+from db.spread import RANKS, Spread, mixed_spread, mixed_whole, spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +59,26 @@ class Aggregate:
             errors=per_bucket - successes,
             items=self.items.sum(axis=0),
             active_sources=np.count_nonzero(counts, axis=0).astype(np.int64),
+            mean_ms=mean_ms,
+            p50_ms=p50_ms,
+            p95_ms=p95_ms,
+            p99_ms=p99_ms,
+        )
+
+    def series_of(self, index: int, quantiles_ms: FloatArray) -> Series:
+        """Return one number per bucket for the source at an index; its quantiles are given, float64[B, 3]."""
+        counts, successes = self.counts[index], self.successes[index]
+        with np.errstate(invalid="ignore"):
+            mean_ms = self.sum_ms[index] / counts
+        p50_ms, p95_ms, p99_ms = quantiles_ms.T
+        return Series(
+            bucket_ms=self.span.bucket_starts(),
+            navigations=self.navigations[index],
+            scrapes=self.scrapes[index],
+            successes=successes,
+            errors=counts - successes,
+            items=self.items[index],
+            active_sources=(counts > 0).astype(np.int64),
             mean_ms=mean_ms,
             p50_ms=p50_ms,
             p95_ms=p95_ms,
@@ -203,16 +223,30 @@ def by_source(
         cells: As for `aggregate`.
         sealed: As for `aggregate`.
     """
-    codes, names, _ = _present(rows, cells, sealed)
-    return {
-        name: aggregate(
-            span,
-            rows.of_source(code),
-            None if cells is None else cells.chosen(cells.source == code),
-            None if sealed is None else sealed.of_source(code, span.start_ms, span.bucket_ms),
-        ).series()
-        for code, name in zip(codes.tolist(), names, strict=True)
-    }
+    whole = aggregate(span, rows, cells, sealed)
+    codes, names, remap = _present(rows, cells, sealed)
+    first = 0 if sealed is None else sealed.count
+    # What isn't counted out yet, by source and bucket at once: a turn of numpy for each source would cost more.
+    buckets = span.bucket_count - first
+    edges = np.append(span.bucket_starts(), span.end_ms)
+    offsets = np.searchsorted(rows.created_at_ms, edges)
+    bucket = np.repeat(np.arange(span.bucket_count), np.diff(offsets)) - first
+    order, offsets = _by_source(remap[rows.source] * buckets + bucket, len(codes) * buckets)
+    durations_ms = rows.duration_ms[order]
+    if cells is None or not len(cells.start_ms):
+        found = spread(durations_ms, offsets)
+    else:
+        cell_bucket = (cells.start_ms - span.start_ms) // span.bucket_ms - first
+        group = remap[cells.source] * buckets + cell_bucket
+        found = mixed_spread(durations_ms, bins_of(durations_ms), offsets, cells, group)
+    quantiles_ms = found.quantiles_ms.reshape(len(codes), buckets, len(RANKS))
+    result: dict[str, Series] = {}
+    for index, (code, name) in enumerate(zip(codes.tolist(), names, strict=True)):
+        own = quantiles_ms[index]
+        if sealed is not None:
+            own = np.concatenate((sealed.of_source(code, span.start_ms, span.bucket_ms).buckets.quantiles_ms, own))
+        result[name] = whole.series_of(index, own)
+    return result
 
 
 def histogram_of(cells: Cells | None, sealed: Sealed | None) -> FloatArray | None:
@@ -255,7 +289,7 @@ def _present(
 def _by_source(source: IntArray, sources: int) -> tuple[IntArray, IntArray]:
     """Return the order that brings rows together by source, and where each source begins, int64[sources + 1]."""
     # numpy sorts 16-bit numbers in linear time; there are never more sources at once, but if there were...
-    small = source.astype(np.uint16) if sources <= 1 << 16 else source
+    small = source.astype(np.uint16) if sources < 1 << 16 else source
     offsets = np.concatenate(([0], np.cumsum(np.bincount(source, minlength=sources))))
     return np.argsort(small, kind="stable"), offsets
 

@@ -40,20 +40,22 @@ assert tuple(_TYPES) == COLUMNS
 class PackedTexts:
     """Texts of values, unpacked when one is asked for: few ever are."""
 
-    value: HashArray  # [t], rising
-    packed: bytes
+    value: HashArray  # of the groups, in any order
+    packed: bytes  # of the distinct ones, rising
 
     def find(self, wanted: Collection[int]) -> dict[int, str]:
         """Return the texts of those wanted values that are known here."""
-        found = np.flatnonzero(np.isin(self.value, np.fromiter(wanted, np.uint64, len(wanted))))
-        if not len(found):
+        some = np.fromiter(wanted, np.uint64, len(wanted))
+        if not np.isin(self.value, some).any():
             return {}
+        value = np.unique(self.value[self.value != OTHERS])
+        found = np.flatnonzero(np.isin(value, some))
         raw = zstd.decompress(self.packed)
-        size = 4 * len(self.value)
+        size = 4 * len(value)
         ends = size + np.cumsum(np.frombuffer(raw[:size], "<u4"), dtype=np.int64)
         begins = np.concatenate(([size], ends[:-1]))
         return {
-            int(self.value[index]): raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
+            int(value[index]): raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
             for index in found.tolist()
         }
 
@@ -105,6 +107,5 @@ def unpacked(pack: bytes, start_ms: int, names: Names) -> Groups:
     columns["first_ms"] += start_ms
     columns["last_ms"] += start_ms
     columns["source"] = codes[columns["source"]]
-    value = np.unique(columns["value"][columns["value"] != OTHERS])
-    texts = PackedTexts(value, pack[at + head + body : at + head + body + tail])
+    texts = PackedTexts(columns["value"], pack[at + head + body : at + head + body + tail])
     return Groups(**columns, texts=(texts,))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
-from db.breakdown import Dimension, Groups, groups_of, merged
+from db.breakdown import DIMENSIONS, Dimension, Groups, groups_of, merged
 from db.breakdown_pack import unpacked
 from db.breakdown_rolling import LENGTHS_MS, SLOT_MS, Unsettled
 from db.cells import DAY_MS, HOUR_MS
@@ -85,6 +85,17 @@ class Breakdowns:
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high)]
         return merged(parts)
+
+    def warm(self, present_ms: int) -> None:
+        """Bring what the last day, week and month are read from into memory.
+
+        Args:
+            present_ms: The present, epoch ms.
+        """
+        for dimension in DIMENSIONS:
+            for length_ms, step_ms in ((DAY_MS, 2 * SLOT_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
+                end_ms = -(-present_ms // step_ms) * step_ms
+                self.of(dimension, end_ms - length_ms, end_ms)
 
     def _follow(self) -> None:
         """Forget what holds minutes that changed; the caller holds the lock."""

@@ -7,15 +7,12 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
-from db.breakdown import Dimension, Groups, groups_of, narrowed
-from db.breakdowns import Breakdowns
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
@@ -45,16 +42,7 @@ from db.results import (
 from db.rollups import Rollups
 from db.scheduler import summarize_runs
 from db.spread import histogram
-from db.tables import (
-    errors_by_sql,
-    errors_of,
-    joined_errors,
-    joined_outcomes,
-    outcomes_by_sql,
-    outcomes_of,
-    urls_by_sql,
-    urls_of,
-)
+from db.table_answers import TableAnswers
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
@@ -89,13 +77,11 @@ class Queries:
         self._recent = recent
         self._rollups = rollups
         self._clock_ms = clock_ms
-        self._exact_rows = exact_rows
-        self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups)
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
-        self._lock = threading.Lock()  # protects _remembered, _past, _old_answers and _stored_names
+        self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
         self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()
-        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
         self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
 
     def warm(self, present_ms: int) -> None:
@@ -106,6 +92,7 @@ class Queries:
         """
         with unavailable_as_ours(self._engine):
             self._history.warm(present_ms)
+            self._tables.warm(present_ms)
 
     def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
         """Return totals, the period before, series and every source of a range.
@@ -202,7 +189,7 @@ class Queries:
         return self._once(("duration_histogram", range, filter, kind, bins), answer)
 
     def errors_by_kind(self, range: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[ErrorGroup, ...]:
-        """Return the failures grouped by error text, most frequent first.
+        """Return the failures grouped by kind of error (db.error_kinds), most frequent first.
 
         Args:
             range: The range.
@@ -210,18 +197,11 @@ class Queries:
             kind: Navigations or scrapes only; None for both.
 
         Returns:
-            (error, failures, last_seen_ms) for each text; "" stands for failures without one.
+            (error, failures, last_seen_ms) for each kind; "" stands for failures without a text.
         """
 
         def answer() -> tuple[ErrorGroup, ...]:
-            groups = self._groups("error", range, filter, kind)
-            if groups is not None:
-                return errors_of(groups)
-            old, rows = self._history.split(range, filter, kind)
-            ask = partial(errors_by_sql, span=old, filter=filter, kind=kind)
-            return joined_errors(
-                [self._once_old(("errors", old, filter, kind), old, ask), errors_of(groups_of(rows, "error"))]
-            )
+            return self._tables.errors(range, filter, kind)
 
         return self._once(("errors_by_kind", range, filter, kind), answer)
 
@@ -236,11 +216,7 @@ class Queries:
         """
 
         def answer() -> tuple[UrlStats, ...]:
-            groups = self._groups("url", range, filter, kind)
-            if groups is not None:
-                return urls_of(groups, self._recent.sources, limit)
-            with self._connect() as connection:
-                return urls_by_sql(connection, range, filter, kind, limit)
+            return self._tables.urls(range, filter, kind, limit)
 
         return self._once(("slowest_urls", range, filter, kind, limit), answer)
 
@@ -253,14 +229,7 @@ class Queries:
         """
 
         def answer() -> Mapping[str, int]:
-            groups = self._groups("outcome", range, filter, "scrape")
-            if groups is not None:
-                return outcomes_of(groups)
-            old, rows = self._history.split(range, filter, "scrape")
-            ask = partial(outcomes_by_sql, span=old, filter=filter)
-            return joined_outcomes(
-                [self._once_old(("outcomes", old, filter), old, ask), outcomes_of(groups_of(rows, "outcome"))]
-            )
+            return self._tables.outcomes(range, filter)
 
         return self._once(("outcomes", range, filter), answer)
 
@@ -335,19 +304,6 @@ class Queries:
         with unavailable_as_ours(self._engine):
             return self._history.rows(span, filter, kind)
 
-    def _groups(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
-        """Return what a range adds up to by a dimension; None where only the database can tell."""
-        rows = self._history.in_memory(span)
-        if rows is not None and (self._breakdowns is None or filter.url_contains or len(rows) <= self._exact_rows):
-            return groups_of(rows.matching(filter, kind), dimension)
-        if self._breakdowns is None or filter.url_contains:
-            return None
-        with unavailable_as_ours(self._engine):
-            groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms)
-        if groups is None:
-            return None if rows is None else groups_of(rows.matching(filter, kind), dimension)
-        return narrowed(groups, filter, kind, self._recent.sources)
-
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
         rows = self._rows(span, filter)
         if rows.cells is None and rows.sealed is None:
@@ -370,23 +326,6 @@ class Queries:
     def _connect(self) -> Iterator[Connection]:
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             yield connection
-
-    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
-        """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
-        version = -1 if self._rollups is None else self._rollups.version
-        with self._lock:
-            known = self._old_answers.get(question)
-        rollups = self._rollups
-        if rollups and known and not rollups.changed_since(known[0], old.start_ms, old.end_ms):
-            return known[1]  # type: ignore[return-value]
-        with self._connect() as connection:
-            found = ask(connection)
-        with self._lock:
-            self._old_answers[question] = (version, found)
-            self._old_answers.move_to_end(question)
-            while len(self._old_answers) > _MAX_REMEMBERED:
-                self._old_answers.popitem(last=False)
-        return found
 
     def _once(self, question: Hashable, answer: Callable[[], _Answer]) -> _Answer:
         """Return the answer that was given to this question, if nothing was stored since; else find it now."""

@@ -144,7 +144,7 @@ class Event:
 
 
 class ErrorGroup(NamedTuple):
-    """All failures of a range with the same error text ("" when the failure came without a text)."""
+    """All failures of a range with the same kind of error ("" when the failure came without a text)."""
 
     error: str
     failures: int
