@@ -163,7 +163,12 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
-    nightly = Nightly(engine, settings.retention_days)
+    nightly = Nightly(
+        engine,
+        settings.retention_days,
+        minute_days=settings.minute_retention_days,
+        hour_days=settings.hour_retention_days,
+    )
     board = Scrapeboard(
         dash, server, store, hub, channel, views, dash_channel, queries, rollups, follower, nightly, Pulse(), Pulse()
     )

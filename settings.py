@@ -73,6 +73,12 @@ class Settings(BaseSettings):
         None, description="reserved for several app processes (not used yet)"
     )
     retention_days: int = Field(7, ge=1, le=3650, description="days that single metrics are kept, 1-3650")
+    minute_retention_days: int = Field(
+        30, ge=1, le=3650, description="days that minute rollups are kept, at least as long as single metrics, 1-3650"
+    )
+    hour_retention_days: int = Field(
+        400, ge=1, le=36500, description="days that hour rollups are kept, at least as long as minutes, 1-36500"
+    )
     recent_rows: int = Field(
         250_000, ge=1_000, le=20_000_000, description="newest metrics kept in memory for fast pages, 1000-20000000"
     )

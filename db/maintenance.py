@@ -101,12 +101,23 @@ class Nightly:
     Args:
         engine: A migrated database.
         retention_days: As for `maintain`.
+        minute_days: As for `maintain`.
+        hour_days: As for `maintain`.
         clock_ms: The present in epoch milliseconds.
     """
 
-    def __init__(self, engine: Engine, retention_days: int, *, clock_ms: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        retention_days: int,
+        *,
+        minute_days: int = 30,
+        hour_days: int = 400,
+        clock_ms: Callable[[], int] = now_ms,
+    ) -> None:
         self._engine = engine
         self._retention_days = retention_days
+        self._days = {"minute_days": minute_days, "hour_days": hour_days}
         self._clock_ms = clock_ms
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -137,7 +148,9 @@ class Nightly:
     def _run(self, interval_s: float) -> None:
         while True:
             try:
-                maintain(self._engine, self._retention_days, present_ms=self._clock_ms(), once_a_day=True)
+                maintain(
+                    self._engine, self._retention_days, present_ms=self._clock_ms(), once_a_day=True, **self._days
+                )
             except DatabaseUnavailable as exc:
                 self.failures += 1
                 _log.warning("maintenance waits: %s", exc)

@@ -109,7 +109,14 @@ def _migrate(settings: Settings, _options: argparse.Namespace) -> None:
 
 def _maintain(settings: Settings, _options: argparse.Namespace) -> None:
     with migrated(settings.database_url) as engine, Progress() as progress:
-        deleted = maintain(engine, settings.retention_days, present_ms=now_ms(), progress=progress)
+        deleted = maintain(
+            engine,
+            settings.retention_days,
+            present_ms=now_ms(),
+            minute_days=settings.minute_retention_days,
+            hour_days=settings.hour_retention_days,
+            progress=progress,
+        )
     if deleted is None:
         _say("another process maintains or backs up this database now: nothing was done")
     else:
