@@ -1,0 +1,239 @@
+"""Every question over every range and filter: asked first after a start, elsewhere in the past, after each batch."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import statistics
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from bench.storage.fleet import MINUTE_MS
+from bench.storage.program import Program, Ticks
+from bench.storage.questions import (
+    FILTERS,
+    RANGES,
+    WITHOUT_RANGE,
+    Ask,
+    questions,
+    questions_without_range,
+    view_before,
+    view_of,
+)
+from bench.storage.times import milliseconds, say, spread
+
+# Ends of spans that nobody has asked for: two days back and more, never at a full hour.
+_ODD_MINUTES_BACK = tuple(2 * 24 * 60 + 17 + 211 * number for number in range(12))
+_WARM_ASKS = 20
+
+Cell = tuple[str, str, str]  # range, filter, question
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often to ask.
+
+    Args:
+        starts: First asks after a start.
+        spans: Spans of the past, at most twelve.
+        ticks: Asks after a batch has landed.
+        slow_ms: One that took longer isn't repeated, nor asked of longer ranges.
+    """
+
+    starts: int = 3
+    spans: int = 5
+    ticks: int = 20
+    slow_ms: float = 1_000.0
+
+
+class Asking:
+    """Asks a program, and keeps what it found.
+
+    Args:
+        program: Just started.
+        effort: How often.
+    """
+
+    def __init__(self, program: Program, effort: Effort) -> None:
+        self._program, self._effort = program, effort
+        self.found: dict[Cell, dict[str, Any]] = {}
+        self._too_slow: dict[tuple[str, str], str] = {}  # (filter, question): why longer ranges aren't asked
+
+    def ask_cold(self) -> dict[str, float]:
+        """Measure first asks, each in a copy (fork) of the program as it was just after its start and warm-up.
+
+        The copy has everything that the program remembered then, and nothing that another question left behind. The
+        database server and the system's file cache stay as warm as they are.
+
+        Returns:
+            What copying adds to a question: a copy copies each page of memory that it writes to.
+        """
+        self._program.forget_connections()
+        gc.collect()
+        gc.freeze()  # or else the first collection in each copy would copy all pages
+        now_ms = self._program.clock.now_ms
+        here_ms = [milliseconds(_touch_much) for _ in range(10)]
+        there_ms = [_in_copy(self._program, lambda: _touch_much) or 0.0 for _ in range(10)]
+        for cell in self._cells():
+            range_name, filter_name, question = cell
+
+            def starts(cell: Cell = cell) -> Iterator[Callable[[], Ask]]:
+                for _ in range(self._effort.starts):
+                    yield partial(self._ask, cell)
+
+            def spans(cell: Cell = cell) -> Iterator[Callable[[], Ask]]:
+                for back in _ODD_MINUTES_BACK[: self._effort.spans]:
+                    yield partial(self._ask, cell, end_ms=now_ms - back * MINUTE_MS)
+
+            self.found[cell] = {"cold": self._all_in_copies(cell, starts())}
+            if question not in WITHOUT_RANGE:
+                self.found[cell]["elsewhere"] = self._all_in_copies(cell, spans())
+            if question == "overview":
+                say(f"asked the first time: {range_name}, {filter_name}")
+        gc.unfreeze()
+        return {
+            "some_work_here_ms": round(statistics.median(here_ms), 3),
+            "the_same_in_a_copy_ms": round(statistics.median(there_ms), 3),
+        }
+
+    def ask_ticks(self, ticks: Ticks) -> None:
+        """Measure asks after each batch that landed, then with nothing new; in the running program."""
+        for cell in self._cells():
+            found = self.found.setdefault(cell, {})
+            ask = self._ask(cell)
+            ask()  # a page was loaded; from here on it is followed
+            took_ms: list[float] = []
+            while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
+                self._program.land(*ticks.next())
+                took_ms.append(milliseconds(self._ask(cell)))
+            found["tick"] = spread(took_ms)
+            ask = self._ask(cell)
+            again_ms: list[float] = []
+            while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
+                again_ms.append(milliseconds(ask))
+            found["warm"] = spread(again_ms)
+            if cell[2] == "overview":
+                say(f"asked while batches land: {cell[0]}, {cell[1]}")
+
+    def _cells(self) -> Iterator[Cell]:
+        """Walk through all cells, short ranges first; those that would take too long are noted and left out."""
+        board = self._program.board
+        names = list(questions(board.queries, view_of("15m", "no_filter"), self._program.clock.now_ms))
+        for name in WITHOUT_RANGE:
+            yield "-", "no_filter", name
+        for range_name in RANGES:
+            for filter_name in FILTERS:
+                for question in names:
+                    why = self._too_slow.get((filter_name, question))
+                    if why is None:
+                        yield range_name, filter_name, question
+                    else:
+                        self.found.setdefault((range_name, filter_name, question), {"not_measured": why})
+
+    def _ask(self, cell: Cell, *, end_ms: int | None = None) -> Ask:
+        range_name, filter_name, question = cell
+        queries, now_ms = self._program.board.queries, self._program.clock.now_ms
+        if question in WITHOUT_RANGE:
+            return questions_without_range(queries)[question]
+        view = view_of(range_name, filter_name) if end_ms is None else view_before(range_name, filter_name, end_ms)
+        return questions(queries, view, now_ms)[question]
+
+    def _all_in_copies(self, cell: Cell, asks: Iterator[Callable[[], Ask]]) -> dict[str, Any]:
+        took_ms: list[float] = []
+        for ask in asks:
+            took = _in_copy(self._program, ask)
+            if took is None:
+                return {**spread(took_ms), "not_measured": "a copy of the program failed; see stderr"}
+            took_ms.append(took)
+            if took > self._effort.slow_ms:
+                self._too_slow[cell[1:]] = f"{cell[0]} took {took:,.0f} ms already"
+                break
+        return spread(took_ms)
+
+
+def _touch_much() -> None:
+    """Do a few milliseconds of what answering does: objects and arrays made, and others looked at."""
+    made = [{"at": number, "name": str(number)} for number in range(5_000)]
+    values = np.array([row["at"] for row in made], dtype=np.float64)
+    for _ in range(20):
+        np.sort(np.repeat(values, 4))[::-1].cumsum()
+
+
+def _in_copy(program: Program, make: Callable[[], Ask]) -> float | None:
+    """Return how long a question takes in a fork of this process, ms; None when it failed."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            signal.alarm(300)  # a copy that hangs ends
+            program.board.store.ping()  # opens a connection, as the start of the program did
+            took_ms = milliseconds(make())
+            os.write(writing, json.dumps(took_ms).encode())
+            code = 0
+        finally:
+            if code:
+                traceback.print_exc()
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as answer:
+        said = answer.read()
+    _, status = os.waitpid(pid, 0)
+    return float(json.loads(said)) if status == 0 else None
+
+
+def as_report(found: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
+    """Return what was found by range, filter and question."""
+    report: dict[str, Any] = {}
+    for (range_name, filter_name, question), measured in found.items():
+        report.setdefault(range_name, {}).setdefault(filter_name, {})[question] = measured
+    return report
+
+
+def misses(found: dict[Cell, dict[str, Any]], *, warm_ms: float = 10.0, cold_ms: float = 50.0) -> list[dict[str, Any]]:
+    """Return which questions miss a goal, worst first (by how many times they miss it).
+
+    Args:
+        found: What `Asking` found.
+        warm_ms: The goal for p99 after a batch and with nothing new.
+        cold_ms: The goal for p99 of first asks.
+    """
+    missed: list[dict[str, Any]] = []
+    for (range_name, filter_name, question), measured in found.items():
+        goals = {"cold": cold_ms, "elsewhere": cold_ms, "tick": warm_ms, "warm": warm_ms}
+        over = {
+            how: measured[how]["p99"]
+            for how, goal_ms in goals.items()
+            if measured.get(how, {}).get("p99", 0) >= goal_ms
+        }
+        if over or "not_measured" in measured:
+            times = max((p99_ms / goals[how] for how, p99_ms in over.items()), default=1000.0)
+            missed.append(
+                {"range": range_name, "filter": filter_name, "question": question, "times_over": round(times, 1)}
+                | {f"{how}_p99_ms": p99_ms for how, p99_ms in over.items()}
+            )
+    return sorted(missed, key=lambda miss: -miss["times_over"])
+
+
+def flatness(small: dict[Cell, dict[str, Any]], big: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
+    """Return the ratio of medians and of 99th percentiles of two sizes, for each question."""
+    ratios: dict[Cell, dict[str, Any]] = {}
+    for cell, measured in big.items():
+        before = small.get(cell, {})
+        ratios[cell] = {
+            how: {
+                key: round(measured[how][key] / before[how][key], 2)
+                for key in ("p50", "p99")
+                if key in measured[how] and before[how].get(key)
+            }
+            for how in ("cold", "elsewhere", "tick", "warm")
+            if how in measured and how in before
+        } or {"not_measured": measured.get("not_measured", "not asked of both sizes")}
+    return as_report(ratios)
