@@ -33,6 +33,7 @@ from bench.storage.databases import BenchMariaDB, Database, MariaDB, Sqlite, row
 from bench.storage.fleet import DAY_MS, DAYS, HOUR_MS, MINUTE_MS, Fleet
 from bench.storage.ingest import measure_ingest
 from bench.storage.program import FleetClock, Program, Ticks
+from bench.storage.questions import FILTERS
 from bench.storage.retention import measure_retention
 from bench.storage.times import say, seconds
 from db.clock import now_ms
@@ -121,7 +122,10 @@ def _measure_size(
         duckdb_ms = duck.ask(end_ms)
         duck.close()
         program = Program(database.url, clock)
-        effort = Effort(starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms)
+        effort = Effort(
+            starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms,
+            filters=tuple(options.filters),
+        )  # fmt: skip
         asking = Asking(program, effort)
         report["copies"] = asking.ask_cold()
         asking.ask_ticks(Ticks(fleet, clock, options.per_s))
@@ -177,6 +181,7 @@ def _options() -> argparse.Namespace:
     add("--seed", type=int, default=1)
     add("--sources", type=int, default=20, help="scrapers of the fleet, at least 3")
     add("--distinct-urls", action="store_true", help="a crawl: almost every URL is new")
+    add("--filters", nargs="+", choices=tuple(FILTERS), help="default: all; for little data no_filter and one_source")
     add("--starts", type=int, help="first asks of a question (default: 2; 1 for little data)")
     add("--spans", type=int, help="spans of the past that a question is asked of, at most 12 (default: 4; 1)")
     add("--ticks", type=int, help="batches that land while a question is followed (default: 20; 5)")
@@ -189,6 +194,7 @@ def _options() -> argparse.Namespace:
     for name, (few, many) in {"starts": (1, 2), "spans": (1, 4), "ticks": (5, 20), "quiet_s": (5.0, 15.0)}.items():
         if getattr(options, name) is None:
             setattr(options, name, few if quick else many)
+    options.filters = options.filters or (["no_filter", "one_source"] if quick else list(FILTERS))
     return options
 
 

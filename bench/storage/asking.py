@@ -45,12 +45,14 @@ class Effort:
         spans: Spans of the past, at most twelve.
         ticks: Asks after a batch has landed.
         slow_ms: One that took longer isn't repeated, nor asked of longer ranges.
+        filters: Names of FILTERS.
     """
 
     starts: int = 3
     spans: int = 5
     ticks: int = 20
     slow_ms: float = 1_000.0
+    filters: tuple[str, ...] = tuple(FILTERS)
 
 
 class Asking:
@@ -129,7 +131,7 @@ class Asking:
         for name in WITHOUT_RANGE:
             yield "-", "no_filter", name
         for range_name in RANGES:
-            for filter_name in FILTERS:
+            for filter_name in self._effort.filters:
                 for question in names:
                     why = self._too_slow.get((filter_name, question))
                     if why is None:

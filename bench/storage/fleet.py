@@ -113,6 +113,7 @@ class Fleet:
 
     def chunks(self, most_rows: int = 40_000) -> Iterator[Rows]:
         """Make the week's rows in time order, so many at a time (more when a single minute has more)."""
+        self._crawled = 0  # the same rows again, whoever asks
         sources = len(self.names)
         ends = np.cumsum(self._counts.sum(axis=1))
         first, number = 0, 0
