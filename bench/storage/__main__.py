@@ -6,7 +6,8 @@ program as `app.create_app` wires it. Goals: every page query p99 < 10 ms (`tick
 server's own work; all times are wall-clock milliseconds unless a name says otherwise.
 
 - cold: the first ask after a start and its warm-up, each in a copy of the program as it was then (a fork).
-- elsewhere: the same, of a span of that length that ends two days and some odd hours earlier.
+- elsewhere: the first ask of a span of that length that ends two days and some odd hours earlier, in a copy of the
+  program when pages had been opened (of the last 15 minutes).
 - tick: in the running program, after a new batch has landed; `warm`: again, with nothing new.
 """
 
@@ -128,6 +129,7 @@ def _measure_size(
         )  # fmt: skip
         asking = Asking(program, effort)
         report["copies"] = asking.ask_cold()
+        asking.ask_elsewhere()
         asking.ask_ticks(Ticks(fleet, clock, options.per_s))
         report["yardsticks"] = yardsticks.compared(asking.found, sql_ms, duckdb_ms)
         report["misses"] = misses(asking.found)

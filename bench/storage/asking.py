@@ -9,6 +9,7 @@ import signal
 import statistics
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,7 +67,8 @@ class Asking:
     def __init__(self, program: Program, effort: Effort) -> None:
         self._program, self._effort = program, effort
         self.found: dict[Cell, dict[str, Any]] = {}
-        self._too_slow: dict[tuple[str, str], str] = {}  # (filter, question): why longer ranges aren't asked
+        # (filter, question): the first range that took too long, and what to say of longer ones
+        self._too_slow: dict[tuple[str, str], tuple[int, str]] = {}
 
     def ask_cold(self) -> dict[str, float]:
         """Measure first asks, each in a copy (fork) of the program as it was just after its start and warm-up.
@@ -77,33 +79,34 @@ class Asking:
         Returns:
             What copying adds to a question: a copy copies each page of memory that it writes to.
         """
-        self._program.forget_connections()
-        gc.collect()
-        gc.freeze()  # or else the first collection in each copy would copy all pages
-        now_ms = self._program.clock.now_ms
-        here_ms = [milliseconds(_touch_much) for _ in range(10)]
-        there_ms = [_in_copy(self._program, lambda: _touch_much) or 0.0 for _ in range(10)]
-        for cell in self._cells():
-            range_name, filter_name, question = cell
-
-            def starts(cell: Cell = cell) -> Iterator[Callable[[], Ask]]:
-                for _ in range(self._effort.starts):
-                    yield partial(self._ask, cell)
-
-            def spans(cell: Cell = cell) -> Iterator[Callable[[], Ask]]:
-                for back in _ODD_MINUTES_BACK[: self._effort.spans]:
-                    yield partial(self._ask, cell, end_ms=now_ms - back * MINUTE_MS)
-
-            self.found[cell] = {"cold": self._all_in_copies(cell, starts())}
-            if question not in WITHOUT_RANGE:
-                self.found[cell]["elsewhere"] = self._all_in_copies(cell, spans())
-            if question == "overview":
-                say(f"asked the first time: {range_name}, {filter_name}")
-        gc.unfreeze()
+        with self._still():
+            here_ms = [milliseconds(_touch_much) for _ in range(10)]
+            there_ms = [_in_copy(self._program, lambda: _touch_much) or 0.0 for _ in range(10)]
+            for cell in self._cells():
+                asks = (partial(self._ask, cell) for _ in range(self._effort.starts))
+                self.found.setdefault(cell, {})["cold"] = self._all_in_copies(cell, asks)
+                self._say("first", cell)
         return {
             "some_work_here_ms": round(statistics.median(here_ms), 3),
             "the_same_in_a_copy_ms": round(statistics.median(there_ms), 3),
         }
+
+    def ask_elsewhere(self) -> None:
+        """Measure first asks of spans of the past, each in a copy of the program as it was when pages had been opened.
+
+        Everything was asked of the last 15 minutes before: what the first question of all has to import and to
+        compile is `cold`'s to show.
+        """
+        now_ms = self._program.clock.now_ms
+        for ask in questions(self._program.board.queries, view_of("15m", "no_filter"), now_ms).values():
+            ask()
+        with self._still():
+            for cell in self._cells():
+                if cell[2] not in WITHOUT_RANGE:
+                    ends_ms = [now_ms - back * MINUTE_MS for back in _ODD_MINUTES_BACK[: self._effort.spans]]
+                    asks = (partial(self._ask, cell, end_ms=end_ms) for end_ms in ends_ms)
+                    self.found.setdefault(cell, {})["elsewhere"] = self._all_in_copies(cell, asks)
+                    self._say("elsewhere", cell)
 
     def ask_ticks(self, ticks: Ticks) -> None:
         """Measure asks after each batch that landed, then with nothing new; in the running program."""
@@ -121,8 +124,21 @@ class Asking:
             while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
                 again_ms.append(milliseconds(ask))
             found["warm"] = spread(again_ms)
-            if cell[2] == "overview":
-                say(f"asked while batches land: {cell[0]}, {cell[1]}")
+            self._say("while batches land", cell)
+
+    @contextmanager
+    def _still(self) -> Iterator[None]:
+        """Make the program one that can be copied: no open connection, and no collection of what is old."""
+        self._program.forget_connections()
+        gc.collect()
+        gc.freeze()  # or else the first collection in each copy would copy all pages
+        yield
+        gc.unfreeze()
+
+    @staticmethod
+    def _say(how: str, cell: Cell) -> None:
+        if cell[2] == "overview":
+            say(f"asked {how}: {cell[0]}, {cell[1]}")
 
     def _cells(self) -> Iterator[Cell]:
         """Walk through all cells, short ranges first; those that would take too long are noted and left out."""
@@ -133,11 +149,11 @@ class Asking:
         for range_name in RANGES:
             for filter_name in self._effort.filters:
                 for question in names:
-                    why = self._too_slow.get((filter_name, question))
-                    if why is None:
+                    slow, why = self._too_slow.get((filter_name, question), (len(RANGES), ""))
+                    if RANGES.index(range_name) <= slow:
                         yield range_name, filter_name, question
                     else:
-                        self.found.setdefault((range_name, filter_name, question), {"not_measured": why})
+                        self.found.setdefault((range_name, filter_name, question), {})["not_measured"] = why
 
     def _ask(self, cell: Cell, *, end_ms: int | None = None) -> Ask:
         range_name, filter_name, question = cell
@@ -155,7 +171,10 @@ class Asking:
                 return {**spread(took_ms), "not_measured": "a copy of the program failed; see stderr"}
             took_ms.append(took)
             if took > self._effort.slow_ms:
-                self._too_slow[cell[1:]] = f"{cell[0]} took {took:,.0f} ms already"
+                why = f"{cell[0]} took {took:,.0f} ms already"
+                slow = RANGES.index(cell[0]) if cell[0] in RANGES else 0
+                if slow <= self._too_slow.get(cell[1:], (len(RANGES), ""))[0]:
+                    self._too_slow[cell[1:]] = slow, why
                 break
         return spread(took_ms)
 
