@@ -185,15 +185,15 @@ def _options() -> argparse.Namespace:
     add("--distinct-urls", action="store_true", help="a crawl: almost every URL is new")
     add("--filters", nargs="+", choices=tuple(FILTERS), help="default: all; for little data no_filter and one_source")
     add("--starts", type=int, help="first asks of a question (default: 2; 1 for little data)")
-    add("--spans", type=int, help="spans of the past that a question is asked of, at most 12 (default: 4; 1)")
+    add("--spans", type=int, help="spans of the past that a question is asked of, at most 12 (default: 3; 1)")
     add("--ticks", type=int, help="batches that land while a question is followed (default: 20; 5)")
     add("--per-s", type=int, default=10, help="metrics of each of them, one second apart in the fleet's time")
-    add("--slow-ms", type=float, default=1_000, help="don't repeat a question that takes longer, nor ask it further")
+    add("--slow-ms", type=float, default=1_500, help="don't repeat a question that takes longer, nor ask it further")
     add("--quiet-s", type=float, help="how long senders are watched before the maintenance (default: 15; 5)")
     add("--buffer-pool-mb", type=int, default=1024, help="MariaDB's memory")
     options = parser.parse_args()
     quick = max(options.rows) < _LITTLE_ROWS
-    for name, (few, many) in {"starts": (1, 2), "spans": (1, 4), "ticks": (5, 20), "quiet_s": (5.0, 15.0)}.items():
+    for name, (few, many) in {"starts": (1, 2), "spans": (1, 3), "ticks": (5, 20), "quiet_s": (5.0, 15.0)}.items():
         if getattr(options, name) is None:
             setattr(options, name, few if quick else many)
     options.filters = options.filters or (["no_filter", "one_source"] if quick else list(FILTERS))

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import gc
-import json
-import os
-import signal
-import statistics
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
+from bench.storage.copies import milliseconds_in_copy, price_of_copying
 from bench.storage.fleet import MINUTE_MS
 from bench.storage.program import Program, Ticks
 from bench.storage.questions import (
@@ -49,10 +43,10 @@ class Effort:
         filters: Names of FILTERS.
     """
 
-    starts: int = 3
-    spans: int = 5
+    starts: int = 2
+    spans: int = 3
     ticks: int = 20
-    slow_ms: float = 1_000.0
+    slow_ms: float = 1_500.0
     filters: tuple[str, ...] = tuple(FILTERS)
 
 
@@ -77,19 +71,15 @@ class Asking:
         database server and the system's file cache stay as warm as they are.
 
         Returns:
-            What copying adds to a question: a copy copies each page of memory that it writes to.
+            What copying adds to a question.
         """
         with self._still():
-            here_ms = [milliseconds(_touch_much) for _ in range(10)]
-            there_ms = [_in_copy(self._program, lambda: _touch_much) or 0.0 for _ in range(10)]
+            price = price_of_copying()
             for cell in self._cells():
                 asks = (partial(self._ask, cell) for _ in range(self._effort.starts))
                 self.found.setdefault(cell, {})["cold"] = self._all_in_copies(cell, asks)
                 self._say("first", cell)
-        return {
-            "some_work_here_ms": round(statistics.median(here_ms), 3),
-            "the_same_in_a_copy_ms": round(statistics.median(there_ms), 3),
-        }
+        return price
 
     def ask_elsewhere(self) -> None:
         """Measure first asks of spans of the past, each in a copy of the program as it was when pages had been opened.
@@ -166,7 +156,8 @@ class Asking:
     def _all_in_copies(self, cell: Cell, asks: Iterator[Callable[[], Ask]]) -> dict[str, Any]:
         took_ms: list[float] = []
         for ask in asks:
-            took = _in_copy(self._program, ask)
+            # A connection is open when a program has started.
+            took = milliseconds_in_copy(self._program.board.store.ping, ask)
             if took is None:
                 return {**spread(took_ms), "not_measured": "a copy of the program failed; see stderr"}
             took_ms.append(took)
@@ -177,37 +168,6 @@ class Asking:
                     self._too_slow[cell[1:]] = slow, why
                 break
         return spread(took_ms)
-
-
-def _touch_much() -> None:
-    """Do a few milliseconds of what answering does: objects and arrays made, and others looked at."""
-    made = [{"at": number, "name": str(number)} for number in range(5_000)]
-    values = np.array([row["at"] for row in made], dtype=np.float64)
-    for _ in range(20):
-        np.sort(np.repeat(values, 4))[::-1].cumsum()
-
-
-def _in_copy(program: Program, make: Callable[[], Ask]) -> float | None:
-    """Return how long a question takes in a fork of this process, ms; None when it failed."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            signal.alarm(300)  # a copy that hangs ends
-            program.board.store.ping()  # opens a connection, as the start of the program did
-            took_ms = milliseconds(make())
-            os.write(writing, json.dumps(took_ms).encode())
-            code = 0
-        finally:
-            if code:
-                traceback.print_exc()
-            os._exit(code)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as answer:
-        said = answer.read()
-    _, status = os.waitpid(pid, 0)
-    return float(json.loads(said)) if status == 0 else None
 
 
 def as_report(found: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
