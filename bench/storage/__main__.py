@@ -21,10 +21,11 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -42,6 +43,8 @@ from db.engine import opened
 from db.rollups import Rollups
 from db.rows import PAGE_TABLE
 from tests.servers import ServerFailedError, ServerMissingError
+
+_Found = TypeVar("_Found")
 
 # The fleet's present: far enough inside its hour, day and buckets, and always the same, so that sizes compare.
 _END_OF_DAY_MS = 16 * HOUR_MS + 34 * MINUTE_MS
@@ -108,7 +111,7 @@ def _measure_size(
     database, other = databases
     clock = FleetClock(end_ms)
     with clock.set():
-        report: dict[str, Any] = {"ingest": measure_ingest(other, fleet)}
+        report: dict[str, Any] = {"ingest": _tried(lambda: measure_ingest(other, fleet))}
         say(f"ingest: {json.dumps(report['ingest'])}")
         report["load"] = database.load(fleet)
         say(f"loaded: {json.dumps(report['load'])}")
@@ -117,28 +120,34 @@ def _measure_size(
         report["disk"] = _disk(database, rows)
         report["start"] = _start(database.url, end_ms)
         say(f"started: {json.dumps(report['start'])}")
-        sql_ms = yardsticks.ask_sql(database.url, end_ms)
-        duck = yardsticks.Duck(directory / "rows.duckdb")
-        report["duckdb"] = duck.fill(fleet)
-        duckdb_ms = duck.ask(end_ms)
-        duck.close()
+        sql_ms = _tried(lambda: yardsticks.ask_sql(database.url, end_ms))
+        report["duckdb"] = _tried(lambda: yardsticks.ask_duckdb(directory / "rows.duckdb", fleet))
         program = Program(database.url, clock)
         effort = Effort(
             starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms,
             filters=tuple(options.filters),
         )  # fmt: skip
         asking = Asking(program, effort)
-        report["copies"] = asking.ask_cold()
-        asking.ask_elsewhere()
-        asking.ask_ticks(Ticks(fleet, clock, options.per_s))
-        report["yardsticks"] = yardsticks.compared(asking.found, sql_ms, duckdb_ms)
+        report["copies"] = _tried(asking.ask_cold)
+        report["elsewhere"] = _tried(asking.ask_elsewhere)
+        report["ticks"] = _tried(lambda: asking.ask_ticks(Ticks(fleet, clock, options.per_s)))
+        report["yardsticks"] = _tried(lambda: yardsticks.compared(asking.found, sql_ms, report["duckdb"]["ms"]))
         report["misses"] = misses(asking.found)
-        report["retention"] = measure_retention(
-            database.url, program, Ticks(fleet, clock, 2_000), quiet_s=options.quiet_s
-        )
+        steady = Ticks(fleet, clock, 2_000)
+        report["retention"] = _tried(lambda: measure_retention(database.url, program, steady, quiet_s=options.quiet_s))
         program.stop()
         report["queries"] = as_report(asking.found)
     return report, asking.found
+
+
+def _tried(measure: Callable[[], _Found | None]) -> _Found | dict[str, Any]:
+    """Return what was measured; or why it couldn't be: what was measured before must not be lost with it."""
+    try:
+        found = measure()
+    except Exception as exc:  # noqa: BLE001 - it is told in the report and on stderr
+        traceback.print_exc()
+        return {"not_measured": repr(exc)[:500]}
+    return {"done": True} if found is None else found
 
 
 def _roll_up(database: Database, rows: int) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bench.storage.questions import (
     view_of,
 )
 from bench.storage.times import milliseconds, say, spread
+from db.errors import DatabaseError
 
 # Ends of spans that nobody has asked for: two days back and more, never at a full hour.
 _ODD_MINUTES_BACK = tuple(2 * 24 * 60 + 17 + 211 * number for number in range(12))
@@ -102,19 +103,24 @@ class Asking:
         """Measure asks after each batch that landed, then with nothing new; in the running program."""
         for cell in self._cells():
             found = self.found.setdefault(cell, {})
-            ask = self._ask(cell)
-            ask()  # a page was loaded; from here on it is followed
-            took_ms: list[float] = []
-            while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
-                self._program.land(*ticks.next())
-                took_ms.append(milliseconds(self._ask(cell)))
-            found["tick"] = spread(took_ms)
-            ask = self._ask(cell)
-            again_ms: list[float] = []
-            while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
-                again_ms.append(milliseconds(ask))
-            found["warm"] = spread(again_ms)
+            try:
+                self._follow(cell, found, ticks)
+            except DatabaseError as exc:  # the others are measured all the same
+                found["not_measured"] = str(exc)
             self._say("while batches land", cell)
+
+    def _follow(self, cell: Cell, found: dict[str, Any], ticks: Ticks) -> None:
+        self._ask(cell)()  # a page was loaded; from here on it is followed
+        took_ms: list[float] = []
+        while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
+            self._program.land(*ticks.next())
+            took_ms.append(milliseconds(self._ask(cell)))
+        found["tick"] = spread(took_ms)
+        ask = self._ask(cell)
+        again_ms: list[float] = []
+        while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
+            again_ms.append(milliseconds(ask))
+        found["warm"] = spread(again_ms)
 
     @contextmanager
     def _still(self) -> Iterator[None]:

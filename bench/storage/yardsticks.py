@@ -86,6 +86,23 @@ def ask_sql(url: str, now_ms: int) -> dict[str, dict[str, Any]]:
     return report
 
 
+def ask_duckdb(path: Path, fleet: Fleet) -> dict[str, Any]:
+    """Fill DuckDB with the fleet's week and ask it.
+
+    Args:
+        path: A new file.
+        fleet: Whose rows.
+
+    Returns:
+        How it was filled; under `ms`, the median of warm asks by range and question.
+    """
+    duck = Duck(path)
+    try:
+        return {**duck.fill(fleet), "ms": duck.ask(fleet.end_ms)}
+    finally:
+        duck.close()  # its threads too: this process is copied later
+
+
 class Duck:
     """DuckDB over the same detail rows, in a file.
 
