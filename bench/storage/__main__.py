@@ -3,7 +3,8 @@
 A fleet's week is made (seeded) and written to a fresh database, rolled up, and asked everything that pages ask, by the
 program as `app.create_app` wires it. Goals: every page query p99 < 10 ms (`tick`, `warm`) and < 50 ms the first time
 (`cold`, `elsewhere`), the same at 10M rows as at 1M, and faster than DuckDB on the raw rows. What is timed is the
-server's own work; all times are wall-clock milliseconds unless a name says otherwise.
+server's own work; all times are wall-clock milliseconds unless a name says otherwise (`cpu_p50`: what the program's
+process worked, without the database server; far below p50 on SQLite, the machine was busy with something else).
 
 - cold: the first ask after a start and its warm-up, each in a copy of the program as it was then (a fork).
 - elsewhere: the first ask of a span of that length that ends two days and some odd hours earlier, in a copy of the

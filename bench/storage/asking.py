@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bench.storage.copies import milliseconds_in_copy, price_of_copying
+from bench.storage.copies import price_of_copying, timed_in_copy
 from bench.storage.fleet import MINUTE_MS
 from bench.storage.program import Program, Ticks
 from bench.storage.questions import (
@@ -22,7 +22,7 @@ from bench.storage.questions import (
     view_before,
     view_of,
 )
-from bench.storage.times import milliseconds, say, spread
+from bench.storage.times import milliseconds, say, spread, wall_and_cpu_ms
 from db.errors import DatabaseError
 
 # Ends of spans that nobody has asked for: two days back and more, never at a full hour.
@@ -112,10 +112,13 @@ class Asking:
     def _follow(self, cell: Cell, found: dict[str, Any], ticks: Ticks) -> None:
         self._ask(cell)()  # a page was loaded; from here on it is followed
         took_ms: list[float] = []
+        cpu_ms: list[float] = []
         while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
             self._program.land(*ticks.next())
-            took_ms.append(milliseconds(self._ask(cell)))
-        found["tick"] = spread(took_ms)
+            took, worked = wall_and_cpu_ms(self._ask(cell))
+            took_ms.append(took)
+            cpu_ms.append(worked)
+        found["tick"] = spread(took_ms, cpu_ms)
         ask = self._ask(cell)
         again_ms: list[float] = []
         while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
@@ -159,21 +162,23 @@ class Asking:
         view = view_of(range_name, filter_name) if end_ms is None else view_before(range_name, filter_name, end_ms)
         return questions(queries, view, now_ms)[question]
 
-    def _all_in_copies(self, cell: Cell, asks: Iterator[Callable[[], Ask]]) -> dict[str, Any]:
+    def _all_in_copies(self, cell: Cell, asks: Iterable[Callable[[], Ask]]) -> dict[str, Any]:
         took_ms: list[float] = []
+        cpu_ms: list[float] = []
         for ask in asks:
             # A connection is open when a program has started.
-            took = milliseconds_in_copy(self._program.board.store.ping, ask)
-            if took is None:
-                return {**spread(took_ms), "not_measured": "a copy of the program failed; see stderr"}
-            took_ms.append(took)
-            if took > self._effort.slow_ms:
-                why = f"{cell[0]} took {took:,.0f} ms already"
+            timed = timed_in_copy(self._program.board.store.ping, ask)
+            if timed is None:
+                return {**spread(took_ms, cpu_ms), "not_measured": "a copy of the program failed; see stderr"}
+            took_ms.append(timed[0])
+            cpu_ms.append(timed[1])
+            if timed[0] > self._effort.slow_ms:
+                why = f"{cell[0]} took {timed[0]:,.0f} ms already"
                 slow = RANGES.index(cell[0]) if cell[0] in RANGES else 0
                 if slow <= self._too_slow.get(cell[1:], (len(RANGES), ""))[0]:
                     self._too_slow[cell[1:]] = slow, why
                 break
-        return spread(took_ms)
+        return spread(took_ms, cpu_ms)
 
 
 def as_report(found: dict[Cell, dict[str, Any]]) -> dict[str, Any]:

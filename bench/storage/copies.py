@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.storage.times import milliseconds
+from bench.storage.times import milliseconds, wall_and_cpu_ms
 
 _POPULATE_WRITE = 23  # madvise's MADV_POPULATE_WRITE, Linux 5.14
 _LONGEST_S = 300
 
 
-def milliseconds_in_copy(prepare: Callable[[], object], make: Callable[[], Callable[[], Any]]) -> float | None:
-    """Return how long something takes in a fork of this process, ms; None when it failed.
+def timed_in_copy(prepare: Callable[[], object], make: Callable[[], Callable[[], Any]]) -> tuple[float, float] | None:
+    """Return how long something takes in a fork of this process and how long that works, ms; None when it failed.
 
     Args:
         prepare: Done in the copy first, untimed.
@@ -41,7 +41,7 @@ def milliseconds_in_copy(prepare: Callable[[], object], make: Callable[[], Calla
             _own_memory()
             prepare()
             ask = make()
-            os.write(writing, json.dumps(milliseconds(ask)).encode())
+            os.write(writing, json.dumps(wall_and_cpu_ms(ask)).encode())
             code = 0
         finally:
             if code:
@@ -51,13 +51,17 @@ def milliseconds_in_copy(prepare: Callable[[], object], make: Callable[[], Calla
     with os.fdopen(reading, "rb") as answer:
         said = answer.read()
     _, status = os.waitpid(pid, 0)
-    return float(json.loads(said)) if status == 0 else None
+    if status:
+        return None
+    took_ms, cpu_ms = json.loads(said)
+    return float(took_ms), float(cpu_ms)
 
 
 def price_of_copying() -> dict[str, float]:
     """Return how long the same work takes here and in copies, ms: what copying still adds to a question."""
     here_ms = [milliseconds(_some_work) for _ in range(9)]
-    there_ms = [milliseconds_in_copy(_some_work, lambda: _some_work) or 0.0 for _ in range(9)]
+    copies = [timed_in_copy(_some_work, lambda: _some_work) for _ in range(9)]
+    there_ms = [copy[0] for copy in copies if copy is not None]
     return {
         "some_work_here_ms": round(statistics.median(here_ms), 3),
         "the_same_in_a_copy_ms": round(statistics.median(there_ms), 3),

@@ -20,17 +20,30 @@ def milliseconds(ask: Callable[[], Any]) -> float:
     return (time.perf_counter() - started_s) * 1000
 
 
+def wall_and_cpu_ms(ask: Callable[[], Any]) -> tuple[float, float]:
+    """Return how long a question took, and how long this process worked for it: on a busy machine, less."""
+    begun_s = time.process_time()
+    took_ms = milliseconds(ask)
+    return took_ms, (time.process_time() - begun_s) * 1000
+
+
 def seconds(work: Callable[[], Any]) -> float:
     """Return how long some work took, rounded to 0.001 s."""
     return round(milliseconds(work) / 1000, 3)
 
 
-def spread(took_ms: Sequence[float]) -> dict[str, float]:
-    """Return count, median, 99th percentile and maximum, in ms; of few values, the percentile is near the maximum."""
+def spread(took_ms: Sequence[float], cpu_ms: Sequence[float] = ()) -> dict[str, float]:
+    """Return count, median, 99th percentile and maximum, in ms; of few values, the percentile is near the maximum.
+
+    Args:
+        took_ms: Wall-clock times.
+        cpu_ms: What this process worked for each, where that is known: `cpu_p50` is its median.
+    """
     if not took_ms:
         return {"n": 0}
     p50_ms, p99_ms = np.quantile(took_ms, (0.5, 0.99)).tolist()
-    return {"n": len(took_ms), "p50": round(p50_ms, 3), "p99": round(p99_ms, 3), "max": round(max(took_ms), 3)}
+    found = {"n": len(took_ms), "p50": round(p50_ms, 3), "p99": round(p99_ms, 3), "max": round(max(took_ms), 3)}
+    return found | ({"cpu_p50": round(float(np.median(cpu_ms)), 3)} if cpu_ms else {})
 
 
 def say(words: str) -> None:
