@@ -214,18 +214,31 @@ def misses(found: dict[Cell, dict[str, Any]], *, warm_ms: float = 10.0, cold_ms:
     return sorted(missed, key=lambda miss: -miss["times_over"])
 
 
-def flatness(small: dict[Cell, dict[str, Any]], big: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
-    """Return the ratio of medians and of 99th percentiles of two sizes, for each question."""
-    ratios: dict[Cell, dict[str, Any]] = {}
-    for cell, measured in big.items():
-        before = small.get(cell, {})
-        ratios[cell] = {
-            how: {
-                key: round(measured[how][key] / before[how][key], 2)
-                for key in ("p50", "p99")
-                if key in measured[how] and before[how].get(key)
-            }
-            for how in ("cold", "elsewhere", "tick", "warm")
-            if how in measured and how in before
-        } or {"not_measured": measured.get("not_measured", "not asked of both sizes")}
-    return as_report(ratios)
+def flatness(small: dict[str, Any], big: dict[str, Any]) -> dict[str, Any]:
+    """Return the ratio of medians and of 99th percentiles of two sizes, for each question.
+
+    Args:
+        small: What `as_report` made of the smaller size.
+        big: The same of the bigger one.
+    """
+    report: dict[str, Any] = {}
+    for range_name, filters in big.items():
+        for filter_name, measured_of in filters.items():
+            ratios_of = report.setdefault(range_name, {}).setdefault(filter_name, {})
+            for question, measured in measured_of.items():
+                before = small.get(range_name, {}).get(filter_name, {}).get(question, {})
+                ratios = _ratios(before, measured)
+                ratios_of[question] = ratios if ratios else {"not_measured": "not asked of both sizes"}
+    return report
+
+
+def _ratios(before: dict[str, Any], measured: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        how: {
+            key: round(measured[how][key] / before[how][key], 2)
+            for key in ("p50", "p99", "cpu_p50")
+            if measured[how].get(key) and before[how].get(key)
+        }
+        for how in ("cold", "elsewhere", "tick", "warm")
+        if how in measured and how in before
+    }
