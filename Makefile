@@ -28,7 +28,7 @@ lint: $(TEST_VENV)/ready
 	$(TEST_BIN)/mypy
 	$(TEST_BIN)/lint-imports
 
-bench: $(TEST_VENV)/ready  ## Measure: each prints one JSON document
+bench: $(TEST_VENV)/ready-bench  ## Measure: each prints one JSON document
 	tools/system-packages mariadb galera
 	$(TEST_BIN)/python -m bench
 
@@ -43,6 +43,10 @@ $(VENV)/ready: requirements.txt
 
 $(VENV)/ready-demo: $(VENV)/ready requirements-demo.txt
 	$(BIN)/pip install $(PIP_FLAGS) -r requirements-demo.txt
+	touch $@
+
+$(TEST_VENV)/ready-bench: $(TEST_VENV)/ready requirements-bench.txt
+	$(TEST_BIN)/pip install $(PIP_FLAGS) -r requirements-bench.txt
 	touch $@
 
 # Two steps, because dash[testing] needs an older selenium and urllib3 than the app has.

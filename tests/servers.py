@@ -149,6 +149,8 @@ class PrivateMariaDB(PrivateServer):
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
             f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
+            # A server that starts deletes whatever temporary tables it finds there: another's too, if they shared it.
+            f"--tmpdir={self.directory}",
             "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
             "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=256M",
             "--performance-schema=OFF", "--max-connections=200", *_as_root(),

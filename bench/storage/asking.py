@@ -1,0 +1,244 @@
+"""Every question over every range and filter: asked first after a start, elsewhere in the past, after each batch."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from bench.storage.copies import price_of_copying, timed_in_copy
+from bench.storage.fleet import MINUTE_MS
+from bench.storage.program import Program, Ticks
+from bench.storage.questions import (
+    FILTERS,
+    RANGES,
+    WITHOUT_RANGE,
+    Ask,
+    questions,
+    questions_without_range,
+    view_before,
+    view_of,
+)
+from bench.storage.times import milliseconds, say, spread, wall_and_cpu_ms
+from db.errors import DatabaseError
+
+# Ends of spans that nobody has asked for: two days back and more, never at a full hour.
+_ODD_MINUTES_BACK = tuple(2 * 24 * 60 + 17 + 211 * number for number in range(12))
+_WARM_ASKS = 20
+
+Cell = tuple[str, str, str]  # range, filter, question
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often to ask.
+
+    Args:
+        starts: First asks after a start.
+        spans: Spans of the past, at most twelve.
+        ticks: Asks after a batch has landed.
+        slow_ms: One that took longer isn't repeated, nor asked of longer ranges.
+        filters: Names of FILTERS.
+    """
+
+    starts: int = 2
+    spans: int = 3
+    ticks: int = 20
+    slow_ms: float = 1_500.0
+    filters: tuple[str, ...] = tuple(FILTERS)
+
+
+class Asking:
+    """Asks a program, and keeps what it found.
+
+    Args:
+        program: Just started.
+        effort: How often.
+    """
+
+    def __init__(self, program: Program, effort: Effort) -> None:
+        self._program, self._effort = program, effort
+        self.found: dict[Cell, dict[str, Any]] = {}
+        # (filter, question): the first range that took too long, and what to say of longer ones
+        self._too_slow: dict[tuple[str, str], tuple[int, str]] = {}
+
+    def ask_cold(self) -> dict[str, float]:
+        """Measure first asks, each in a copy (fork) of the program as it was just after its start and warm-up.
+
+        The copy has everything that the program remembered then, and nothing that another question left behind. The
+        database server and the system's file cache stay as warm as they are.
+
+        Returns:
+            What copying adds to a question.
+        """
+        with self._still():
+            price = price_of_copying()
+            for cell in self._cells():
+                asks = (partial(self._ask, cell) for _ in range(self._effort.starts))
+                self.found.setdefault(cell, {})["cold"] = self._all_in_copies(cell, asks)
+                self._say("first", cell)
+        return price
+
+    def ask_elsewhere(self) -> None:
+        """Measure first asks of spans of the past, each in a copy of the program as it was when pages had been opened.
+
+        Everything was asked of the last 15 minutes before: what the first question of all has to import and to
+        compile is `cold`'s to show.
+        """
+        now_ms = self._program.clock.now_ms
+        for ask in questions(self._program.board.queries, view_of("15m", "no_filter"), now_ms).values():
+            ask()
+        with self._still():
+            for cell in self._cells():
+                if cell[2] not in WITHOUT_RANGE:
+                    ends_ms = [now_ms - back * MINUTE_MS for back in _ODD_MINUTES_BACK[: self._effort.spans]]
+                    asks = (partial(self._ask, cell, end_ms=end_ms) for end_ms in ends_ms)
+                    self.found.setdefault(cell, {})["elsewhere"] = self._all_in_copies(cell, asks)
+                    self._say("elsewhere", cell)
+
+    def ask_ticks(self, ticks: Ticks) -> None:
+        """Measure asks after each batch that landed, then with nothing new; in the running program."""
+        for cell in self._cells():
+            found = self.found.setdefault(cell, {})
+            try:
+                self._follow(cell, found, ticks)
+            except DatabaseError as exc:  # the others are measured all the same
+                found["not_measured"] = str(exc)
+            self._say("while batches land", cell)
+
+    def _follow(self, cell: Cell, found: dict[str, Any], ticks: Ticks) -> None:
+        self._ask(cell)()  # a page was loaded; from here on it is followed
+        took_ms: list[float] = []
+        cpu_ms: list[float] = []
+        while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
+            self._program.land(*ticks.next())
+            took, worked = wall_and_cpu_ms(self._ask(cell))
+            took_ms.append(took)
+            cpu_ms.append(worked)
+        found["tick"] = spread(took_ms, cpu_ms)
+        ask = self._ask(cell)
+        again_ms: list[float] = []
+        while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
+            again_ms.append(milliseconds(ask))
+        found["warm"] = spread(again_ms)
+
+    @contextmanager
+    def _still(self) -> Iterator[None]:
+        """Make the program one that can be copied: no open connection, and no collection of what is old."""
+        self._program.forget_connections()
+        gc.collect()
+        gc.freeze()  # or else the first collection in each copy would copy all pages
+        yield
+        gc.unfreeze()
+
+    @staticmethod
+    def _say(how: str, cell: Cell) -> None:
+        if cell[2] == "overview":
+            say(f"asked {how}: {cell[0]}, {cell[1]}")
+
+    def _cells(self) -> Iterator[Cell]:
+        """Walk through all cells, short ranges first; those that would take too long are noted and left out."""
+        board = self._program.board
+        names = list(questions(board.queries, view_of("15m", "no_filter"), self._program.clock.now_ms))
+        for name in WITHOUT_RANGE:
+            yield "-", "no_filter", name
+        for range_name in RANGES:
+            for filter_name in self._effort.filters:
+                for question in names:
+                    slow, why = self._too_slow.get((filter_name, question), (len(RANGES), ""))
+                    if RANGES.index(range_name) <= slow:
+                        yield range_name, filter_name, question
+                    else:
+                        self.found.setdefault((range_name, filter_name, question), {})["not_measured"] = why
+
+    def _ask(self, cell: Cell, *, end_ms: int | None = None) -> Ask:
+        range_name, filter_name, question = cell
+        queries, now_ms = self._program.board.queries, self._program.clock.now_ms
+        if question in WITHOUT_RANGE:
+            return questions_without_range(queries)[question]
+        view = view_of(range_name, filter_name) if end_ms is None else view_before(range_name, filter_name, end_ms)
+        return questions(queries, view, now_ms)[question]
+
+    def _all_in_copies(self, cell: Cell, asks: Iterable[Callable[[], Ask]]) -> dict[str, Any]:
+        took_ms: list[float] = []
+        cpu_ms: list[float] = []
+        for ask in asks:
+            # A connection is open when a program has started.
+            timed = timed_in_copy(self._program.board.store.ping, ask)
+            if timed is None:
+                return {**spread(took_ms, cpu_ms), "not_measured": "a copy of the program failed; see stderr"}
+            took_ms.append(timed[0])
+            cpu_ms.append(timed[1])
+            if timed[0] > self._effort.slow_ms:
+                why = f"{cell[0]} took {timed[0]:,.0f} ms already"
+                slow = RANGES.index(cell[0]) if cell[0] in RANGES else 0
+                if slow <= self._too_slow.get(cell[1:], (len(RANGES), ""))[0]:
+                    self._too_slow[cell[1:]] = slow, why
+                break
+        return spread(took_ms, cpu_ms)
+
+
+def as_report(found: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
+    """Return what was found by range, filter and question."""
+    report: dict[str, Any] = {}
+    for (range_name, filter_name, question), measured in found.items():
+        report.setdefault(range_name, {}).setdefault(filter_name, {})[question] = measured
+    return report
+
+
+def misses(found: dict[Cell, dict[str, Any]], *, warm_ms: float = 10.0, cold_ms: float = 50.0) -> list[dict[str, Any]]:
+    """Return which questions miss a goal, worst first (by how many times they miss it).
+
+    Args:
+        found: What `Asking` found.
+        warm_ms: The goal for p99 after a batch and with nothing new.
+        cold_ms: The goal for p99 of first asks.
+    """
+    missed: list[dict[str, Any]] = []
+    for (range_name, filter_name, question), measured in found.items():
+        goals = {"cold": cold_ms, "elsewhere": cold_ms, "tick": warm_ms, "warm": warm_ms}
+        over = {
+            how: measured[how]["p99"]
+            for how, goal_ms in goals.items()
+            if measured.get(how, {}).get("p99", 0) >= goal_ms
+        }
+        if over or "not_measured" in measured:
+            times = max((p99_ms / goals[how] for how, p99_ms in over.items()), default=1000.0)
+            missed.append(
+                {"range": range_name, "filter": filter_name, "question": question, "times_over": round(times, 1)}
+                | {f"{how}_p99_ms": p99_ms for how, p99_ms in over.items()}
+            )
+    return sorted(missed, key=lambda miss: -miss["times_over"])
+
+
+def flatness(small: dict[str, Any], big: dict[str, Any]) -> dict[str, Any]:
+    """Return the ratio of medians and of 99th percentiles of two sizes, for each question.
+
+    Args:
+        small: What `as_report` made of the smaller size.
+        big: The same of the bigger one.
+    """
+    report: dict[str, Any] = {}
+    for range_name, filters in big.items():
+        for filter_name, measured_of in filters.items():
+            ratios_of = report.setdefault(range_name, {}).setdefault(filter_name, {})
+            for question, measured in measured_of.items():
+                before = small.get(range_name, {}).get(filter_name, {}).get(question, {})
+                ratios = _ratios(before, measured)
+                ratios_of[question] = ratios if ratios else {"not_measured": "not asked of both sizes"}
+    return report
+
+
+def _ratios(before: dict[str, Any], measured: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        how: {
+            key: round(measured[how][key] / before[how][key], 2)
+            for key in ("p50", "p99", "cpu_p50")
+            if measured[how].get(key) and before[how].get(key)
+        }
+        for how in ("cold", "elsewhere", "tick", "warm")
+        if how in measured and how in before
+    }

@@ -1,0 +1,152 @@
+"""A night's maintenance while metrics keep coming: how long it takes, and what the senders notice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
+
+from bench.storage.program import Program, Ticks
+from bench.storage.times import say, spread
+from collector.sinks import Batch
+from db.engine import make_engine
+from db.maintenance import maintain
+
+BATCHES_PER_S = 20
+BATCH_ROWS = 100
+KEPT_DAYS = 5  # of seven: what is older than five midnights goes, one whole day and the part of one before it
+_PAUSE_S = 2.0
+_SHOWN_STATEMENTS = 8
+
+
+class Ingest:
+    """A steady stream of batches through the program's store, in a thread; each send is timed.
+
+    Args:
+        program: The program.
+        ticks: What the batches are made of.
+    """
+
+    def __init__(self, program: Program, ticks: Ticks) -> None:
+        self._program, self._ticks = program, ticks
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ingest")
+        self.sent: list[tuple[float, float]] = []  # (when it was begun, ms); written by the thread alone
+        self.failures: list[str] = []
+        self.late = 0
+
+    def __enter__(self) -> Ingest:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def between(self, start_s: float, end_s: float) -> dict[str, float]:
+        """Return how long sends took that were begun in a span or lasted into it."""
+        return spread([ms for at_s, ms in list(self.sent) if at_s < end_s and at_s + ms / 1000 > start_s])
+
+    def _run(self) -> None:
+        step_s, number = 1 / BATCHES_PER_S, 0
+        due_s = time.perf_counter()
+        while not self._stop.is_set():
+            metrics, self._program.clock.now_ms = self._ticks.next(step_s)
+            batch = Batch(f"steady-{number}", tuple(metrics))
+            number += 1
+            begun_s = time.perf_counter()
+            try:
+                self._program.board.store.send(batch)
+            except Exception as exc:  # noqa: BLE001 - the bench goes on and reports it
+                self.failures.append(repr(exc)[:200])
+            ended_s = time.perf_counter()
+            self.sent.append((begun_s, (ended_s - begun_s) * 1000))
+            due_s += step_s
+            if ended_s > due_s:  # no catching up: a pause of the database isn't paid back in a burst
+                self.late += 1
+                due_s = ended_s
+            self._stop.wait(due_s - ended_s)
+
+
+class Statements:
+    """The time that each statement of an engine takes, by its text without values."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.spent_ms: defaultdict[str, list[float]] = defaultdict(list)
+        event.listen(engine, "before_cursor_execute", self._before)
+        event.listen(engine, "after_cursor_execute", self._after)
+
+    def drops(self) -> list[float]:
+        """Return how long each dropping of a partition took, ms."""
+        return [round(ms, 1) for sql, took in self.spent_ms.items() if "DROP PARTITION" in sql for ms in took]
+
+    def longest(self) -> list[dict[str, Any]]:
+        """Return the statements that took most of the time."""
+        by_time = sorted(self.spent_ms.items(), key=lambda pair: -sum(pair[1]))[:_SHOWN_STATEMENTS]
+        return [{"sql": sql[:160], "times": len(took), "ms": round(sum(took), 1)} for sql, took in by_time]
+
+    def _before(self, _connection: Any, _cursor: Any, _sql: str, _values: Any, context: Any, _many: bool) -> None:
+        context.begun_s = time.perf_counter()
+
+    def _after(self, _connection: Any, _cursor: Any, sql: str, _values: Any, context: Any, _many: bool) -> None:
+        self.spent_ms[sql].append((time.perf_counter() - context.begun_s) * 1000)
+
+
+def measure_retention(url: str, program: Program, ticks: Ticks, *, quiet_s: float) -> dict[str, Any]:
+    """Maintain twice while batches land: first with nothing to delete, then with one or two days to delete.
+
+    Args:
+        url: The program's database.
+        program: The program; its rollups run beside, as they always do.
+        ticks: What lands.
+        quiet_s: How long to watch the senders before.
+    """
+    report: dict[str, Any] = {"batches_per_s": BATCHES_PER_S, "batch_rows": BATCH_ROWS}
+    engine = make_engine(url=url, io_timeout_s=600)
+    first_day_ms = program.clock.now_ms
+    program.board.rollups.start()
+    summaries = _summaries(engine, first_day_ms)
+    with Ingest(program, ticks) as ingest:
+        begun_s = time.perf_counter()
+        time.sleep(quiet_s)
+        quiet_end_s = time.perf_counter()
+        quiet = report["send_quiet_ms"] = ingest.between(begun_s, quiet_end_s)
+        say(f"retention: sends took {quiet} ms in quiet")
+        for name, days in (("nothing_to_delete", 7 + 1), ("days_to_delete", KEPT_DAYS)):
+            statements = Statements(engine)
+            begun_s = time.perf_counter()
+            deleted = maintain(engine, days, present_ms=program.clock.now_ms)
+            ended_s = time.perf_counter()
+            time.sleep(_PAUSE_S)
+            during = ingest.between(begun_s, ended_s)
+            drops = statements.drops()
+            report[name] = {
+                "deleted_rows": deleted,
+                "total_s": round(ended_s - begun_s, 3),
+                "send_ms": during,
+                "send_p99_during_to_quiet": round(during["p99"] / quiet["p99"], 2) if "p99" in during else None,
+                "drop_partition_ms": drops if drops else "no partitions" if engine.dialect.name == "sqlite" else [],
+                "longest_statements": statements.longest(),
+            }
+            say(f"retention: {name}: {deleted:,} rows in {ended_s - begun_s:.1f} s, sends took {during} ms")
+    program.board.rollups.stop()
+    report["sends_that_came_late"], report["sends_failed"] = ingest.late, ingest.failures[:5]
+    report["daily_summaries_unchanged"] = bool(summaries) and summaries == _summaries(engine, first_day_ms)
+    report["daily_summaries_compared"] = len(summaries)
+    engine.dispose()
+    return report
+
+
+def _summaries(engine: Engine, now_ms: int) -> list[tuple[Any, ...]]:
+    """Return all daily summaries of days that are over."""
+    day = time.strftime("%Y-%m-%d", time.gmtime(now_ms / 1000))
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT * FROM scraper_daily_summary WHERE metric_date < :day ORDER BY metric_date, scraper_source"),
+            {"day": day},
+        )
+        return [tuple(row) for row in rows]
