@@ -29,8 +29,9 @@ Listener = Callable[[Sequence[Metric]], None]
 _MAX_IN_DOUBT = 256
 _MOST_ROWS_TOGETHER = 5_000
 # SQLite has one writer at a time; waiting for the turn is fair and cheaper than its busy loop. MySQL/MariaDB takes
-# many, but more transactions at a time only means that fewer batches share one.
-_WRITERS = {"sqlite": 1, "mysql": 3}
+# many, but two keep it and this process busy: with more, fewer batches share a transaction and the server's threads
+# wait for each other (eight cost it four times the work for batches of 100).
+_WRITERS = {"sqlite": 1, "mysql": 2}
 
 
 class Store:

@@ -43,9 +43,17 @@ def test_equal_values_of_different_types_keep_their_type() -> None:
     assert text.endswith("VALUES (1,True),(1.0e0,1),(0,0.0),(None,None)")
 
 
+@pytest.mark.parametrize("texts", [["a", "b"], [""], ["", ""], ["\x1f"], ["\x1fa", "b\x1f"], ["'", "\\", "\\'", "\0"]])
+def test_a_column_of_texts_is_escaped_as_each_of_them_would_be(connection: Any, texts: list[str]) -> None:
+    text = insert_text("INSERT", "t", ("a",), [(text,) for text in texts], connection.escape)
+    assert text == "INSERT INTO t (a) VALUES (" + "),(".join(map(connection.escape, texts)) + ")"
+
+
 rows_of_anything = st.lists(
     st.tuples(
-        st.none() | st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(["%s", "%", "it's \\ \"", "a"]),
+        st.none()
+        | st.text(st.characters(exclude_categories=["Cs"]))
+        | st.sampled_from(["%s", "%", "it's \\ \"", "a", "\x1f", "', '"]),
         st.none() | st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False) | st.integers(-5, 5),
         st.none() | st.integers(-(2**63), 2**63 - 1) | st.sampled_from([0, 1, 200]),
         st.none() | st.booleans(),

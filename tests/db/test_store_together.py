@@ -31,7 +31,7 @@ class Crowd:
         self.commits = 0
         self.heard: list[Sequence[Metric]] = []
         self.store.subscribe(self.heard.append)
-        self._holders = 1 if engine.dialect.name == "sqlite" else 3
+        self._holders = 1 if engine.dialect.name == "sqlite" else 2
         self._all_held, self._go_on = threading.Barrier(self._holders + 1), threading.Event()
 
     def __enter__(self) -> Crowd:
