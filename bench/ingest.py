@@ -16,8 +16,10 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,14 +28,19 @@ import pymysql
 from sqlalchemy import text
 
 from bench.store_rows import mariadb_floor, metrics, sqlite_floor, store_rate
+from collector.sinks import Batch
 from db.engine import opened
 from db.migrate import upgrade
+from db.recent import RecentDetail
+from db.rollups import Rollups
 from db.rows import PAGE_COLUMNS, PAGE_TABLE, Row, page_row
+from db.store import Store
 from tests.servers import PrivateMariaDB, ServerFailedError, ServerMissingError, free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH_SIZES = (100, 1_000, 5_000)
 CONNECTIONS = (1, 4, 8)
+SENDERS = 4
 WARM_UP_ROWS = 2_000
 
 
@@ -130,8 +137,27 @@ def over_http(url: str, rows: int) -> dict[str, Any]:
     return {"acknowledged": acknowledged, "stored": stored, **result}
 
 
+def together_rate(url: str, rows: Sequence[Any], batch_size: int) -> float:
+    """Return rows per second of Store.send with the app's listeners, called by several threads as the app's are."""
+    with opened(url) as engine:
+        upgrade(engine)
+        store = Store(engine)
+        store.subscribe(RecentDetail().append)
+        store.subscribe(Rollups(engine).mark)
+        batches = [
+            Batch(f"{batch_size}-{first}", tuple(rows[first : first + batch_size]))
+            for first in range(0, len(rows), batch_size)
+        ]
+        with ThreadPoolExecutor(SENDERS) as senders:
+            started_s = time.perf_counter()
+            accepted = sum(delivery.accepted for delivery in senders.map(store.send, batches))
+            took_s = time.perf_counter() - started_s
+    assert accepted == len(rows)
+    return accepted / took_s
+
+
 def load_data_rate(
-    server: PrivateMariaDB, database: str, values: Sequence[Row], batch_size: int, parent: Path
+    server: PrivateMariaDB, database: str, values: Sequence[Row], batch_size: int, parent: Path, connections: int = 1
 ) -> float:
     """Return rows per second of LOAD DATA LOCAL, one commit a batch; its files were written beforehand."""
     paths = []
@@ -139,19 +165,29 @@ def load_data_rate(
         paths.append(parent / f"load-{batch_size}-{first}.tsv")
         lines = ["\t".join(map(_field, row)) for row in values[first : first + batch_size]]
         paths[-1].write_text("\n".join(lines) + "\n")
-    connection = pymysql.connect(
-        host="127.0.0.1", port=server.port, user=server.user, password=server.password, database=database,
-        local_infile=True, charset="utf8mb4",
-    )  # fmt: skip
-    started_s = time.perf_counter()
-    with connection, connection.cursor() as cursor:
-        for path in paths:
-            cursor.execute(
-                f"LOAD DATA LOCAL INFILE %s INTO TABLE {PAGE_TABLE} CHARACTER SET utf8mb4 ({', '.join(PAGE_COLUMNS)})",
-                (str(path),),
-            )
-            connection.commit()
-    rate = len(values) / (time.perf_counter() - started_s)
+    waiting = deque(paths)
+
+    def load(connection: pymysql.Connection[Any]) -> None:
+        with connection, connection.cursor() as cursor, suppress(IndexError):  # until nothing is left
+            while True:
+                cursor.execute(
+                    f"LOAD DATA LOCAL INFILE %s INTO TABLE {PAGE_TABLE} CHARACTER SET utf8mb4"
+                    f" ({', '.join(PAGE_COLUMNS)})",
+                    (str(waiting.popleft()),),
+                )
+                connection.commit()
+
+    opened_before = [
+        pymysql.connect(
+            host="127.0.0.1", port=server.port, user=server.user, password=server.password, database=database,
+            local_infile=True, charset="utf8mb4",
+        )
+        for _ in range(connections)
+    ]  # fmt: skip
+    with ThreadPoolExecutor(connections) as pool:
+        started_s = time.perf_counter()
+        list(pool.map(load, opened_before))
+        rate = len(values) / (time.perf_counter() - started_s)
     for path in paths:
         path.unlink()
     return rate
@@ -164,19 +200,22 @@ def yardsticks(
 
     Args:
         fresh: Gives the URL of a new database.
-        peers: By name: (database's name, batch size) → rows per second; the tables are there.
+        peers: By name: (database's name, batch size) → rows per second; the tables are there. A name that ends in
+            `_together` is what several threads do.
         rows: The metrics.
     """
     result: dict[str, Any] = {}
     for batch_size in BATCH_SIZES:
-        store = store_rate(fresh(f"store_{batch_size}"), rows, batch_size, listeners=True)
-        found: dict[str, float] = {"store_rows_per_s": round(store)}
+        alone = store_rate(fresh(f"store_{batch_size}"), rows, batch_size, listeners=True)
+        together = together_rate(fresh(f"store_together_{batch_size}"), rows, batch_size)
+        found: dict[str, float] = {"store_rows_per_s": round(alone), "store_together_rows_per_s": round(together)}
         for peer, measure in peers.items():
             name = f"{peer}_{batch_size}"
             with opened(fresh(name)) as engine:
                 upgrade(engine)
             rate = measure(name, batch_size)
-            found |= {f"{peer}_rows_per_s": round(rate), f"store_to_{peer}": round(store / rate, 3)}
+            store, how = (together, "store_together") if peer.endswith("_together") else (alone, "store")
+            found |= {f"{peer}_rows_per_s": round(rate), f"{how}_to_{peer}": round(store / rate, 3)}
         result[f"batch_of_{batch_size}"] = found
     return result
 
@@ -212,6 +251,9 @@ def on_mariadb(directory: Path, rows: int) -> dict[str, Any]:
                     fresh,
                     {
                         "load_data": lambda name, size: load_data_rate(server, name, values, size, directory),
+                        "load_data_together": lambda name, size: load_data_rate(
+                            server, name, values, size, directory, SENDERS
+                        ),
                         "multi_row_insert": lambda name, size: mariadb_floor(server, name, values, size),
                     },
                     made,
