@@ -169,9 +169,6 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
         connect_args=arguments,
         pool_pre_ping=True,  # a server that was restarted meanwhile costs a reconnect, not an error
         pool_recycle=1800,
-        # A connection that is given back with an open transaction is rolled back by SQLAlchemy's Connection; the pool
-        # would do it again after every commit too, and a round trip is a tenth of what a small batch costs.
-        pool_reset_on_return=None,
         **pool,
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.engine import Engine
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from db.engine import connect_or_explain, make_engine
@@ -108,7 +108,15 @@ def test_a_connection_comes_back_to_the_pool_without_a_transaction(engine: Engin
         connection.exec_driver_sql("INSERT INTO nowhere VALUES (2)")
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM t").scalar_one() == 0
-    with engine.begin() as connection:
+
+    def fail(_: Connection) -> None:
+        raise RuntimeError("between the last statement and the commit")
+
+    event.listen(engine, "commit", fail)
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+    event.remove(engine, "commit", fail)
+    with engine.begin() as connection:  # the same connection from the pool
         connection.exec_driver_sql("INSERT INTO t VALUES (3)")
     with engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT a FROM t").scalars().all() == [3]

@@ -150,3 +150,30 @@ def test_a_commit_that_is_cut_off_leaves_every_batch_of_the_group_in_doubt(crowd
     assert [crowd.store.send(each) for each in batches] == [Delivery(accepted=1)] * 3  # it had not come through
     assert len(stored(engine, "SELECT id FROM scraper_page_performance")) == 3
     assert crowd.store._in_doubt == {}
+
+
+def failing(engine: Engine, error: Exception, times: int) -> list[int]:
+    """Let so many transactions of senders fail at their first statement; returns where they are counted."""
+    failed: list[int] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _fail(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        waiting = threading.current_thread().name != "holder"
+        if waiting and statement.startswith("INSERT INTO ingest_batches") and len(failed) < times:
+            failed.append(1)
+            raise OperationalError(statement, None, error)
+
+    return failed
+
+
+def test_when_the_database_is_away_the_group_is_not_tried_batch_by_batch(crowd: Crowd, engine: Engine) -> None:
+    failed = failing(engine, Exception(2006, "gone"), 100)
+    answers = crowd.send(*(batch(navigation()) for _ in range(6)))
+    assert all(isinstance(answer, SinkUnavailable) for answer in answers)
+    assert len(failed) <= 4  # all together and one alone, for each writer
+
+
+def test_a_deadlock_is_tried_again_together(crowd: Crowd, engine: Engine) -> None:
+    failing(engine, Exception(1213, "Deadlock found"), 2)
+    assert crowd.send(*(batch(navigation()) for _ in range(5))) == [Delivery(accepted=1)] * 5
+    assert crowd.commits <= 2
