@@ -103,23 +103,26 @@ def _envelope(body: bytes) -> tuple[str, list[Any]]:
     return batch_id, items
 
 
-def _sort_out(items: list[Any], moment_ms: int) -> tuple[dict[int, Metric], list[dict[str, Any]]]:
-    """Return the good metrics by their index in the batch, and what is wrong with the others."""
-    good: dict[int, Metric] = {}
-    rejected: list[dict[str, Any]] = []
-    for index, item in enumerate(items):
-        try:
-            good[index] = from_wire(item, now_ms=moment_ms)
-        except InvalidMetric as exc:
-            rejected.append({"index": index, "field": exc.field, "message": exc.message})
-    return good, rejected
+def _sort_out(items: list[Any], moment_ms: int) -> tuple[list[Metric], list[dict[str, Any]]]:
+    """Return the good metrics, and what is wrong with the others by their index in the batch."""
+    try:
+        return [from_wire(item, now_ms=moment_ms) for item in items], []  # as good as always
+    except InvalidMetric:
+        good: list[Metric] = []
+        rejected: list[dict[str, Any]] = []
+        for index, item in enumerate(items):
+            try:
+                good.append(from_wire(item, now_ms=moment_ms))
+            except InvalidMetric as exc:
+                rejected.append({"index": index, "field": exc.field, "message": exc.message})
+        return good, rejected
 
 
-def _deliver(sink: Sink, batch_id: str, good: dict[int, Metric], rejected: list[dict[str, Any]]) -> Response:
+def _deliver(sink: Sink, batch_id: str, good: list[Metric], rejected: list[dict[str, Any]]) -> Response:
     accepted, duplicate = 0, False
     if good or not rejected:
         try:
-            delivery = sink.send(Batch(batch_id, tuple(good.values())))
+            delivery = sink.send(Batch(batch_id, tuple(good)))
         except SinkUnavailable as exc:
             answer = problem(503, f"nowhere to put it at the moment, send the same batch again: {exc.reason}")
             answer.headers["Retry-After"] = str(max(1, round(exc.retry_after_s or 1)))
@@ -127,7 +130,8 @@ def _deliver(sink: Sink, batch_id: str, good: dict[int, Metric], rejected: list[
         except SinkRefused as exc:
             return problem(400, exc.reason)
         accepted, duplicate = delivery.accepted, delivery.duplicate
-        places = list(good)
+        bad = {no["index"] for no in rejected}
+        places = [index for index in range(len(good) + len(bad)) if index not in bad] if delivery.rejected else []
         rejected += [{"index": places[no.index], "field": no.field, "message": no.message} for no in delivery.rejected]
     if rejected and not duplicate:
         rejected.sort(key=lambda item: int(item["index"]))

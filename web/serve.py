@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import resource
 import socket
@@ -66,6 +67,7 @@ class Server(BaseApplication):
         """Make the app in the worker."""
         self.board = self.make(self.settings)
         self.board.start()
+        _look_for_cycles_less_often()
         return self.board.server
 
     def _started(self, _worker: Any) -> None:
@@ -96,6 +98,17 @@ def _end_stalled_requests(arbiter: Any) -> None:
     for listener in arbiter.LISTENERS:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def _look_for_cycles_less_often() -> None:
+    """Tell Python's garbage collector what the program is like: it took a sixth of the time of an ingest.
+
+    Every 700 objects that are there more than before it looks for cycles; one batch brings thousands, without any. What
+    is here now stays for good, so it isn't looked through either.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _allow_many_sockets() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.engine import Engine
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from db.engine import connect_or_explain, make_engine
 from db.errors import BadDatabaseUrl, DatabaseUnavailable
@@ -95,3 +96,27 @@ def test_lower_knows_all_letters_on_both(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT LOWER('ÄÖÉ-ABC')")).scalar() == "äöé-abc"
         assert connection.execute(text("SELECT LOWER(NULL)")).scalar() is None
+
+
+def test_a_connection_comes_back_to_the_pool_without_a_transaction(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE t (a INTEGER)")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")  # never committed
+    with pytest.raises(DBAPIError), engine.begin() as connection:  # noqa: PT012 - the second fails, the first goes too
+        connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+        connection.exec_driver_sql("INSERT INTO nowhere VALUES (2)")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM t").scalar_one() == 0
+
+    def fail(_: Connection) -> None:
+        raise RuntimeError("between the last statement and the commit")
+
+    event.listen(engine, "commit", fail)
+    with pytest.raises(RuntimeError), engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (2)")
+    event.remove(engine, "commit", fail)
+    with engine.begin() as connection:  # the same connection from the pool
+        connection.exec_driver_sql("INSERT INTO t VALUES (3)")
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT a FROM t").scalars().all() == [3]

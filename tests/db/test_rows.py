@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.engine import Engine
 
 from db import rows
 
@@ -36,3 +38,16 @@ def test_statements_stay_below_the_limits(monkeypatch: pytest.MonkeyPatch) -> No
     parts = rows._statements(values)
     assert [row for part in parts for row in part] == values
     assert [len(part) for part in parts] == [2, 1, 1, 3, 1]
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 49, 50, 51, 100, 163])
+def test_rows_get_their_ids_in_the_order_they_came(engine: Engine, count: int) -> None:
+    values = [(f"b{number}", number, None) for number in range(count)]
+    columns = ("name", "created_at", "error")
+    with engine.begin() as connection:
+        numbered = "INTEGER PRIMARY KEY" if engine.dialect.name == "sqlite" else "INT AUTO_INCREMENT PRIMARY KEY"
+        connection.execute(text(f"CREATE TABLE t (id {numbered}, name VARCHAR(9), created_at INT, error TEXT)"))
+        rows.insert_many(connection, "t", columns, values)
+        found = connection.execute(text("SELECT name, created_at, error, id FROM t ORDER BY id")).all()
+    assert [row[:3] for row in found] == values
+    assert [row[3] for row in found] == list(range(1, count + 1))

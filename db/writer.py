@@ -1,0 +1,235 @@
+"""Batches into tables: in one transaction with their ids, one by one where a batch or a row of them doesn't fit."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import exc as sa_exc
+from sqlalchemy import text
+from sqlalchemy.engine import Connection, Engine
+
+from collector.events import Metric, SchedulerRun
+from collector.sinks import Batch, Rejection
+from db.engine import begin_writing
+from db.errors import UNAVAILABLE, one_line
+from db.ingest_log import IdRange, insert_logged, write_log
+from db.rows import (
+    BATCH_TABLE,
+    PAGE_COLUMNS,
+    PAGE_TABLE,
+    SCHEDULER_COLUMNS,
+    SCHEDULER_TABLE,
+    BadRow,
+    Row,
+    insert_many,
+    page_row,
+    repaired,
+    scheduler_row,
+)
+
+_log = logging.getLogger(__name__)
+
+# What is raised for one row's value, as opposed to for the connection or the schema.
+_ROW_ERRORS: tuple[type[Exception], ...] = (
+    BadRow, sa_exc.DataError, sa_exc.IntegrityError, UnicodeError, OverflowError, TypeError, AttributeError,
+)  # fmt: skip
+# SQLite's driver says so when it can't bind a value; MySQL's says the same of lost connections and missing tables.
+_SQLITE_ROW_ERRORS = (*_ROW_ERRORS, sa_exc.InterfaceError, sa_exc.ProgrammingError)
+_DEADLOCK = 1213  # MySQL: this transaction was chosen to give way, nothing of it is stored
+_MAX_DEADLOCK_TRIES = 5
+_CLAIM_COLUMNS = ("batch_id", "created_at", "accepted")
+
+
+class Duplicate(Exception):  # noqa: N818 - it never leaves the store
+    """The batch id is in the table already."""
+
+
+class _CutOff(Exception):  # noqa: N818 - it never leaves this module
+    """The connection was lost in the commit: whether it came through is not known."""
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was stored of one batch."""
+
+    metrics: Sequence[Metric]
+    rejected: tuple[Rejection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch with the rows that it becomes; `problem` when one of them can't be made."""
+
+    batch: Batch
+    pages: Sequence[Row]
+    runs: Sequence[Row]
+    problem: Exception | None = None
+
+
+class Writer:
+    """Stores batches, each once.
+
+    Args:
+        engine: From `make_engine`, migrated.
+        clock_ms: The present in epoch milliseconds.
+        doubt: Told of what may be stored or not, by batch id: the connection was lost in the commit.
+    """
+
+    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int], doubt: Callable[[str, Stored], None]) -> None:
+        # By this number other processes know this writer's rows, and this one knows theirs.
+        self.number = random.getrandbits(62)
+        self._engine = engine
+        self._clock_ms = clock_ms
+        self._doubt = doubt
+        sqlite = engine.dialect.name == "sqlite"
+        self._row_errors: tuple[type[Exception], ...] = _SQLITE_ROW_ERRORS if sqlite else _ROW_ERRORS
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """Make a batch's rows; needs no connection and holds no lock.
+
+        Args:
+            batch: The batch.
+        """
+        try:
+            pages = [page_row(metric) for metric in batch.metrics if not isinstance(metric, SchedulerRun)]
+            runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
+        except self._row_errors as exc:
+            return Prepared(batch, (), (), exc)
+        return Prepared(batch, pages, runs)
+
+    def store(self, group: Sequence[Prepared]) -> list[Stored | Exception]:
+        """Store batches, together when all of them fit, so that none fails for another.
+
+        Args:
+            group: One batch or more.
+
+        Returns:
+            For each what was stored, or why nothing was: `Duplicate`, or what the driver raised.
+        """
+        if len(group) > 1 and not any(prepared.problem for prepared in group):
+            try:
+                return list(self._past_deadlocks(group, self._all_rows(group)))
+            except _CutOff as exc:
+                return [exc.cause] * len(group)
+            except Exception as exc:  # noqa: BLE001 - whatever it was, each batch alone says what is wrong with it
+                _log.info("%d batches can't be stored together (%s)", len(group), one_line(exc))
+        outcomes: list[Stored | Exception] = []
+        for prepared in group:
+            outcome = self._alone(prepared)
+            outcomes.append(outcome)
+            if isinstance(outcome, UNAVAILABLE):
+                # The others would wait for the same time-out; all of them are asked to come again.
+                outcomes += [outcome] * (len(group) - len(outcomes))
+                break
+        return outcomes
+
+    def _alone(self, prepared: Prepared) -> Stored | Exception:
+        try:
+            (stored,) = self._past_deadlocks([prepared], self._all_rows([prepared]))
+        except _CutOff as exc:
+            return exc.cause
+        except self._row_errors as exc:
+            if isinstance(exc, sa_exc.DBAPIError) and exc.connection_invalidated:
+                return exc
+            # Some value doesn't fit. Rare, so it may be slow: one by one, and only what can't be kept is left out.
+            batch_id = prepared.batch.batch_id
+            _log.warning("batch %s has a row that doesn't fit (%s), storing one by one", batch_id, one_line(exc))
+            return self._repaired(prepared)
+        except Exception as exc:  # noqa: BLE001 - it is raised where the batch came from
+            return exc
+        return stored
+
+    def _repaired(self, prepared: Prepared) -> Stored | Exception:
+        try:
+            (stored,) = self._past_deadlocks([prepared], lambda connection: [self._row_by_row(connection, prepared)])
+        except _CutOff as exc:
+            return exc.cause
+        except Exception as exc:  # noqa: BLE001 - as above
+            return exc
+        return stored
+
+    def _all_rows(self, group: Sequence[Prepared]) -> Callable[[Connection], list[Stored]]:
+        def insert(connection: Connection) -> list[Stored]:
+            for prepared in group:
+                if prepared.problem is not None:
+                    raise prepared.problem
+            pages = group[0].pages if len(group) == 1 else [row for prepared in group for row in prepared.pages]
+            runs = [row for prepared in group for row in prepared.runs]
+            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
+            ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
+            write_log(connection, self.number, ids)
+            return [Stored(prepared.batch.metrics) for prepared in group]
+
+        return insert
+
+    def _row_by_row(self, connection: Connection, prepared: Prepared) -> Stored:
+        kept: list[Metric] = []
+        rejected: list[Rejection] = []
+        ids: list[IdRange] = []
+        for index, metric in enumerate(prepared.batch.metrics):
+            try:
+                metric = repaired(metric)
+                with connection.begin_nested():
+                    if isinstance(metric, SchedulerRun):
+                        ids += insert_logged(
+                            connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, [scheduler_row(metric)], of_runs=True
+                        )
+                    else:
+                        ids += insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, [page_row(metric)], of_runs=False)
+            except self._row_errors as exc:
+                if isinstance(exc, sa_exc.DBAPIError) and exc.connection_invalidated:
+                    raise
+                field, message = (exc.field, exc.message) if isinstance(exc, BadRow) else ("metric", one_line(exc))
+                rejected.append(Rejection(index, field, message))
+            else:
+                kept.append(metric)
+        write_log(connection, self.number, ids)
+        return Stored(tuple(kept), tuple(rejected))
+
+    def _past_deadlocks(
+        self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]
+    ) -> Sequence[Stored]:
+        tries = 0
+        while True:
+            try:
+                return self._transact(group, insert)
+            except sa_exc.OperationalError as exc:
+                tries += 1
+                if exc.orig is None or exc.orig.args[:1] != (_DEADLOCK,) or tries == _MAX_DEADLOCK_TRIES:
+                    raise
+                _log.info("batch %s met a deadlock, trying again", group[0].batch.batch_id)
+
+    def _transact(self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]) -> Sequence[Stored]:
+        """Store the batches' ids and whatever `insert` stores, together or not at all."""
+        stored: list[Stored] | None = None
+        # In one order everywhere, so that two groups with the same ids wait for each other without a deadlock.
+        claims = sorted((each.batch.batch_id, self._clock_ms(), len(each.batch.metrics)) for each in group)
+        try:
+            with begin_writing(self._engine) as connection:
+                try:
+                    # First of all: who comes second with an id waits here until the first one has committed.
+                    insert_many(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
+                except sa_exc.IntegrityError as exc:
+                    raise Duplicate from exc
+                done = insert(connection)
+                for prepared, one in zip(group, done, strict=True):
+                    if one.rejected:
+                        connection.execute(
+                            text("UPDATE ingest_batches SET accepted = :accepted WHERE batch_id = :batch_id"),
+                            {"accepted": len(one.metrics), "batch_id": prepared.batch.batch_id},
+                        )
+                stored = done
+        except UNAVAILABLE as exc:
+            if stored is None:
+                raise
+            for prepared, one in zip(group, stored, strict=True):
+                self._doubt(prepared.batch.batch_id, one)
+            raise _CutOff(exc) from exc
+        return stored
