@@ -81,6 +81,7 @@ def questions(queries: Queries, span: TimeRange) -> Iterator[tuple[str, Callable
     everything, one = Filter(), Filter(("source3",))
     yield "overview", lambda: queries.overview(span)
     yield "overview_one_source", lambda: queries.overview(span, one)
+    yield "overview_failed", lambda: queries.overview(span, Filter(result="failed"))
     yield "sources", lambda: queries.sources(span)
     yield "source_series", lambda: queries.source_series(span)
     yield "duration_trend", lambda: queries.duration_trend(span, everything, "navigation")
