@@ -50,17 +50,20 @@ def minute_cells(rows: DetailColumns) -> Cells:
     )
 
 
-def merged(cells: Cells, start_ms: int) -> Cells:
+def merged(cells: Cells, start_ms: int, *, together: bool = False) -> Cells:
     """Add rows up to one for each source, kind and result.
 
     Args:
         cells: Rollup rows of any moments.
         start_ms: Where the result begins, epoch ms.
+        together: Up to one for each source: fewer rows, of which nobody can tell kinds and results any more.
 
     Returns:
         The rows, by number of the source, with rising `sketch_row`.
     """
-    key = (cells.source << 3) | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
+    key = cells.source << 3
+    if not together:
+        key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
     keys, group = np.unique(key, return_inverse=True)
     size = len(keys)
     last_seen_ms, last_ok_ms = np.full(size, -1, dtype=np.int64), np.full(size, -1, dtype=np.int64)

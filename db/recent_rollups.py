@@ -80,7 +80,7 @@ class RecentRollups:
             return self._remember(key, start_ms, end_ms, found)
 
     def open(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
-        """Return the first minutes of a bucket added up, a few rows for each source.
+        """Return the first minutes of a bucket added up, one row for each source.
 
         Args:
             start_ms: Where the bucket begins, epoch ms, a full minute.
@@ -100,7 +100,7 @@ class RecentRollups:
             parts = [self._bucket(HOUR_MS, hour) for hour in hours]
             self._load_minutes(_hours_of(max(start_ms, whole_ms), end_ms))
             parts.append(self._sum_of_minutes(max(start_ms, whole_ms), end_ms))
-            found = self._chosen([merged(Cells.joined(parts), start_ms)], kind, filter)
+            found = merged(self._chosen(parts, kind, filter), start_ms, together=True)
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 
