@@ -219,6 +219,8 @@ def by_source(
 def histogram_of(cells: Cells | None, sealed: Sealed | None) -> FloatArray | None:
     """Return how many durations of rollup rows fall in each bin of their sketches, float64[BINS]; None without rows.
 
+    Durations that aren't known (`Cells`) are in no bin.
+
     Args:
         cells: Rollup rows.
         sealed: Others, counted before.

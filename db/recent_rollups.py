@@ -71,6 +71,7 @@ class RecentRollups:
             key = ("sealed", start_ms, end_ms, bucket_ms, kind, filter)
             known = self._remembered.get(key)
             if known is not None:
+                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
             starts = range(start_ms, end_ms, bucket_ms)
             self._prepare([start for start in starts if (bucket_ms, start) not in self._buckets], bucket_ms)
@@ -93,6 +94,7 @@ class RecentRollups:
             key = ("open", start_ms, end_ms, kind, filter)
             known = self._remembered.get(key)
             if known is not None:
+                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
             whole_ms = end_ms // HOUR_MS * HOUR_MS if start_ms % HOUR_MS == 0 else start_ms
             hours = range(start_ms, whole_ms, HOUR_MS)

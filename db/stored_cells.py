@@ -109,12 +109,14 @@ def _apart(rows: Sequence[Any], names: Names) -> Cells:
     place = joined.pop("place")[order]
     sketch_place, sketch_bin, sketch_count = (np.concatenate(column) for column in zip(*sketches, strict=True))
     by_place = np.argsort(sketch_place, kind="stable")
+    number = np.zeros(len(rows) * _PLACES, dtype=np.int32)
+    number[place] = np.arange(len(place))
     return Cells(
         start_ms=begin[place // _PLACES],
         source=source[place // _PLACES],
         **{name: column[order] for name, column in joined.items()},
         # 16 and 32 bits: there may be millions of these in memory.
-        sketch_row=np.searchsorted(place, sketch_place[by_place]).astype(np.int32),
+        sketch_row=number[sketch_place[by_place]],
         sketch_bin=sketch_bin[by_place].astype(np.int16),
         sketch_count=_small(sketch_count[by_place]),
     )
@@ -125,11 +127,9 @@ def _sketches(
 ) -> list[tuple[IntArray, IntArray, IntArray]]:
     """Return (place, bin, count) of the sketches of one kind: of everything less the failures, and of the failures."""
     row, bins, counts = sketch.unpack(totals)
-    of_failures = [
-        failed if taken and failed is not None else sketch.EMPTY
-        for failed, taken in zip(failures, known.tolist(), strict=True)
-    ]
-    failed_row, failed_bins, failed_counts = sketch.unpack(of_failures)
+    taken = np.flatnonzero(known)
+    which, failed_bins, failed_counts = sketch.unpack([failures[index] or sketch.EMPTY for index in taken.tolist()])
+    failed_row = taken[which]
     # A histogram holds all of its parts: what went well is the difference, exactly.
     where = np.searchsorted(row * sketch.BINS + bins, failed_row * sketch.BINS + failed_bins)
     counts[where] -= failed_counts
