@@ -53,6 +53,7 @@ class RecentRollups:
         self._minutes: OrderedDict[int, Cells] = OrderedDict()  # hour -> the rows of its minutes
         self._stale: dict[int, set[int]] = {}  # hour -> minutes that changed since
         self._buckets: OrderedDict[tuple[int, int], Cells] = OrderedDict()  # (length, start) -> merged rows
+        self._lengths: set[int] = set()  # of all buckets that there ever were: few, while buckets are many
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
         self._bytes = {"minutes": 0, "buckets": 0}
 
@@ -118,12 +119,11 @@ class RecentRollups:
             self._remembered.clear()
             self._bytes = {"minutes": 0, "buckets": 0}
             return
-        lengths = {length for length, _ in self._buckets} if changed else set()
         for minute in changed:
             hour = minute // HOUR_MS * HOUR_MS
             if hour in self._minutes:
                 self._stale.setdefault(hour, set()).add(minute)
-            for length in lengths:
+            for length in self._lengths:
                 self._drop_bucket((length, minute // length * length))
         for key, (start_ms, end_ms, _) in list(self._remembered.items()):
             if any(start_ms <= minute < end_ms for minute in changed):
@@ -241,6 +241,7 @@ class RecentRollups:
 
     def _keep_bucket(self, key: tuple[int, int], cells: Cells) -> None:
         self._buckets[key] = cells
+        self._lengths.add(key[0])
         self._bytes["buckets"] += cells.size_bytes
 
     def _drop_bucket(self, key: tuple[int, int]) -> None:
