@@ -125,7 +125,8 @@ def aggregate(
 
     Returns:
         Everything by source and bucket. Counts, sums, shortest and longest are exact; quantiles are exact where they
-        come from detail rows alone, else within `db.sketch.RELATIVE_ERROR`.
+        come from detail rows alone, else within `db.sketch.RELATIVE_ERROR`. Durations are NaN where a rollup row's
+        aren't known.
     """
     if sealed is not None and cells is None:
         cells = Cells.empty()
@@ -252,6 +253,8 @@ def by_source(
 def histogram_of(cells: Cells | None, sealed: Sealed | None) -> FloatArray | None:
     """Return how many durations of rollup rows fall in each bin of their sketches, float64[BINS]; None without rows.
 
+    Durations that aren't known (`Cells`) are in no bin.
+
     Args:
         cells: Rollup rows.
         sealed: Others, counted before.
@@ -307,7 +310,8 @@ def _totals(
     count = navigations + scrapes
     if not count:
         return Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
-    p50_ms, p95_ms, p99_ms = durations.quantiles_ms[group].tolist()
+    known = not np.isnan(sum_ms)
+    p50_ms, p95_ms, p99_ms = durations.quantiles_ms[group].tolist() if known else (None, None, None)
     return Totals(
         navigations=navigations,
         scrapes=scrapes,
@@ -315,9 +319,9 @@ def _totals(
         errors=count - successes,
         items=items,
         active_sources=sources,
-        mean_ms=sum_ms / count,
-        min_ms=float(durations.min_ms[group]),
-        max_ms=float(durations.max_ms[group]),
+        mean_ms=sum_ms / count if known else None,
+        min_ms=float(durations.min_ms[group]) if known else None,
+        max_ms=float(durations.max_ms[group]) if known else None,
         p50_ms=p50_ms,
         p95_ms=p95_ms,
         p99_ms=p99_ms,

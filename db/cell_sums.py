@@ -7,41 +7,40 @@ import numpy as np
 from db import sketch
 from db.cells import MINUTE_MS, Cells
 from db.columns import BoolArray, DetailColumns
-from db.results import Filter, FloatArray, IntArray, Kind
+from db.results import FloatArray, IntArray
+
+# Up to so many bins are counted in an array of all of them (in bytes eight times as much).
+_DENSE = 1 << 20
 
 
-def minute_cells(rows: DetailColumns, kind: Kind) -> Cells:
+def minute_cells(rows: DetailColumns) -> Cells:
     """Compute what `read_cells` would read of the minutes of some detail rows.
 
     Args:
         rows: All detail rows of some whole minutes, in time order.
-        kind: Navigations or scrapes.
 
     Returns:
         The rows, by time, with rising `sketch_row`.
     """
-    rows = rows.matching(Filter(), kind)
     names = max(1, len(rows.source_names))
-    keys, group = np.unique(rows.created_at_ms // MINUTE_MS * names + rows.source, return_inverse=True)
+    place = rows.created_at_ms // MINUTE_MS * names + rows.source
+    keys, group = np.unique((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success, return_inverse=True)
     size = len(keys)
     counts = np.bincount(group, minlength=size)
-    none = np.zeros(size, dtype=np.int64)
-    last_seen_ms, last_ok_ms = none.copy(), np.full(size, -1, dtype=np.int64)
+    scrape, ok = keys & 2 > 0, keys & 1 > 0
+    last_seen_ms = np.zeros(size, dtype=np.int64)
     last_seen_ms[group] = rows.created_at_ms  # in time order: the newest is written last
-    last_ok_ms[group[rows.success]] = rows.created_at_ms[rows.success]
-    min_ms, max_ms = np.full(size, np.inf), np.full(size, -np.inf)
-    np.minimum.at(min_ms, group, rows.duration_ms)
-    np.maximum.at(max_ms, group, rows.duration_ms)
+    min_ms, max_ms = _extremes(group, rows.duration_ms, rows.duration_ms, size)
     sketch_row, sketch_bin, sketch_count = _sketches(group, sketch.bins_of(rows.duration_ms), None, size)
     return Cells(
-        start_ms=keys // names * MINUTE_MS,
-        source=keys % names,
-        navigations=counts if kind == "navigation" else none,
-        scrapes=counts if kind == "scrape" else none,
-        successes=_sums(group, rows.success, size),
+        start_ms=(keys >> 2) // names * MINUTE_MS,
+        source=(keys >> 2) % names,
+        navigations=np.where(scrape, 0, counts),
+        scrapes=np.where(scrape, counts, 0),
+        successes=np.where(ok, counts, 0),
         items=_sums(group, rows.items, size),
         last_seen_ms=last_seen_ms,
-        last_ok_ms=last_ok_ms,
+        last_ok_ms=np.where(ok, last_seen_ms, -1),
         sum_ms=np.bincount(group, weights=rows.duration_ms, minlength=size).astype(np.float64, copy=False),
         min_ms=min_ms,
         max_ms=max_ms,
@@ -51,30 +50,32 @@ def minute_cells(rows: DetailColumns, kind: Kind) -> Cells:
     )
 
 
-def merged(cells: Cells, start_ms: int) -> Cells:
-    """Add rows up to one for each source.
+def merged(cells: Cells, start_ms: int, *, together: bool = False) -> Cells:
+    """Add rows up to one for each source, kind and result.
 
     Args:
         cells: Rollup rows of any moments.
         start_ms: Where the result begins, epoch ms.
+        together: Up to one for each source: fewer rows, of which nobody can tell kinds and results any more.
 
     Returns:
         The rows, by number of the source, with rising `sketch_row`.
     """
-    codes, group = np.unique(cells.source, return_inverse=True)
-    size = len(codes)
+    key = cells.source << 3
+    if not together:
+        key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
+    keys, group = np.unique(key, return_inverse=True)
+    size = len(keys)
     last_seen_ms, last_ok_ms = np.full(size, -1, dtype=np.int64), np.full(size, -1, dtype=np.int64)
     np.maximum.at(last_seen_ms, group, cells.last_seen_ms)
     np.maximum.at(last_ok_ms, group, cells.last_ok_ms)
-    min_ms, max_ms = np.full(size, np.inf), np.full(size, -np.inf)
-    np.minimum.at(min_ms, group, cells.min_ms)
-    np.maximum.at(max_ms, group, cells.max_ms)
+    min_ms, max_ms = _extremes(group, cells.min_ms, cells.max_ms, size)
     sketch_row, sketch_bin, sketch_count = _sketches(
         group[cells.sketch_row], cells.sketch_bin, cells.sketch_count, size
     )
     return Cells(
         start_ms=np.full(size, start_ms, dtype=np.int64),
-        source=codes,
+        source=keys >> 3,
         navigations=_sums(group, cells.navigations, size),
         scrapes=_sums(group, cells.scrapes, size),
         successes=_sums(group, cells.successes, size),
@@ -90,6 +91,13 @@ def merged(cells: Cells, start_ms: int) -> Cells:
     )
 
 
+def _extremes(group: IntArray, low_ms: FloatArray, high_ms: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
+    min_ms, max_ms = np.full(size, np.inf), np.full(size, -np.inf)
+    np.minimum.at(min_ms, group, low_ms)
+    np.maximum.at(max_ms, group, high_ms)
+    return min_ms, max_ms
+
+
 def _sums(group: IntArray, values: IntArray | BoolArray, size: int) -> IntArray:
     return np.bincount(group, weights=values, minlength=size).astype(np.int64)
 
@@ -97,11 +105,17 @@ def _sums(group: IntArray, values: IntArray | BoolArray, size: int) -> IntArray:
 def _sketches(
     row: IntArray, bins: IntArray, counts: FloatArray | None, size: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    dense = np.bincount(row * sketch.BINS + bins, weights=counts, minlength=size * sketch.BINS)
-    used = np.flatnonzero(dense)
+    place = row * sketch.BINS + bins
+    if size * sketch.BINS <= _DENSE:
+        dense = np.bincount(place, weights=counts, minlength=size * sketch.BINS)
+        used = np.flatnonzero(dense)
+        found = dense[used]
+    else:  # many rows of few durations each: nearly all of their bins are empty
+        used, where = np.unique(place, return_inverse=True)
+        found = np.bincount(where, weights=counts, minlength=len(used))
     # 16 and 32 bits: there may be millions of these in memory.
     return (
         (used // sketch.BINS).astype(np.int32),
         (used % sketch.BINS).astype(np.int16),
-        dense[used].astype(np.float32 if dense.size == 0 or dense.max() < 1 << 24 else np.float64),
+        found.astype(np.float32 if found.size == 0 or found.max() < 1 << 24 else np.float64),
     )

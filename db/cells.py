@@ -1,19 +1,14 @@
-"""Rollup rows as numpy columns, and how they are read from the minute and the hour table."""
+"""Rollup rows as numpy columns, each row of navigations or scrapes alone, and of successes or failures alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, select
-from sqlalchemy.engine import Connection
 
-from db import sketch
-from db.columns import Names
-from db.models import HourlyRollup, MinuteRollup
 from db.results import FloatArray, IntArray, Kind
 
 MINUTE_MS = 60_000
@@ -23,7 +18,11 @@ DAY_MS = 86_400_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """Rollup rows as columns of equal length r; their sketches as (row, bin, count) triples of length p."""
+    """Rollup rows as columns of equal length r; their sketches as (row, bin, count) triples of length p.
+
+    A row counts navigations or scrapes, and successes or failures: its counts say which. Only a row of a rollup from
+    before results were kept apart may count both; its durations are those of both together.
+    """
 
     start_ms: IntArray  # where the minute or hour begins
     source: IntArray  # numbers as in the detail's `source_names`
@@ -33,12 +32,16 @@ class Cells:
     items: IntArray
     last_seen_ms: IntArray
     last_ok_ms: IntArray  # -1 without a success
-    sum_ms: FloatArray
-    min_ms: FloatArray  # infinite without a row
-    max_ms: FloatArray  # negative infinite without a row
+    # Where the durations of what is asked for aren't known, these three swallow what they are added up with:
+    sum_ms: FloatArray  # NaN
+    min_ms: FloatArray  # negative infinite
+    max_ms: FloatArray  # infinite
     sketch_row: IntArray
     sketch_bin: IntArray
     sketch_count: FloatArray  # whole numbers, in the type that numpy weighs with
+
+    def __len__(self) -> int:
+        return len(self.start_ms)
 
     def part(self, low: int, high: int) -> Cells:
         """Return the rows low..high, copied; `sketch_row` must be rising."""
@@ -58,7 +61,7 @@ class Cells:
 
     def chosen(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """Return the rows that a mask picks, with their sketches."""
-        new_row = np.cumsum(mask) - 1
+        new_row: Any = (np.cumsum(mask) - 1).astype(_DTYPES["sketch_row"])
         kept = mask[self.sketch_row]
         picked = {name: getattr(self, name)[mask] for name in _ROW_COLUMNS}
         return Cells(
@@ -68,10 +71,61 @@ class Cells:
             sketch_count=self.sketch_count[kept],
         )
 
+    def only(self, kind: Kind | None, result: str) -> Cells:
+        """Return what these rows say of some metrics alone.
+
+        Args:
+            kind: Navigations or scrapes only; None for both.
+            result: "all", "ok" or "failed", as in a filter.
+
+        Returns:
+            The rows that count such metrics. Of a row that counts successes and failures together the wanted number
+            is left, with durations that aren't known; its items are taken for those of the successes.
+        """
+        if kind is None and result == "all":
+            return self
+        counts = self.navigations + self.scrapes
+        mask = counts > 0 if kind is None else (self.navigations if kind == "navigation" else self.scrapes) > 0
+        if result == "all":
+            return self.chosen(mask)
+        picked = self.chosen(mask & (self.successes > 0 if result == "ok" else self.successes < counts))
+        both = (picked.successes > 0) & (picked.successes < picked.navigations + picked.scrapes)
+        return picked._one_result(both, ok=result == "ok") if both.any() else picked
+
+    def results(self) -> IntArray:
+        """Return what each row counts, int64[r]: 0 failures, 1 successes, 2 both."""
+        return (self.successes > 0).astype(np.int64) + (
+            (self.successes > 0) & (self.successes < self.navigations + self.scrapes)
+        )
+
+    def _one_result(self, both: npt.NDArray[np.bool_], *, ok: bool) -> Cells:
+        left = self.successes if ok else self.navigations + self.scrapes - self.successes
+        if ok:
+            seen_ms = self.last_ok_ms
+        else:
+            # When the newest metric was no success it is the newest failure, else that one isn't known: there was one.
+            seen_ms = np.where(self.last_seen_ms > self.last_ok_ms, self.last_seen_ms, self.start_ms)
+        kept = ~both[self.sketch_row]
+        return replace(
+            self,
+            navigations=np.where(both & (self.navigations > 0), left, self.navigations),
+            scrapes=np.where(both & (self.scrapes > 0), left, self.scrapes),
+            successes=self.successes if ok else np.zeros_like(self.successes),
+            items=self.items if ok else np.where(both, 0, self.items),
+            last_seen_ms=np.where(both, seen_ms, self.last_seen_ms),
+            last_ok_ms=self.last_ok_ms if ok else np.full_like(self.last_ok_ms, -1),
+            sum_ms=np.where(both, np.nan, self.sum_ms),
+            min_ms=np.where(both, -np.inf, self.min_ms),
+            max_ms=np.where(both, np.inf, self.max_ms),
+            sketch_row=self.sketch_row[kept],
+            sketch_bin=self.sketch_bin[kept],
+            sketch_count=self.sketch_count[kept],
+        )
+
     @classmethod
     def empty(cls) -> Cells:
         """Return no rows."""
-        return _of_rows([], Names(), None)
+        return cls(**{name: np.empty(0, dtype=dtype) for name, dtype in _DTYPES.items()})
 
     @classmethod
     def joined(cls, parts: Sequence[Cells]) -> Cells:
@@ -79,7 +133,7 @@ class Cells:
         if not parts:
             return cls.empty()
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
-        before = np.cumsum([0] + [len(part.start_ms) for part in parts[:-1]])
+        before = np.cumsum([0] + [len(part) for part in parts[:-1]])
         columns["sketch_row"] = np.concatenate(
             [part.sketch_row + start for part, start in zip(parts, before.tolist(), strict=True)]
         )
@@ -88,117 +142,8 @@ class Cells:
 
 _COLUMNS = tuple(field.name for field in fields(Cells))
 _ROW_COLUMNS = tuple(name for name in _COLUMNS if not name.startswith("sketch_"))
-
-
-def read_cells(
-    connection: Connection,
-    table: type[MinuteRollup] | type[HourlyRollup],
-    start_ms: int,
-    end_ms: int,
-    names: Names,
-    *,
-    sources: Sequence[str] = (),
-    kind: Kind | None = None,
-) -> Cells:
-    """Read the rollup rows that begin in a span.
-
-    Args:
-        connection: An open connection.
-        table: The minute or the hour table.
-        start_ms: Epoch ms, inclusive.
-        end_ms: Epoch ms, exclusive.
-        names: Gives sources their numbers.
-        sources: Only these; empty for all.
-        kind: What navigations or scrapes alone add up to; None for both.
-
-    Returns:
-        The rows, by time.
-    """
-    statement = _rows_between(table, start_ms, end_ms)
-    if sources:
-        statement = statement.where(table.scraper_source.in_(sources))
-    if kind is not None:
-        statement = statement.where((table.total_navigations if kind == "navigation" else table.total_scrapes) > 0)
-    return _of_rows(connection.execute(statement).all(), names, kind)
-
-
-def read_cells_by_kind(
-    connection: Connection,
-    table: type[MinuteRollup] | type[HourlyRollup],
-    start_ms: int,
-    end_ms: int,
-    names: Names,
-) -> tuple[Cells, Cells]:
-    """Read the rollup rows that begin in a span once, and keep navigations and scrapes apart.
-
-    Args:
-        connection: An open connection.
-        table: The minute or the hour table.
-        start_ms: Epoch ms, inclusive.
-        end_ms: Epoch ms, exclusive.
-        names: Gives sources their numbers.
-
-    Returns:
-        (rows with navigations, rows with scrapes), each by time and with rising `sketch_row`.
-    """
-    rows = connection.execute(_rows_between(table, start_ms, end_ms)).all()
-    navigated, scraped = [row for row in rows if row[5]], [row for row in rows if row[11]]
-    return _of_rows(navigated, names, "navigation"), _of_rows(scraped, names, "scrape")
-
-
-def _rows_between(table: type[MinuteRollup] | type[HourlyRollup], start_ms: int, end_ms: int) -> Select[Any]:
-    begins: Any = table.minute_start_ms if table is MinuteRollup else table.hour_start_ms  # type: ignore[union-attr]
-    return (
-        select(
-            begins, table.scraper_source, table.last_recorded_at, table.last_success_at, table.total_items_extracted,
-            table.total_navigations, table.successful_navigations, table.sum_navigation_duration_ms,
-            table.min_navigation_duration_ms, table.max_navigation_duration_ms, table.navigation_sketch,
-            table.total_scrapes, table.successful_scrapes, table.sum_scrape_duration_ms,
-            table.min_scrape_duration_ms, table.max_scrape_duration_ms, table.scrape_sketch,
-        )
-        .where(begins >= start_ms, begins < end_ms)
-        .order_by(begins)
-    )  # fmt: skip
-
-
-def _of_rows(rows: Sequence[Any], names: Names, kind: Kind | None) -> Cells:
-    columns: list[Any] = list(zip(*rows, strict=True)) if rows else [()] * 17
-    begin, source, seen, ok, items = columns[:5]
-    navigation, scraping = columns[5:11], columns[11:]
-    none = [0] * len(rows)
-    if kind == "scrape":
-        navigation = [none, none, none, [None] * len(rows), [None] * len(rows), [sketch.EMPTY] * len(rows)]
-    elif kind == "navigation":
-        scraping = [none, none, none, [None] * len(rows), [None] * len(rows), [sketch.EMPTY] * len(rows)]
-        items = none
-    parts = [sketch.unpack(navigation[5]), sketch.unpack(scraping[5])]
-    return Cells(
-        start_ms=_whole(begin),
-        source=_whole([names.code(name) for name in source]),
-        navigations=_whole(navigation[0]),
-        scrapes=_whole(scraping[0]),
-        successes=_whole(navigation[1]) + _whole(scraping[1]),
-        items=_whole(items),
-        last_seen_ms=_whole(seen),
-        last_ok_ms=_whole([-1 if moment is None else moment for moment in ok]),
-        sum_ms=_real(navigation[2]) + _real(scraping[2]),
-        min_ms=np.minimum(_real(navigation[3], np.inf), _real(scraping[3], np.inf)),
-        max_ms=np.maximum(_real(navigation[4], -np.inf), _real(scraping[4], -np.inf)),
-        # 16 and 32 bits: there may be millions of these in memory.
-        sketch_row=np.concatenate([part[0] for part in parts]).astype(np.int32),
-        sketch_bin=np.concatenate([part[1] for part in parts]).astype(np.int16),
-        sketch_count=_small(np.concatenate([part[2] for part in parts])),
-    )
-
-
-def _small(counts: IntArray) -> FloatArray:
-    exact: Any = np.float32 if not len(counts) or counts.max() < 1 << 24 else np.float64
-    return counts.astype(exact)
-
-
-def _whole(values: Iterable[int]) -> IntArray:
-    return np.array(list(values), dtype=np.int64)
-
-
-def _real(values: Iterable[float | None], missing: float = 0.0) -> FloatArray:
-    return np.array([missing if value is None else value for value in values], dtype=np.float64)
+# 16 and 32 bits for sketches: there may be millions of these in memory.
+_DTYPES: dict[str, Any] = dict.fromkeys(_ROW_COLUMNS, np.int64) | {
+    "sum_ms": np.float64, "min_ms": np.float64, "max_ms": np.float64,
+    "sketch_row": np.int32, "sketch_bin": np.int16, "sketch_count": np.float32,
+}  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
 
-from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, Cells, read_cells
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.models import HourlyRollup, MinuteRollup
@@ -18,6 +18,7 @@ from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
+from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
 
@@ -66,13 +67,13 @@ class History:
         covered = covered_since_ms is None or covered_since_ms <= span.start_ms
         if covered and len(recent) <= self._exact_rows:
             return Rows(recent.matching(filter, kind))
-        if self._pyramid is not None and filter.only_sources and _is_rollable(span):
+        if self._pyramid is not None and filter.in_rollups and _is_rollable(span):
             return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
             return Rows(recent.matching(filter, kind))
         rolled = (
             self._rollups is not None
-            and filter.only_sources
+            and filter.in_rollups
             and span.bucket_ms % MINUTE_MS == 0
             and span.start_ms % MINUTE_MS == 0
         )
@@ -105,8 +106,8 @@ class History:
             border_ms = max(border_ms, needed_ms)
         border_ms = max(border_ms, span.start_ms)
         sealed_ms = border_ms // span.bucket_ms * span.bucket_ms
-        sealed = pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter.sources)
-        cells = pyramid.open(sealed_ms, border_ms, kind, filter.sources) if border_ms > sealed_ms else None
+        sealed = pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter)
+        cells = pyramid.open(sealed_ms, border_ms, kind, filter) if border_ms > sealed_ms else None
         if border_ms < span.end_ms and covered_since_ms is not None and covered_since_ms > border_ms:
             with self._engine.connect() as connection:
                 return Rows(self._detail(connection, border_ms, span.end_ms, filter, kind), cells, sealed)
@@ -143,7 +144,7 @@ class History:
         for length_ms, bucket_ms in ((DAY_MS, 10 * MINUTE_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
             end_ms = present_ms // bucket_ms * bucket_ms
             # Twice as long: pages compare a range with the one before.
-            self._pyramid.sealed(end_ms - 2 * length_ms, end_ms, bucket_ms, None, ())
+            self._pyramid.sealed(end_ms - 2 * length_ms, end_ms, bucket_ms, None, Filter())
 
     def in_memory(self, span: TimeRange) -> DetailColumns | None:
         """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.
@@ -196,11 +197,15 @@ class History:
         minutes_since_ms = read_state(connection).get(MINUTES_SINCE_MS, 0)
         hours_to_ms = end_ms // HOUR_MS * HOUR_MS if by_hours else min(minutes_since_ms, end_ms // HOUR_MS * HOUR_MS)
         parts = []
-        names, sources = self._recent.sources, filter.sources
-        if hours_to_ms > start_ms:
-            parts.append(read_cells(connection, HourlyRollup, start_ms, hours_to_ms, names, sources=sources, kind=kind))
-            start_ms = hours_to_ms
-        parts.append(read_cells(connection, MinuteRollup, start_ms, end_ms, names, sources=sources, kind=kind))
+        for table, low, high in ((HourlyRollup, start_ms, hours_to_ms), (MinuteRollup, hours_to_ms, end_ms)):
+            low = max(low, start_ms)
+            if low < high:
+                parts.append(
+                    read_cells(
+                        connection, table, low, high, self._recent.sources,
+                        sources=filter.sources, kind=kind, result=filter.result,
+                    )
+                )  # fmt: skip
         return Cells.joined(parts)
 
 

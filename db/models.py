@@ -113,6 +113,31 @@ class Aggregates:
     scrape_sketch: Mapped[bytes] = mapped_column(LargeBinary)
 
 
+class Results:
+    """What failed and what went well in a rollup row, apart: what a page that shows only one of them is drawn from.
+
+    The columns of a kind are NULL where none of it failed (the totals are the successes' own), and where some failed
+    but it isn't known any more: in rows whose detail was deleted before these columns came.
+    """
+
+    sum_ok_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_ok_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_ok_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    sum_failed_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_failed_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_failed_navigation_duration_ms: Mapped[float | None] = mapped_column(Double)
+    failed_navigation_sketch: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sum_ok_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_ok_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_ok_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    sum_failed_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    min_failed_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    max_failed_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
+    failed_scrape_sketch: Mapped[bytes | None] = mapped_column(LargeBinary)
+    failed_items_extracted: Mapped[int | None] = mapped_column(BigInteger)  # of the failed scrapes
+    last_failure_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class Percentiles:
     """Percentiles as plain numbers, for who reads the public rollup tables with SQL."""
 
@@ -124,7 +149,7 @@ class Percentiles:
     p99_scrape_duration_ms: Mapped[float | None] = mapped_column(Double)
 
 
-class MinuteRollup(Aggregates, Base):
+class MinuteRollup(Aggregates, Results, Base):
     """One source in one minute; time comes first in the key because ranges are read for all sources."""
 
     __tablename__ = "scraper_metrics_minute"
@@ -134,7 +159,7 @@ class MinuteRollup(Aggregates, Base):
     scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
 
 
-class HourlyRollup(Aggregates, Percentiles, Base):
+class HourlyRollup(Aggregates, Percentiles, Results, Base):
     """One source in one hour."""
 
     __tablename__ = "scraper_metrics_hourly"
@@ -145,7 +170,7 @@ class HourlyRollup(Aggregates, Percentiles, Base):
     hour_utc: Mapped[dt.datetime] = mapped_column(DateTime)  # the same moment, for people
 
 
-class DailySummary(Aggregates, Percentiles, Base):
+class DailySummary(Aggregates, Percentiles, Results, Base):
     """One source on one UTC day; kept for ever."""
 
     __tablename__ = "scraper_daily_summary"

@@ -5,24 +5,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.engine import Engine
 
 from db.cell_sums import merged, minute_cells
-from db.cells import HOUR_MS, MINUTE_MS, Cells, read_cells_by_kind
+from db.cells import HOUR_MS, MINUTE_MS, Cells
 from db.models import HourlyRollup, MinuteRollup
 from db.recent import RecentDetail
-from db.results import Kind
+from db.results import Filter, Kind
 from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
+from db.stored_cells import read_cells
 
-Kinds: TypeAlias = tuple[Cells, Cells]  # navigations, scrapes
 _Found = TypeVar("_Found", Sealed, Cells)
 
-_KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _MAX_REMEMBERED = 64
 _FOREVER_MS = 1 << 62
 
@@ -51,13 +50,14 @@ class RecentRollups:
         # must not read them a second time.
         self._lock = threading.Lock()
         self._version = 0
-        self._minutes: OrderedDict[int, Kinds] = OrderedDict()  # hour -> the rows of its minutes
+        self._minutes: OrderedDict[int, Cells] = OrderedDict()  # hour -> the rows of its minutes
         self._stale: dict[int, set[int]] = {}  # hour -> minutes that changed since
-        self._buckets: OrderedDict[tuple[int, int], Kinds] = OrderedDict()  # (length, start) -> one row a source
+        self._buckets: OrderedDict[tuple[int, int], Cells] = OrderedDict()  # (length, start) -> merged rows
+        self._lengths: set[int] = set()  # of all buckets that there ever were: few, while buckets are many
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
         self._bytes = {"minutes": 0, "buckets": 0}
 
-    def sealed(self, start_ms: int, end_ms: int, bucket_ms: int, kind: Kind | None, sources: tuple[str, ...]) -> Sealed:
+    def sealed(self, start_ms: int, end_ms: int, bucket_ms: int, kind: Kind | None, filter: Filter) -> Sealed:
         """Return whole buckets, counted out.
 
         Args:
@@ -65,35 +65,37 @@ class RecentRollups:
             end_ms: Another one.
             bucket_ms: A multiple of a minute; beyond an hour, one of an hour.
             kind: Navigations or scrapes only; None for both.
-            sources: Only these; empty for all.
+            filter: Which sources and results; it must be one that rollups answer.
         """
         with self._lock:
             self._follow()
-            key = ("sealed", start_ms, end_ms, bucket_ms, kind, sources)
+            key = ("sealed", start_ms, end_ms, bucket_ms, kind, filter)
             known = self._remembered.get(key)
             if known is not None:
+                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
             starts = range(start_ms, end_ms, bucket_ms)
             self._prepare([start for start in starts if (bucket_ms, start) not in self._buckets], bucket_ms)
             parts = [self._bucket(bucket_ms, start) for start in starts]
-            found = Sealed.of(self._chosen(parts, kind, sources), start_ms, bucket_ms, len(starts))
+            found = Sealed.of(self._chosen(parts, kind, filter), start_ms, bucket_ms, len(starts))
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 
-    def open(self, start_ms: int, end_ms: int, kind: Kind | None, sources: tuple[str, ...]) -> Cells:
-        """Return the first minutes of a bucket added up, one row or two for each source.
+    def open(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
+        """Return the first minutes of a bucket added up, one row for each source.
 
         Args:
             start_ms: Where the bucket begins, epoch ms, a full minute.
             end_ms: A full minute inside the bucket.
             kind: Navigations or scrapes only; None for both.
-            sources: Only these; empty for all.
+            filter: Which sources and results; it must be one that rollups answer.
         """
         with self._lock:
             self._follow()
-            key = ("open", start_ms, end_ms, kind, sources)
+            key = ("open", start_ms, end_ms, kind, filter)
             known = self._remembered.get(key)
             if known is not None:
+                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
             whole_ms = end_ms // HOUR_MS * HOUR_MS if start_ms % HOUR_MS == 0 else start_ms
             hours = range(start_ms, whole_ms, HOUR_MS)
@@ -101,8 +103,7 @@ class RecentRollups:
             parts = [self._bucket(HOUR_MS, hour) for hour in hours]
             self._load_minutes(_hours_of(max(start_ms, whole_ms), end_ms))
             parts.append(self._sum_of_minutes(max(start_ms, whole_ms), end_ms))
-            joined: Kinds = _joined(parts)
-            found = self._chosen([(merged(joined[0], start_ms), merged(joined[1], start_ms))], kind, sources)
+            found = merged(self._chosen(parts, kind, filter), start_ms, together=True)
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 
@@ -118,12 +119,11 @@ class RecentRollups:
             self._remembered.clear()
             self._bytes = {"minutes": 0, "buckets": 0}
             return
-        lengths = {length for length, _ in self._buckets} if changed else set()
         for minute in changed:
             hour = minute // HOUR_MS * HOUR_MS
             if hour in self._minutes:
                 self._stale.setdefault(hour, set()).add(minute)
-            for length in lengths:
+            for length in self._lengths:
                 self._drop_bucket((length, minute // length * length))
         for key, (start_ms, end_ms, _) in list(self._remembered.items()):
             if any(start_ms <= minute < end_ms for minute in changed):
@@ -148,33 +148,29 @@ class RecentRollups:
         for first, last in _runs(far):
             self._rollups.settle(first, last)
             with self._engine.connect() as connection:
-                rows = read_cells_by_kind(connection, HourlyRollup, first, last, self._recent.sources)
+                rows = read_cells(connection, HourlyRollup, first, last, self._recent.sources)
             for hour in range(first, last, HOUR_MS):
-                self._keep_bucket((HOUR_MS, hour), (_between(rows[0], hour), _between(rows[1], hour)))
+                self._keep_bucket((HOUR_MS, hour), _between(rows, hour))
 
-    def _bucket(self, bucket_ms: int, start_ms: int) -> Kinds:
+    def _bucket(self, bucket_ms: int, start_ms: int) -> Cells:
         found = self._buckets.get((bucket_ms, start_ms))
         if found is not None:
             self._buckets.move_to_end((bucket_ms, start_ms))
             return found
         if bucket_ms > HOUR_MS:
             hours = [self._bucket(HOUR_MS, hour) for hour in range(start_ms, start_ms + bucket_ms, HOUR_MS)]
-            joined = _joined(hours)
-            found = merged(joined[0], start_ms), merged(joined[1], start_ms)
+            found = merged(Cells.joined(hours), start_ms)
         else:
             found = self._sum_of_minutes(start_ms, start_ms + bucket_ms)
         self._keep_bucket((bucket_ms, start_ms), found)
         return found
 
-    def _sum_of_minutes(self, start_ms: int, end_ms: int) -> Kinds:
-        parts: list[Kinds] = []
-        for hour in _hours_of(start_ms, end_ms):
-            navigations, scrapes = self._fresh_minutes(hour, end_ms)
-            parts.append((_between(navigations, start_ms, end_ms), _between(scrapes, start_ms, end_ms)))
-        joined = _joined(parts)
-        return merged(joined[0], start_ms), merged(joined[1], start_ms)
+    def _sum_of_minutes(self, start_ms: int, end_ms: int) -> Cells:
+        hours = _hours_of(start_ms, end_ms)
+        parts = [_between(self._fresh_minutes(hour, end_ms), start_ms, end_ms) for hour in hours]
+        return merged(Cells.joined(parts), start_ms)
 
-    def _fresh_minutes(self, hour: int, end_ms: int) -> Kinds:
+    def _fresh_minutes(self, hour: int, end_ms: int) -> Cells:
         """Return the minutes of an hour, those before end_ms as they are now."""
         stale = {minute for minute in self._stale.get(hour, ()) if minute < end_ms}
         if stale and min(stale) < self._border_ms():
@@ -185,26 +181,24 @@ class RecentRollups:
             self._stale[hour] -= stale
             before = self._minutes[hour]
             self._drop_minutes(hour, keep_stale=True)
-            rows = [(minute, self._recent.columns(minute, minute + MINUTE_MS)) for minute in sorted(stale)]
-            news = [{minute: minute_cells(found, kind) for minute, found in rows} for kind in _KINDS]
-            self._keep_minutes(hour, (_replaced(before[0], news[0]), _replaced(before[1], news[1])))
+            news = {minute: minute_cells(self._recent.columns(minute, minute + MINUTE_MS)) for minute in sorted(stale)}
+            self._keep_minutes(hour, _replaced(before, news))
         self._minutes.move_to_end(hour)
         return self._minutes[hour]
 
     def _load_minutes(self, hours: Iterable[int]) -> None:
         for first, last in _runs([hour for hour in hours if hour not in self._minutes]):
             border_ms = min(max(self._border_ms(), first), last)
-            parts: list[Kinds] = []
+            parts: list[Cells] = []
             if border_ms > first:
                 parts += self._read_minutes(first, border_ms)
             if border_ms < last:
-                rows = self._recent.columns(border_ms, last)
-                parts.append((minute_cells(rows, "navigation"), minute_cells(rows, "scrape")))
-            loaded = _joined(parts)
+                parts.append(minute_cells(self._recent.columns(border_ms, last)))
+            loaded = Cells.joined(parts)
             for hour in range(first, last, HOUR_MS):
-                self._keep_minutes(hour, (_between(loaded[0], hour), _between(loaded[1], hour)))
+                self._keep_minutes(hour, _between(loaded, hour))
 
-    def _read_minutes(self, start_ms: int, end_ms: int) -> list[Kinds]:
+    def _read_minutes(self, start_ms: int, end_ms: int) -> list[Cells]:
         self._rollups.settle(start_ms, end_ms)
         parts = []
         with self._engine.connect() as connection:
@@ -215,7 +209,7 @@ class RecentRollups:
                 (MinuteRollup, max(start_ms, since_ms), end_ms),
             ):
                 if low < high:
-                    parts.append(read_cells_by_kind(connection, table, low, high, self._recent.sources))
+                    parts.append(read_cells(connection, table, low, high, self._recent.sources))
         return parts
 
     def _border_ms(self) -> int:
@@ -223,12 +217,11 @@ class RecentRollups:
         since_ms = self._recent.covered_since_ms
         return -_FOREVER_MS if since_ms is None else -(-since_ms // MINUTE_MS) * MINUTE_MS
 
-    def _chosen(self, parts: Sequence[Kinds], kind: Kind | None, sources: tuple[str, ...]) -> Cells:
-        wanted = {"navigation": (0,), "scrape": (1,), None: (0, 1)}[kind]
-        cells = Cells.joined([part[index] for part in parts for index in wanted])
-        if not sources:
+    def _chosen(self, parts: Sequence[Cells], kind: Kind | None, filter: Filter) -> Cells:
+        cells = Cells.joined(parts).only(kind, filter.result)
+        if not filter.sources:
             return cells
-        codes = [code for code in map(self._recent.sources.known, sources) if code is not None]
+        codes = [code for code in map(self._recent.sources.known, filter.sources) if code is not None]
         return cells.chosen(np.isin(cells.source, codes))
 
     def _remember(self, key: tuple[object, ...], start_ms: int, end_ms: int, found: _Found) -> _Found:
@@ -237,23 +230,24 @@ class RecentRollups:
             self._remembered.popitem(last=False)
         return found
 
-    def _keep_minutes(self, hour: int, kinds: Kinds) -> None:
-        self._minutes[hour] = kinds
-        self._bytes["minutes"] += _size(kinds)
+    def _keep_minutes(self, hour: int, cells: Cells) -> None:
+        self._minutes[hour] = cells
+        self._bytes["minutes"] += cells.size_bytes
 
     def _drop_minutes(self, hour: int, *, keep_stale: bool = False) -> None:
-        self._bytes["minutes"] -= _size(self._minutes.pop(hour))
+        self._bytes["minutes"] -= self._minutes.pop(hour).size_bytes
         if not keep_stale:
             self._stale.pop(hour, None)
 
-    def _keep_bucket(self, key: tuple[int, int], kinds: Kinds) -> None:
-        self._buckets[key] = kinds
-        self._bytes["buckets"] += _size(kinds)
+    def _keep_bucket(self, key: tuple[int, int], cells: Cells) -> None:
+        self._buckets[key] = cells
+        self._lengths.add(key[0])
+        self._bytes["buckets"] += cells.size_bytes
 
     def _drop_bucket(self, key: tuple[int, int]) -> None:
-        kinds = self._buckets.pop(key, None)
-        if kinds is not None:
-            self._bytes["buckets"] -= _size(kinds)
+        cells = self._buckets.pop(key, None)
+        if cells is not None:
+            self._bytes["buckets"] -= cells.size_bytes
 
     def _trim(self) -> None:
         while self._bytes["minutes"] > self._max_bytes and len(self._minutes) > 1:
@@ -277,14 +271,6 @@ def _replaced(cells: Cells, news: Mapping[int, Cells]) -> Cells:
         parts += [_between(kept, at_ms, minute), new]
         at_ms = minute
     return Cells.joined([*parts, _between(kept, at_ms, _FOREVER_MS)])
-
-
-def _joined(parts: Sequence[Kinds]) -> Kinds:
-    return Cells.joined([part[0] for part in parts]), Cells.joined([part[1] for part in parts])
-
-
-def _size(kinds: Kinds) -> int:
-    return kinds[0].size_bytes + kinds[1].size_bytes
 
 
 def _hours_of(start_ms: int, end_ms: int) -> range:

@@ -52,8 +52,13 @@ class Filter:
 
     @property
     def only_sources(self) -> bool:
-        """True when nothing but the source is asked for: what rollups can answer."""
+        """True when nothing but the source is asked for."""
         return self.result == "all" and not self.url_contains
+
+    @property
+    def in_rollups(self) -> bool:
+        """True when rollups can answer: they know sources and results, but no URL."""
+        return not self.url_contains
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from db.engine import begin_writing
 from db.models import DailySummary, HourlyRollup, MinuteRollup, RollupState
 from db.models import PagePerformance as Page
 from db.rollup_rows import (
-    AGGREGATE_COLUMNS,
     DAY_COLUMNS,
     HOUR_COLUMNS,
+    MERGED_COLUMNS,
     MINUTE_COLUMNS,
     Row,
     hour_utc,
@@ -153,7 +153,7 @@ def replacing(engine: Engine, read: Callable[[Connection], list[Row]]) -> Iterat
 
 
 def _finer(connection: Connection, table: Any, begins: Any, start_ms: int, end_ms: int) -> Sequence[Sequence[Any]]:
-    columns = [getattr(table, name) for name in AGGREGATE_COLUMNS]
+    columns = [getattr(table, name) for name in MERGED_COLUMNS]
     return connection.execute(
         select(begins, table.scraper_source, *columns).where(begins >= start_ms, begins < end_ms).order_by(begins)
     ).all()

@@ -27,7 +27,7 @@ class Sealed:
     sum_ms: FloatArray
     last_seen_ms: IntArray  # [C], -1 without a row
     last_ok_ms: IntArray
-    min_ms: FloatArray  # [C], infinite without a row
+    min_ms: FloatArray  # [C], infinite where nothing is known, as in the rows
     max_ms: FloatArray
     histograms: FloatArray  # [C, BINS]
     buckets: Spread  # n groups

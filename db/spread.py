@@ -15,7 +15,7 @@ RANKS = (0.50, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """Shortest, longest and quantiles (RANKS) of the durations of n groups; NaN for an empty group."""
+    """Shortest, longest and quantiles (RANKS) of the durations of n groups; NaN for an empty or unknown group."""
 
     min_ms: FloatArray  # [n]
     max_ms: FloatArray  # [n]
@@ -80,6 +80,9 @@ def mixed_spread(
     np.maximum.at(high_ms, group, cells.max_ms)
     min_ms = np.fmin(exact.min_ms, np.where(np.isinf(low_ms), np.nan, low_ms))
     max_ms = np.fmax(exact.max_ms, np.where(np.isinf(high_ms), np.nan, high_ms))
+    # What isn't known of a part isn't known of the group.
+    min_ms[np.isneginf(low_ms)] = np.nan
+    max_ms[np.isposinf(high_ms)] = np.nan
     row_place = np.searchsorted(used, group) * sketch.BINS
     histograms: FloatArray = np.bincount(  # type: ignore[assignment]
         row_place[cells.sketch_row] + cells.sketch_bin, weights=cells.sketch_count, minlength=len(used) * sketch.BINS
@@ -101,10 +104,12 @@ def mixed_whole(parts: Spread, counts: FloatArray) -> Spread:
     """Return the spread of everything as one group.
 
     Args:
-        parts: Spread of groups that hold everything together; at least one isn't empty.
+        parts: Spread of groups that hold everything together; none is empty.
         counts: Durations in each bin of sketches, float64[BINS].
     """
-    min_ms, max_ms = np.nanmin(parts.min_ms, keepdims=True), np.nanmax(parts.max_ms, keepdims=True)
+    if np.isnan(parts.min_ms).any():  # not known
+        return Spread(np.full(1, np.nan), np.full(1, np.nan), np.full((1, len(RANKS)), np.nan))
+    min_ms, max_ms = np.min(parts.min_ms, keepdims=True), np.max(parts.max_ms, keepdims=True)
     quantiles_ms = sketch.quantiles_of(counts[np.newaxis, :], RANKS)
     return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms, max_ms))
 

@@ -6,15 +6,20 @@ import threading
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 from sqlalchemy.engine import Engine
 
 from db.engine import begin_writing, make_engine
 from db.errors import DatabaseUnavailable, SchemaTooNew
-from db.migrate import check, current_revision, upgrade
+from db.migrate import _config, check, current_revision, upgrade
 from db.models import Base
+from db.rollups import Rollups
+from db.state import ROLLED_ID, read_state, write_state
+from db.store import Store
+from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.servers import PrivateMariaDB, free_port
 
 # On MySQL/MariaDB they name the id too.
@@ -103,6 +108,44 @@ def test_migration_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMari
     assert differences(engine) == []
     engine.dispose()
     mariadb.execute("DROP DATABASE cut_off")
+
+
+def test_columns_for_results_that_were_added_halfway_are_completed(database_url: str) -> None:
+    engine = make_engine(url=database_url)
+    upgrade(engine, "0003")
+    with begin_writing(engine) as connection:
+        write_state(connection, ROLLED_ID, 5)
+        for column in ("sum_ok_navigation_duration_ms DOUBLE", "last_failure_at BIGINT"):
+            connection.execute(text(f"ALTER TABLE scraper_metrics_minute ADD COLUMN {column}"))
+    upgrade(engine)
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        assert ROLLED_ID not in read_state(connection)
+    engine.dispose()
+
+
+def test_rollups_that_still_have_their_detail_learn_what_failed(engine: Engine, store: Store) -> None:
+    store.send(batch(
+        navigation(), navigation(success=False), scrape(success=False), scrape("b", NOON_MS - 86_400_000),
+    ))  # fmt: skip
+
+    def rollups() -> list[list[Any]]:
+        Rollups(engine).run_once()
+        with engine.connect() as connection:
+            return [list(connection.execute(select(table).order_by(*table.primary_key))) for table in tables]
+
+    names = ("scraper_metrics_minute", "scraper_metrics_hourly", "scraper_daily_summary")
+    tables = [Base.metadata.tables[name] for name in names]
+    before = rollups()
+    with begin_writing(engine) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    assert current_revision(engine) == "0003"
+    upgrade(engine)
+    with engine.connect() as connection:
+        assert set(connection.scalars(text("SELECT last_failure_at FROM scraper_metrics_minute"))) == {None}
+    assert rollups() == before
 
 
 def test_migrating_an_unreachable_database_is_explained() -> None:

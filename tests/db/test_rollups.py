@@ -52,13 +52,21 @@ def test_minute_holds_what_its_rows_add_up_to(store: Store, rollups: Rollups, en
     first = minutes[0]
     assert sketch.quantiles(first.pop("navigation_sketch"), [0, 1]) == pytest.approx([100, 300], rel=0.01)
     assert sketch.quantiles(first.pop("scrape_sketch"), [0.5]) == pytest.approx([7], rel=0.01)
+    assert sketch.quantiles(first.pop("failed_navigation_sketch"), [0, 1]) == pytest.approx([300, 300], rel=0.01)
     assert first == {
         "minute_start_ms": NOON_MS, "scraper_source": "a", "total_navigations": 2, "successful_navigations": 1,
         "avg_navigation_duration_ms": 200, "min_navigation_duration_ms": 100, "max_navigation_duration_ms": 300,
         "sum_navigation_duration_ms": 400, "total_scrapes": 1, "successful_scrapes": 1, "avg_scrape_duration_ms": 7,
         "min_scrape_duration_ms": 7, "max_scrape_duration_ms": 7, "sum_scrape_duration_ms": 7,
         "total_items_extracted": 4, "total_retries": 2, "last_recorded_at": NOON_MS + 59_999,
-        "last_success_at": NOON_MS + 5,
+        "last_success_at": NOON_MS + 5, "last_failure_at": NOON_MS + 59_999,
+        "sum_ok_navigation_duration_ms": 100, "min_ok_navigation_duration_ms": 100,
+        "max_ok_navigation_duration_ms": 100, "sum_failed_navigation_duration_ms": 300,
+        "min_failed_navigation_duration_ms": 300, "max_failed_navigation_duration_ms": 300,
+        # No scrape failed: what went well is the whole.
+        "sum_ok_scrape_duration_ms": None, "min_ok_scrape_duration_ms": None, "max_ok_scrape_duration_ms": None,
+        "sum_failed_scrape_duration_ms": None, "min_failed_scrape_duration_ms": None,
+        "max_failed_scrape_duration_ms": None, "failed_scrape_sketch": None, "failed_items_extracted": None,
     }  # fmt: skip
 
 
@@ -78,6 +86,45 @@ def test_hours_and_days_add_up_their_parts_for_plain_sql(store: Store, rollups: 
     assert (day["min_navigation_duration_ms"], day["max_navigation_duration_ms"]) == (1, 100)
     assert day["p95_navigation_duration_ms"] == pytest.approx(95.05, rel=0.01)
     assert (day["total_scrapes"], day["avg_scrape_duration_ms"], day["p50_scrape_duration_ms"]) == (0, None, None)
+
+
+def test_hours_and_days_keep_failures_and_successes_apart(store: Store, rollups: Rollups, engine: Engine) -> None:
+    store.send(batch(
+        scrape("a", NOON_MS, scrape_duration_ms=10, items_extracted=4),
+        scrape("a", NOON_MS + MINUTE_MS, scrape_duration_ms=20, items_extracted=3, success=False),
+        scrape("a", NOON_MS + MINUTE_MS, scrape_duration_ms=30, items_extracted=1),
+        scrape("a", NOON_MS + HOUR_MS, scrape_duration_ms=50, items_extracted=2, success=False),
+        navigation("a", NOON_MS),
+    ))  # fmt: skip
+    rollups.run_once()
+    noon, one = table(engine, "scraper_metrics_hourly")
+    (day,) = table(engine, "scraper_daily_summary")
+    names = [
+        f"{what}_{result}_scrape_duration_ms" for result in ("ok", "failed") for what in ("sum", "min", "max")
+    ] + ["failed_items_extracted", "last_failure_at"]  # fmt: skip
+    assert [noon[name] for name in names] == [40, 10, 30, 20, 20, 20, 3, NOON_MS + MINUTE_MS]
+    assert [one[name] for name in names] == [0, None, None, 50, 50, 50, 2, NOON_MS + HOUR_MS]
+    assert [day[name] for name in names] == [40, 10, 30, 70, 20, 50, 5, NOON_MS + HOUR_MS]
+    assert sketch.quantiles(day["failed_scrape_sketch"], [0, 1]) == pytest.approx([20, 50], rel=0.01)
+    assert day["sum_failed_navigation_duration_ms"] is day["failed_navigation_sketch"] is None
+
+
+def test_hour_knows_no_more_of_its_failures_than_each_of_its_minutes(
+    store: Store, rollups: Rollups, engine: Engine
+) -> None:
+    store.send(batch(*(navigation(at_ms=NOON_MS + n * MINUTE_MS, success=n > 1) for n in range(4)), scrape()))
+    rollups.run_once()
+    with begin_writing(engine) as connection:
+        connection.execute(text(
+            "UPDATE scraper_metrics_minute SET sum_failed_navigation_duration_ms = NULL, last_failure_at = NULL "
+            f"WHERE minute_start_ms = {NOON_MS}"
+        ))  # fmt: skip
+    rolling.roll_hour(engine, NOON_MS)
+    (hour,) = table(engine, "scraper_metrics_hourly")
+    assert (hour["total_navigations"], hour["successful_navigations"]) == (4, 2)
+    unknown = [name for name in hour if "_ok_" in name or "failed_" in name or name == "last_failure_at"]
+    assert len(unknown) == 16
+    assert {hour[name] for name in unknown} == {None}
 
 
 def test_late_row_corrects_its_minute_hour_and_day(store: Store, rollups: Rollups, engine: Engine) -> None:
