@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy import text
@@ -39,6 +40,7 @@ from db.rows import (
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Sequence[Metric]], None]
+RunListener = Callable[[Sequence[tuple[int, SchedulerRun]]], None]
 
 # What is raised for one row's value, as opposed to for the connection or the schema.
 _ROW_ERRORS: tuple[type[Exception], ...] = (
@@ -60,6 +62,7 @@ class _Stored:
     """What one transaction stored."""
 
     metrics: Sequence[Metric]
+    run_ids: Sequence[int] = ()  # of the scheduler runs among the metrics, in their order
     rejected: tuple[Rejection, ...] = ()
 
 
@@ -78,6 +81,7 @@ class Store:
         self._clock_ms = clock_ms
         self._health = HealthTracker(clock_ms)
         self._listeners: list[Listener] = []
+        self._run_listeners: list[RunListener] = []
         # SQLite has one writer at a time; waiting here is fair and cheaper than its busy loop. Unused on MySQL.
         self._write_lock = threading.Lock() if engine.dialect.name == "sqlite" else None
         # Protects the order of listener calls: one batch after the other, and a batch that was sent after another's
@@ -97,14 +101,24 @@ class Store:
         with self._publish_lock:
             self._listeners.append(listener)
 
-    def tell(self, metrics: Sequence[Metric]) -> None:
+    def subscribe_runs(self, listener: RunListener) -> None:
+        """Call a function with the scheduler runs of every batch and their ids, before the listeners of all metrics.
+
+        Args:
+            listener: As for `subscribe`; never called without a run.
+        """
+        with self._publish_lock:
+            self._run_listeners.append(listener)
+
+    def tell(self, metrics: Sequence[Metric], run_ids: Sequence[int] = ()) -> None:
         """Tell the listeners of metrics that another process stored.
 
         Args:
             metrics: Committed, and never told before.
+            run_ids: The ids of the scheduler runs among them, in their order.
         """
         with self._publish_lock:
-            self._publish(_Stored(metrics))
+            self._publish(_Stored(metrics, run_ids))
 
     def send(self, batch: Batch) -> Delivery:
         """Store a batch in one transaction, once for each batch id, and tell the listeners.
@@ -223,7 +237,7 @@ class Store:
                 ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
                 ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
                 write_log(connection, self.writer, ids)
-                return _Stored(batch.metrics)
+                return _Stored(batch.metrics, _run_ids(ids))
 
             return self._transact(batch, all_at_once)
         except self._row_errors as exc:
@@ -255,7 +269,7 @@ class Store:
             else:
                 kept.append(metric)
         write_log(connection, self.writer, ids)
-        return _Stored(tuple(kept), tuple(rejected))
+        return _Stored(tuple(kept), _run_ids(ids), tuple(rejected))
 
     def _transact(self, batch: Batch, insert: Callable[[Connection], _Stored]) -> _Stored:
         """Store the batch's id and whatever `insert` stores, together or not at all."""
@@ -296,9 +310,16 @@ class Store:
         """Tell the listeners; the caller holds _publish_lock."""
         if not stored.metrics:
             return
-        for listener in self._listeners:
+        runs = [metric for metric in stored.metrics if isinstance(metric, SchedulerRun)]
+        numbered = list(zip(stored.run_ids, runs, strict=True)) if stored.run_ids else []
+        calls = [partial(listener, numbered) for listener in self._run_listeners if numbered]
+        for call in [*calls, *(partial(listener, stored.metrics) for listener in self._listeners)]:
             try:
-                listener(stored.metrics)
+                call()
             except Exception:  # noqa: BLE001 - whatever a listener does, the batch is stored and the others must hear
                 self._health.listener_failed()
                 _log.exception("a listener of the store failed")
+
+
+def _run_ids(ranges: Sequence[IdRange]) -> list[int]:
+    return [id for ids in ranges if ids.of_runs for id in range(ids.first_id, ids.last_id + 1, ids.id_step)]
