@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dash import Dash, html
@@ -25,11 +26,14 @@ from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
+from db.job_history import JobHistory
+from db.job_rollups import JobRollups
 from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
 from db.queries import Queries
 from db.recent import RecentDetail
+from db.recent_runs import RecentRuns
 from db.replica import make_read_engine
 from db.rollups import Rollups
 from db.store import Store
@@ -49,6 +53,7 @@ log = logging.getLogger("scrapeboard")
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
+OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
 
 
@@ -65,6 +70,7 @@ class Scrapeboard:
     dash_channel: DashChannel
     queries: Queries
     rollups: Rollups
+    jobs: JobRollups
     follower: Follower
     nightly: Nightly
     pulse: Pulse
@@ -74,7 +80,9 @@ class Scrapeboard:
         """Start the threads; to be called in the process that serves."""
         self.hub.start()
         self.views.start()
-        self.rollups.start(then=lambda: self.queries.warm(now_ms()))
+        self.rollups.start(
+            also=partial(self.jobs.run_once, open_every_ms=OPEN_HOUR_MS), then=lambda: self.queries.warm(now_ms())
+        )
         self.follower.start()
         self.nightly.start()
         self.pulse.start()
@@ -125,13 +133,14 @@ def create_app(settings: Settings) -> Scrapeboard:
     upgrade(engine)
     store = Store(engine)
     recent = RecentDetail(settings.recent_rows)
+    runs = RecentRuns()
     follower = Follower(engine, store)
-    recent.load(engine, also=follower.begin)
-    rollups = Rollups(engine)
+    recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
+    rollups, jobs = Rollups(engine), JobRollups(engine)
     reading = engine
     if settings.database_read_url:
         reading = make_read_engine(url=settings.database_read_url, primary_url=settings.database_url, primary=engine)
-    queries = Queries(reading, recent, rollups=rollups)
+    queries = Queries(reading, recent, rollups=rollups, jobs=JobHistory(reading, runs, jobs))
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
     hub = Hub()
@@ -144,7 +153,8 @@ def create_app(settings: Settings) -> Scrapeboard:
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
     # Memory first, so that whoever is told of the new metrics finds them there.
-    for listener in (recent.append, rollups.mark, channel.publish, views.changed):
+    store.subscribe_runs(runs.append)
+    for listener in (recent.append, rollups.mark, jobs.mark, channel.publish, views.changed):
         store.subscribe(listener)
 
     dash = Dash(
@@ -168,9 +178,23 @@ def create_app(settings: Settings) -> Scrapeboard:
         settings.retention_days,
         minute_days=settings.minute_retention_days,
         hour_days=settings.hour_retention_days,
+        after=partial(runs.follow_retention, engine),
     )
     board = Scrapeboard(
-        dash, server, store, hub, channel, views, dash_channel, queries, rollups, follower, nightly, Pulse(), Pulse()
+        dash,
+        server,
+        store,
+        hub,
+        channel,
+        views,
+        dash_channel,
+        queries,
+        rollups,
+        jobs,
+        follower,
+        nightly,
+        Pulse(),
+        Pulse(),
     )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)

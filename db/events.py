@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Integer, Select, func, or_, select, type_coerce, union_all
@@ -18,31 +19,46 @@ Statement: TypeAlias = Select[*tuple[Any, ...]]
 _MAX_SEPARATE_SOURCES = 20
 
 
-def newest_events(
+def newest_pages(
     connection: Connection, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int
 ) -> tuple[Event, ...]:
-    """Read the newest metrics of all kinds.
+    """Read the newest page metrics.
 
     Args:
         connection: An open connection.
         start_ms: Epoch ms, inclusive, None for no bound.
         end_ms: Epoch ms, exclusive, None for no bound.
-        filter: Which rows; scheduler runs have no URL, so a URL filter leaves them out.
+        filter: Which rows.
         limit: How many at most.
 
     Returns:
         Events, newest first.
     """
-    found = [_page_event(row) for row in connection.execute(page_statement(start_ms, end_ms, filter, limit))]
-    if not filter.url_contains:
-        found += [
+    return tuple(_page_event(row) for row in connection.execute(page_statement(start_ms, end_ms, filter, limit)))
+
+
+def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: int) -> tuple[Event, ...]:
+    """Put page metrics and scheduler runs together.
+
+    Args:
+        pages: Newest first.
+        runs: Newest first.
+        limit: How many at most.
+
+    Returns:
+        Events, newest first.
+    """
+    found = [
+        *pages,
+        *(
             Event(
                 id=run.id, kind="scheduler", source=run.scheduler_name, url=None, duration_ms=run.duration_ms,
                 items=run.items, retry_count=None, success=run.success, error=run.error, status_code=None, outcome=None,
                 recorded_at_ms=run.recorded_at_ms,
             )
-            for run in newest_runs(connection, start_ms, end_ms, filter, limit)
-        ]  # fmt: skip
+            for run in runs
+        ),
+    ]  # fmt: skip
     # Both parts come newest first by (time, id), and sorting keeps that order among equals.
     found.sort(key=lambda event: event.recorded_at_ms, reverse=True)
     return tuple(found[:limit])

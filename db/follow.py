@@ -87,10 +87,10 @@ class Follower:
             new = [entry for entry in entries if entry[0] not in self._seen]
             for some in _portions(new):
                 with self._engine.connect() as connection:
-                    metrics = read_metrics(connection, [IdRange(bool(entry[1]), *entry[2:]) for entry in some])
+                    metrics, run_ids = read_metrics(connection, [IdRange(bool(entry[1]), *entry[2:]) for entry in some])
                 # Known before they are told: a listener that fails must not make the next look tell them twice.
                 self._seen.update(entry[0] for entry in some)
-                self._store.tell(metrics)
+                self._store.tell(metrics, run_ids)
                 told += len(metrics)
         self.followed += told
         self._forget(newest)
@@ -136,7 +136,7 @@ class Follower:
             self._seen = {seq for seq in self._seen if seq > raised}
 
 
-def read_metrics(connection: Connection, ranges: Sequence[IdRange]) -> list[Metric]:
+def read_metrics(connection: Connection, ranges: Sequence[IdRange]) -> tuple[list[Metric], list[int]]:
     """Read rows back as the metrics that they were stored from.
 
     Args:
@@ -144,16 +144,20 @@ def read_metrics(connection: Connection, ranges: Sequence[IdRange]) -> list[Metr
         ranges: Their ids.
 
     Returns:
-        Page metrics by id, then scheduler runs by id; rows that are deleted meanwhile are left out.
+        (page metrics by id and then scheduler runs by id, the ids of these runs); rows that are deleted meanwhile are
+        left out.
     """
     pages = [ids for ids in ranges if not ids.of_runs]
     runs = [ids for ids in ranges if ids.of_runs]
     metrics: list[Metric] = []
     if pages:
         metrics += map(_page, connection.execute(_PAGES.where(_within(Page.id, pages)).order_by(Page.id)))
+    run_ids: list[int] = []
     if runs:
-        metrics += map(_run, connection.execute(_RUNS.where(_within(Run.id, runs)).order_by(Run.id)))
-    return metrics
+        for id, *row in connection.execute(_RUNS.where(_within(Run.id, runs)).order_by(Run.id)):
+            run_ids.append(id)
+            metrics.append(_run(row))
+    return metrics, run_ids
 
 
 _PAGES = select(
@@ -162,8 +166,8 @@ _PAGES = select(
     Page.status_code, Page.outcome, Page.run_id, Page.labels, Page.created_at,
 )  # fmt: skip
 _RUNS = select(
-    Run.scheduler_name, Run.execution_duration_ms, type_coerce(Run.success, Integer), Run.items_processed, Run.error,
-    Run.scraper_source, Run.created_at, Run.run_id,
+    Run.id, Run.scheduler_name, Run.execution_duration_ms, type_coerce(Run.success, Integer), Run.items_processed,
+    Run.error, Run.scraper_source, Run.created_at, Run.run_id,
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from db.cells import DAY_MS
 from db.clock import now_ms
 from db.engine import begin_writing
 from db.errors import DatabaseUnavailable, unavailable_as_ours
+from db.job_rollups import JobRollups
 from db.retention import Progress, cleanup, silent
 from db.rollups import Rollups
 from db.state import MAINTAINED_MS, read_state, write_state
@@ -79,18 +80,20 @@ def rebuild(engine: Engine, first: dt.date, last: dt.date, *, progress: Progress
         progress: Called with (what, days done, days).
 
     Returns:
-        Number of minutes recomputed.
+        Number of minutes of pages that were recomputed; hours of scheduler runs aren't counted.
 
     Raises:
         DatabaseUnavailable: The database can't be reached.
     """
-    rollups, minutes = Rollups(engine), 0
+    rollups, jobs, minutes = Rollups(engine), JobRollups(engine), 0
     start_ms = int(dt.datetime.combine(first, dt.time(), dt.UTC).timestamp() * 1000)
     days = (last - first).days + 1
     for day in range(days):
         progress("rebuilding rollups, days", day, days)
         rollups.rebuild(start_ms + day * DAY_MS, start_ms + (day + 1) * DAY_MS)
+        jobs.rebuild(start_ms + day * DAY_MS, start_ms + (day + 1) * DAY_MS)
         minutes += rollups.run_once()
+        jobs.run_once()
     progress("rebuilding rollups, days", max(days, 0), max(days, 0))
     return minutes
 
@@ -103,6 +106,7 @@ class Nightly:
         retention_days: As for `maintain`.
         minute_days: As for `maintain`.
         hour_days: As for `maintain`.
+        after: Called after each look, whichever process did the work.
         clock_ms: The present in epoch milliseconds.
     """
 
@@ -113,11 +117,13 @@ class Nightly:
         *,
         minute_days: int = 30,
         hour_days: int = 400,
+        after: Callable[[], object] | None = None,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._engine = engine
         self._retention_days = retention_days
         self._days = {"minute_days": minute_days, "hour_days": hour_days}
+        self._after = after
         self._clock_ms = clock_ms
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -148,9 +154,9 @@ class Nightly:
     def _run(self, interval_s: float) -> None:
         while True:
             try:
-                maintain(
-                    self._engine, self._retention_days, present_ms=self._clock_ms(), once_a_day=True, **self._days
-                )
+                maintain(self._engine, self._retention_days, present_ms=self._clock_ms(), once_a_day=True, **self._days)
+                if self._after is not None:
+                    self._after()
             except DatabaseUnavailable as exc:
                 self.failures += 1
                 _log.warning("maintenance waits: %s", exc)

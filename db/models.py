@@ -192,6 +192,49 @@ class Breakdown(Base):
     packed: Mapped[bytes] = mapped_column(LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb"))
 
 
+class JobAggregates:
+    """What a rollup row knows of one scheduler job, run for one scraper, over its hour or day."""
+
+    total_runs: Mapped[int] = mapped_column(Integer)
+    successful_runs: Mapped[int] = mapped_column(Integer)
+    avg_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    min_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    max_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    sum_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    p50_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    p95_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    p99_execution_duration_ms: Mapped[float] = mapped_column(Double)
+    total_items_processed: Mapped[int] = mapped_column(BigInteger)
+    last_recorded_at: Mapped[int] = mapped_column(BigInteger)
+    last_success: Mapped[bool]  # whether the last run went well
+    last_failure_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_error: Mapped[str | None] = mapped_column(Text)  # of the last run that failed
+    job_state: Mapped[bytes] = mapped_column(LargeBinary)  # db.job_rows: what adds up, failed and ok runs apart
+
+
+class SchedulerHour(JobAggregates, Base):
+    """One job, run for one scraper, in one hour; "" where it runs for none."""
+
+    __tablename__ = "scheduler_metrics_hourly"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    hour_start_ms: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    scheduler_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+    hour_utc: Mapped[dt.datetime] = mapped_column(DateTime)  # the same moment, for people
+
+
+class SchedulerDay(JobAggregates, Base):
+    """One job, run for one scraper, on one UTC day; kept for ever."""
+
+    __tablename__ = "scheduler_daily_summary"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012
+
+    metric_date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    scheduler_name: Mapped[str] = mapped_column(String(50), primary_key=True)
+    scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+
+
 class RollupState(Base):
     """What the rollups must remember over a restart: numbers by name."""
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 from sqlalchemy import func, select
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
-from db.events import newest_events, newest_runs
+from db.events import newest_of, newest_pages
 from db.history import History, Rows
+from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
 from db.models import PagePerformance as Page
 from db.names import known_sources
@@ -31,8 +31,6 @@ from db.results import (
     IntArray,
     Kind,
     Overview,
-    SchedulerRunRow,
-    SchedulerStats,
     Series,
     SourceStats,
     TimeRange,
@@ -40,7 +38,7 @@ from db.results import (
     UrlStats,
 )
 from db.rollups import Rollups
-from db.scheduler import summarize_runs
+from db.scheduler_queries import SchedulerQueries
 from db.spread import histogram
 from db.table_answers import TableAnswers
 
@@ -50,7 +48,7 @@ _MAX_REMEMBERED = 64
 _NAMES_FRESH_MS = 60_000
 
 
-class Queries:
+class Queries(SchedulerQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -60,6 +58,7 @@ class Queries:
         recent: Its newest rows, subscribed to the store.
         rollups: Its rollups, subscribed to the store after `recent`; without them, old ranges are counted from detail
             rows.
+        jobs: Memory and rollups of scheduler runs; without them, these are counted from the runs in the database.
         exact_rows: Up to so many rows in memory are counted one by one (see `db.history`).
         clock_ms: The present in epoch milliseconds.
     """
@@ -70,10 +69,11 @@ class Queries:
         recent: RecentDetail,
         *,
         rollups: Rollups | None = None,
+        jobs: JobHistory | None = None,
         exact_rows: int = 10_000,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
-        self._engine = engine
+        super().__init__(engine, jobs)
         self._recent = recent
         self._rollups = rollups
         self._clock_ms = clock_ms
@@ -93,6 +93,8 @@ class Queries:
         with unavailable_as_ours(self._engine):
             self._history.warm(present_ms)
             self._tables.warm(present_ms)
+            if self._jobs is not None:
+                self._jobs.warm(present_ms)
 
     def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
         """Return totals, the period before, series and every source of a range.
@@ -243,30 +245,10 @@ class Queries:
         """
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
         with self._connect() as connection:
-            return newest_events(connection, start_ms, end_ms, filter, limit)
-
-    def scheduler_runs(
-        self, range: TimeRange, filter: Filter = _EVERYTHING, limit: int = 500
-    ) -> tuple[SchedulerRunRow, ...]:
-        """Return the newest scheduler runs of the range, newest first.
-
-        Args:
-            range: The range.
-            filter: Sources match a run's scraper and its own name; a URL filter doesn't apply.
-            limit: How many at most.
-        """
-        with self._connect() as connection:
-            return newest_runs(connection, range.start_ms, range.end_ms, filter, limit)
-
-    def scheduler_summary(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[SchedulerStats, ...]:
-        """Return one row for each scheduler job that ran in the range, by name.
-
-        Args:
-            range: The range.
-            filter: As for `scheduler_runs`.
-        """
-        with self._connect() as connection:
-            return summarize_runs(connection, range, filter)
+            pages = newest_pages(connection, start_ms, end_ms, filter, limit)
+        # A scheduler run has no URL.
+        runs = () if filter.url_contains else self._newest_runs(start_ms, end_ms, filter, limit)
+        return newest_of(pages, runs, limit)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
         """Return the daily summaries of the last `days` UTC days including today, by date then source.
@@ -321,11 +303,6 @@ class Queries:
                 while len(self._past) > _MAX_REMEMBERED:
                     self._past.popitem(last=False)
         return known[1]
-
-    @contextmanager
-    def _connect(self) -> Iterator[Connection]:
-        with unavailable_as_ours(self._engine), self._engine.connect() as connection:
-            yield connection
 
     def _once(self, question: Hashable, answer: Callable[[], _Answer]) -> _Answer:
         """Return the answer that was given to this question, if nothing was stored since; else find it now."""

@@ -60,7 +60,7 @@ class RecentDetail:
         with self._lock:
             return self._size
 
-    def load(self, engine: Engine, *, also: Callable[[Connection], None] | None = None) -> int:
+    def load(self, engine: Engine, *, also: Callable[[Connection], object] | None = None) -> int:
         """Fill the memory with the newest rows of the database; call it before the first batch is stored.
 
         Args:

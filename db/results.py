@@ -208,6 +208,21 @@ class SchedulerStats:
     typical_interval_ms: float | None  # median time between starts; None with fewer than three runs
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SchedulerSeries:
+    """Scheduler runs per bucket: arrays of equal length n; counts are 0 and durations NaN where nothing ran."""
+
+    bucket_ms: IntArray  # the start of each bucket, epoch ms
+    runs: IntArray
+    ok: IntArray
+    failed: IntArray
+    items: IntArray
+    mean_ms: FloatArray
+    p50_ms: FloatArray
+    p95_ms: FloatArray
+    p99_ms: FloatArray
+
+
 @dataclass(frozen=True, slots=True)
 class DailyRow:
     """One source on one UTC day, a row of `scraper_daily_summary`; durations are None where nothing was recorded."""

@@ -16,7 +16,16 @@ from db.cells import DAY_MS, HOUR_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
 from db.ingest_log import shorten_log
-from db.models import Breakdown, HourlyRollup, IngestBatch, MinuteRollup, PagePerformance, SchedulerMetric
+from db.job_rollups import JobRollups
+from db.models import (
+    Breakdown,
+    HourlyRollup,
+    IngestBatch,
+    MinuteRollup,
+    PagePerformance,
+    SchedulerHour,
+    SchedulerMetric,
+)
 from db.partitions import drop_days, make_days
 from db.rollups import Rollups
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state, write_state
@@ -34,7 +43,7 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 
 def generate_daily_summary(engine: Engine, date: dt.date) -> int:
-    """Recompute the daily summary of one UTC day.
+    """Recompute the daily summaries of one UTC day: of the sources, and of the scheduler's jobs.
 
     Args:
         engine: A migrated database.
@@ -46,6 +55,7 @@ def generate_daily_summary(engine: Engine, date: dt.date) -> int:
     Raises:
         DatabaseUnavailable: The database can't be reached.
     """
+    JobRollups(engine).summarize(date)
     return Rollups(engine).summarize(date)
 
 
@@ -83,6 +93,7 @@ def cleanup(
     minute_days = max(minute_days, retention_days)
     hour_days = max(hour_days, minute_days)
     Rollups(engine).run_once()
+    JobRollups(engine).run_once()
     today_ms = now_ms // DAY_MS * DAY_MS
     detail_ms, minutes_ms, hours_ms = (today_ms - days * DAY_MS for days in (retention_days, minute_days, hour_days))
     with unavailable_as_ours(engine):
@@ -109,6 +120,7 @@ def cleanup(
             for dimension in DIMENSIONS:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
                 _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own)
+        _delete_starts_before(engine, SchedulerHour, SchedulerHour.hour_start_ms, hours_ms)
         if engine.dialect.name == "sqlite":
             _give_pages_back(engine)
     return deleted

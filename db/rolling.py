@@ -131,23 +131,33 @@ def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:
 
 
 @contextmanager
-def replacing(engine: Engine, read: Callable[[Connection], list[Row]]) -> Iterator[tuple[Connection, list[Row]]]:
+def replacing(
+    engine: Engine, read: Callable[[Connection], list[Row]], *, turn_name: str = TURN
+) -> Iterator[tuple[Connection, list[Row]]]:
     """Open a transaction that writes what was read, unless another process wrote rollups after the reading began.
 
     That one may have seen newer rows: what was read before must not take the place of what it wrote.
+
+    Args:
+        engine: A migrated database.
+        read: Computes the rollups; called again when another process was faster.
+        turn_name: Who writes the same rollups changes the same number of db.state.
+
+    Yields:
+        (the transaction, what `read` returned).
     """
     for last_try in (False, False, False, True):
         with engine.connect() as reader:
-            turn = read_state(reader).get(TURN, 0)
+            turn = read_state(reader).get(turn_name, 0)
             rows = read(reader)
         with begin_writing(engine) as connection:
-            turns = select(RollupState.value).where(RollupState.name == TURN).with_for_update()
+            turns = select(RollupState.value).where(RollupState.name == turn_name).with_for_update()
             if (connection.scalar(turns) or 0) != turn:
                 if not last_try:
                     continue
                 rows = read(connection)  # the others wait for this transaction now
             # Whatever it was: another number than the one that anybody has read.
-            write_state(connection, TURN, time.time_ns())
+            write_state(connection, turn_name, time.time_ns())
             yield connection, rows
             return
 

@@ -196,16 +196,23 @@ class Rollups:
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             self._mark(minutes_of_detail(connection, Page.created_at >= start_ms, Page.created_at < end_ms))
 
-    def start(self, interval_s: float = 5.0, *, then: Callable[[], object] | None = None) -> None:
+    def start(
+        self,
+        interval_s: float = 5.0,
+        *,
+        also: Callable[[], object] | None = None,
+        then: Callable[[], object] | None = None,
+    ) -> None:
         """Run in a background thread until `stop`.
 
         Args:
             interval_s: Pause between two runs.
+            also: Called in that thread after each run: other rollups.
             then: Called in that thread after the first run that succeeded.
         """
         assert self._thread is None, "the rollups run already"
         self._stop.clear()
-        self._thread = threading.Thread(target=self._run, args=(interval_s, then), name="rollups", daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(interval_s, also, then), name="rollups", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -215,10 +222,12 @@ class Rollups:
             self._thread.join()
             self._thread = None
 
-    def _run(self, interval_s: float, then: Callable[[], object] | None) -> None:
+    def _run(self, interval_s: float, also: Callable[[], object] | None, then: Callable[[], object] | None) -> None:
         while True:
             try:
                 self.run_once()
+                if also is not None:
+                    also()
                 if then is not None:
                     then()
                     then = None

@@ -10,12 +10,15 @@ from db.rows import insert_many
 
 # Detail ids up to these are in the rollups (but for the last few, see db.rollups).
 ROLLED_ID = "rolled_detail_id"
+# The same of scheduler runs (db.job_rollups).
+ROLLED_RUN_ID = "rolled_run_id"
 # Older detail rows, minute and hour rollups were deleted: epoch ms, a UTC midnight.
 DETAIL_SINCE_MS = "detail_since_ms"
 MINUTES_SINCE_MS = "minutes_since_ms"
 HOURS_SINCE_MS = "hours_since_ms"
 # Changes whenever rollups are written: who read before that has to read again.
 TURN = "rollup_turn"
+JOB_TURN = "job_rollup_turn"
 # When the maintenance was last done, epoch ms.
 MAINTAINED_MS = "maintained_ms"
 

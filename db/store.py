@@ -7,13 +7,14 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from collector.errors import SinkRefused, SinkUnavailable
-from collector.events import Metric
+from collector.events import Metric, SchedulerRun
 from collector.sinks import Batch, Delivery
 from db.clock import now_ms
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
@@ -25,6 +26,7 @@ from db.writer import Duplicate, Prepared, Stored, Writer
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Sequence[Metric]], None]
+RunListener = Callable[[Sequence[tuple[int, SchedulerRun]]], None]
 
 _MAX_IN_DOUBT = 256
 _MOST_ROWS_TOGETHER = 5_000
@@ -47,6 +49,7 @@ class Store:
         self._clock_ms = clock_ms
         self._health = HealthTracker(clock_ms)
         self._listeners: list[Listener] = []
+        self._run_listeners: list[RunListener] = []
         self._writer = Writer(engine, clock_ms=clock_ms, doubt=self._doubt)
         self.writer = self._writer.number
         writers = _WRITERS["sqlite" if engine.dialect.name == "sqlite" else "mysql"]
@@ -68,14 +71,24 @@ class Store:
         with self._publish_lock:
             self._listeners.append(listener)
 
-    def tell(self, metrics: Sequence[Metric]) -> None:
+    def subscribe_runs(self, listener: RunListener) -> None:
+        """Call a function with a transaction's scheduler runs and their ids, before the listeners of all metrics.
+
+        Args:
+            listener: As for `subscribe`; never called without a run.
+        """
+        with self._publish_lock:
+            self._run_listeners.append(listener)
+
+    def tell(self, metrics: Sequence[Metric], run_ids: Sequence[int] = ()) -> None:
         """Tell the listeners of metrics that another process stored.
 
         Args:
             metrics: Committed, and never told before.
+            run_ids: The ids of the scheduler runs among them, in their order.
         """
         with self._publish_lock:
-            self._publish(metrics)
+            self._publish([Stored(metrics, run_ids)])
 
     def send(self, batch: Batch) -> Delivery:
         """Store a batch in one transaction, once for each batch id, and tell the listeners.
@@ -104,7 +117,7 @@ class Store:
                 untold = self._in_doubt.pop(batch_id, None)
             if untold is not None:  # its commit had arrived after all
                 with self._publish_lock:
-                    self._publish(untold.metrics)
+                    self._publish([untold])
             return Delivery(accepted=0, duplicate=True)
         except (*UNAVAILABLE, sa_exc.SQLAlchemyError, TurnLostError) as exc:
             # Also when the schema isn't what we know, for instance: keeping the batch is right there too.
@@ -165,11 +178,11 @@ class Store:
 
     def _write(self, group: Sequence[Prepared], hand_over: Callable[[], None]) -> Sequence[Stored | Exception]:
         outcomes = self._writer.store(group)
-        stored = [outcome.metrics for outcome in outcomes if isinstance(outcome, Stored)]
+        stored = [outcome for outcome in outcomes if isinstance(outcome, Stored)]
         with self._publish_lock:
             # Not before the lock is held: with one writer at a time, listeners hear in the order of the commits.
             hand_over()
-            self._publish(stored[0] if len(stored) == 1 else [metric for metrics in stored for metric in metrics])
+            self._publish(stored)
         return outcomes
 
     def _doubt(self, batch_id: str, stored: Stored) -> None:
@@ -179,13 +192,18 @@ class Store:
                 forgotten, _ = self._in_doubt.popitem(last=False)
                 _log.warning("batch %s was never sent again; it may be stored without having been shown", forgotten)
 
-    def _publish(self, metrics: Sequence[Metric]) -> None:
-        """Tell the listeners; the caller holds _publish_lock."""
+    def _publish(self, batches: Sequence[Stored]) -> None:
+        """Tell the listeners of what was stored together; the caller holds _publish_lock."""
+        metrics = batches[0].metrics if len(batches) == 1 else [metric for one in batches for metric in one.metrics]
         if not metrics:
             return
-        for listener in self._listeners:
+        run_ids = [run_id for one in batches for run_id in one.run_ids]
+        runs = [metric for metric in metrics if isinstance(metric, SchedulerRun)] if run_ids else []
+        numbered = list(zip(run_ids, runs, strict=True))
+        calls = [partial(listener, numbered) for listener in self._run_listeners if numbered]
+        for call in [*calls, *(partial(listener, metrics) for listener in self._listeners)]:
             try:
-                listener(metrics)
+                call()
             except Exception:  # noqa: BLE001 - whatever a listener does, the batch is stored and the others must hear
                 self._health.listener_failed()
                 _log.exception("a listener of the store failed")

@@ -6,6 +6,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy import text
@@ -60,6 +61,7 @@ class Stored:
     """What was stored of one batch."""
 
     metrics: Sequence[Metric]
+    run_ids: Sequence[int] = ()  # of the scheduler runs among the metrics, in their order
     rejected: tuple[Rejection, ...] = ()
 
 
@@ -165,7 +167,8 @@ class Writer:
             ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
             ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
             write_log(connection, self.number, ids)
-            return [Stored(prepared.batch.metrics) for prepared in group]
+            numbers = iter(_run_ids(ids))
+            return [Stored(each.batch.metrics, tuple(islice(numbers, len(each.runs)))) for each in group]
 
         return insert
 
@@ -191,7 +194,7 @@ class Writer:
             else:
                 kept.append(metric)
         write_log(connection, self.number, ids)
-        return Stored(tuple(kept), tuple(rejected))
+        return Stored(tuple(kept), _run_ids(ids), tuple(rejected))
 
     def _past_deadlocks(
         self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]
@@ -233,3 +236,7 @@ class Writer:
                 self._doubt(prepared.batch.batch_id, one)
             raise _CutOff(exc) from exc
         return stored
+
+
+def _run_ids(ranges: Sequence[IdRange]) -> list[int]:
+    return [id for ids in ranges if ids.of_runs for id in range(ids.first_id, ids.last_id + 1, ids.id_step)]

@@ -19,6 +19,7 @@ import websocket
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
+from db.engine import make_engine
 from tests.browser.conftest import App, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -114,6 +115,26 @@ def test_health_statistics_and_the_channel_without_a_socket_answer(app: App) -> 
         with pytest.raises(urllib.error.HTTPError, match=status) as caught:
             get(app, path)
         caught.value.close()
+
+
+def test_scheduler_runs_are_shown_and_rolled_up(app: App, tmp_path: Path) -> None:
+    run = {"type": "scheduler", "schedulerName": "nightly", "executionDurationMs": 1500, "itemsProcessed": 3}
+    body = json.dumps({"batchId": "b-1", "metrics": [run, run]}).encode()
+    with urllib.request.urlopen(urllib.request.Request(f"{app.url}/api/ingest", body), timeout=5) as answer:
+        assert answer.status == 202
+    with urllib.request.urlopen(f"{app.url}/api/export/scheduler-runs.csv?from=now-1h", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["s:2", "nightly"], ["s:1", "nightly"]]
+    made = make_engine(url=f"sqlite:///{tmp_path}/board.db")
+    deadline = time.monotonic() + 30
+    for table in ("scheduler_metrics_hourly", "scheduler_daily_summary"):
+        total = None
+        while total != 2:
+            assert time.monotonic() < deadline, f"the runs never came to {table}"
+            time.sleep(0.1)
+            with made.connect() as connection:
+                total = connection.scalar(text(f"SELECT SUM(total_runs) FROM {table}"))
+    made.dispose()
 
 
 def test_a_callback_with_an_endless_body_is_refused_unread(app: App) -> None:

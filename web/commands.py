@@ -19,7 +19,7 @@ from db.engine import opened
 from db.errors import DatabaseError, where_is
 from db.maintenance import maintain, rebuild
 from db.migrate import migrated
-from db.rollups import Rollups
+from db.retention import generate_daily_summary
 from settings import Settings, SettingsError
 from web.progress import Progress
 
@@ -125,7 +125,7 @@ def _maintain(settings: Settings, _options: argparse.Namespace) -> None:
 
 def _summarize(settings: Settings, options: argparse.Namespace) -> None:
     with migrated(settings.database_url) as engine:
-        sources = Rollups(engine).summarize(options.date)
+        sources = generate_daily_summary(engine, options.date)
     _say(f"{options.date} has a summary of {sources} source{'' if sources == 1 else 's'}")
 
 

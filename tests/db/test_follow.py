@@ -123,7 +123,9 @@ def test_what_is_known_is_forgotten_after_a_minute_and_still_told_once(engine: E
 def test_rows_that_a_cluster_numbers_in_steps_are_found(engine: Engine) -> None:
     Store(engine).send(batch(*(navigation(at_ms=NOON_MS + number) for number in range(12))))
     with engine.connect() as connection:
-        found = read_metrics(connection, [IdRange(False, 2, 3, 3), IdRange(False, 9, 2, 1), IdRange(False, 11, 1, 1)])
+        found, _ = read_metrics(
+            connection, [IdRange(False, 2, 3, 3), IdRange(False, 9, 2, 1), IdRange(False, 11, 1, 1)]
+        )
     assert [metric.recorded_at_ms - NOON_MS for metric in found] == [1, 4, 7, 8, 9, 10]
 
 

@@ -19,7 +19,7 @@ from db.alone import alone
 from db.maintenance import Nightly, maintain, rebuild
 from db.rollups import Rollups
 from db.store import Store
-from tests.db.samples import NOON_MS, batch, navigation
+from tests.db.samples import NOON_MS, batch, navigation, run
 
 DAY_MS = 86_400_000
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,6 +112,19 @@ def test_sqlite_file_gets_shorter(filled: Engine) -> None:
         after, free = connection.scalar(text("PRAGMA page_count")), connection.scalar(text("PRAGMA freelist_count"))
     assert after < before / 2
     assert free == 0
+
+
+def test_rebuilding_corrects_what_is_said_of_scheduler_runs(store: Store, engine: Engine) -> None:
+    store.send(batch(run(), run(at_ms=NOON_MS - DAY_MS)))
+    maintain(engine, 7, present_ms=NOON_MS)
+    with engine.begin() as connection:
+        for table in ("scheduler_metrics_hourly", "scheduler_daily_summary"):
+            connection.execute(text(f"UPDATE {table} SET total_runs = 99"))
+    rebuild(engine, dt.date(2024, 4, 30), dt.date(2024, 5, 1))
+    with engine.connect() as connection:
+        for table in ("scheduler_metrics_hourly", "scheduler_daily_summary"):
+            counts = connection.scalars(text(f"SELECT total_runs FROM {table} ORDER BY last_recorded_at"))
+            assert list(counts) == [1, 1]
 
 
 def test_progress_is_told(filled: Engine) -> None:

@@ -12,17 +12,20 @@ from sqlalchemy.engine import Engine
 
 from db.engine import begin_writing
 from db.events import page_statement, run_statement
-from db.models import HourlyRollup, MinuteRollup, SchedulerMetric
+from db.job_history import JobHistory
+from db.job_rollups import JobRollups
+from db.models import HourlyRollup, MinuteRollup, SchedulerDay, SchedulerHour, SchedulerMetric
 from db.models import PagePerformance as Page
 from db.names import detail_sources
 from db.queries import Queries
 from db.recent import RecentDetail
+from db.recent_runs import RecentRuns
 from db.results import Filter, TimeRange
 from db.rollups import Rollups
 from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation, run, scrape
 
-MINUTE_MS = 60_000
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 ROWS = 20_000
 LAST_MS = NOON_MS + ROWS * 1000
 
@@ -38,6 +41,7 @@ def full(engine: Engine) -> Engine:
         )))  # fmt: skip
         store.send(batch(*(run(f"job{n % 5}", NOON_MS + (first + n) * 1000) for n in range(0, 2000, 4))))
     Rollups(engine).run_once()
+    JobRollups(engine).run_once()
     with begin_writing(engine) as connection:
         tables = [Page.__tablename__, SchedulerMetric.__tablename__, MinuteRollup.__tablename__]
         for table in tables:
@@ -65,7 +69,10 @@ def full_scans(engine: Engine, statement: Any) -> list[str]:
 
 
 def _is_ours(table: str | None) -> bool:
-    return table in {Page.__tablename__, SchedulerMetric.__tablename__, MinuteRollup.__tablename__}
+    return table in {
+        Page.__tablename__, SchedulerMetric.__tablename__, MinuteRollup.__tablename__, SchedulerHour.__tablename__,
+        SchedulerDay.__tablename__,
+    }  # fmt: skip
 
 
 FILTERS = (
@@ -147,6 +154,39 @@ def recorded(full: Engine) -> Iterator[list[str]]:
     event.remove(full, "before_cursor_execute", note)
 
 
+def test_scheduler_questions_read_no_run_that_rollups_know(full: Engine, recorded: list[str]) -> None:
+    rollups, runs = JobRollups(full), RecentRuns(100)
+    runs.load(full)
+    queries = Queries(full, RecentDetail(1), jobs=JobHistory(full, runs, rollups, exact_runs=100))
+    day = TimeRange(NOON_MS - 12 * HOUR_MS, NOON_MS + 24 * HOUR_MS, HOUR_MS)
+    queries.scheduler_summary(day)  # the first one also looked for runs that were not rolled yet
+    recorded.clear()
+    rollups.changes.note([NOON_MS])
+    for filter in (Filter(), Filter(sources=("job1",)), Filter(result="failed")):
+        queries.scheduler_summary(day, filter)
+        queries.scheduler_series(day, filter)
+    queries.scheduler_runs(day, limit=10)
+    questions = [sql for sql in recorded if sql.lstrip().upper().startswith("SELECT")]
+    assert [sql for sql in questions if f"FROM {SchedulerMetric.__tablename__} " in sql.replace("\n", " ")] == []
+    assert any(SchedulerHour.__tablename__ in sql for sql in questions)
+    assert [(sql, scans) for sql in questions if (scans := full_scans(full, text(sql.replace(":", r"\:"))))] == []
+
+
+def test_edges_inside_an_hour_walk_the_index_of_runs(full: Engine, recorded: list[str]) -> None:
+    runs = RecentRuns(100)
+    runs.load(full)
+    queries = Queries(full, RecentDetail(1), jobs=JobHistory(full, runs, JobRollups(full)))
+    queries.scheduler_summary(TimeRange(NOON_MS, NOON_MS + HOUR_MS, HOUR_MS))
+    recorded.clear()
+    narrow = TimeRange(NOON_MS + 600_000, NOON_MS + 900_000, MINUTE_MS)
+    queries.scheduler_summary(narrow)
+    queries.scheduler_series(narrow, Filter(sources=("job1",)))
+    queries.scheduler_runs(narrow, Filter(result="failed"))
+    questions = [sql for sql in recorded if f"FROM {SchedulerMetric.__tablename__}" in sql]
+    assert len(questions) == 3
+    assert [(sql, scans) for sql in questions if (scans := full_scans(full, text(sql.replace(":", r"\:"))))] == []
+
+
 def test_rollup_ranges_are_read_along_the_key(full: Engine) -> None:
-    for begins in (MinuteRollup.minute_start_ms, HourlyRollup.hour_start_ms):
+    for begins in (MinuteRollup.minute_start_ms, HourlyRollup.hour_start_ms, SchedulerHour.hour_start_ms):
         assert full_scans(full, select(begins).where(begins >= NOON_MS, begins < NOON_MS + 600_000)) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Engine
 
+from db.job_rollups import JobRollups
 from db.portable import Checksum, read_chunks, snapshot, tables_of
 from db.rollups import Rollups
 from db.store import Store
@@ -27,6 +28,7 @@ def fill(engine: Engine, rows: int = 40) -> None:
             )
         )
     Rollups(engine).run_once()
+    JobRollups(engine).run_once()
 
 
 def content(engine: Engine) -> dict[str, tuple[int, str]]:
