@@ -122,7 +122,8 @@ class Nightly:
     ) -> None:
         self._engine = engine
         self._retention_days = retention_days
-        self._days = {"minute_days": minute_days, "hour_days": hour_days}
+        self._minute_days = minute_days
+        self._hour_days = hour_days
         self._after = after
         self._clock_ms = clock_ms
         self._stop = threading.Event()
@@ -154,7 +155,14 @@ class Nightly:
     def _run(self, interval_s: float) -> None:
         while True:
             try:
-                maintain(self._engine, self._retention_days, present_ms=self._clock_ms(), once_a_day=True, **self._days)
+                maintain(
+                    self._engine,
+                    self._retention_days,
+                    present_ms=self._clock_ms(),
+                    minute_days=self._minute_days,
+                    hour_days=self._hour_days,
+                    once_a_day=True,
+                )
                 if self._after is not None:
                     self._after()
             except DatabaseUnavailable as exc:
