@@ -5,8 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
@@ -14,13 +13,16 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, SchedulerRun
 from db.breakdown_rolling import BreakdownRoller
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
+from db.changes import Changes
 from db.clock import now_ms
 from db.engine import begin_writing
 from db.errors import DatabaseUnavailable, unavailable_as_ours
 from db.models import DailySummary
 from db.models import PagePerformance as Page
 from db.rolling import minutes_of_detail, roll_day, roll_hour, roll_minutes, spans
+from db.stale import Stale
 from db.state import ROLLED_ID, read_state, write_state
+from db.unrolled import unrolled
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +31,6 @@ _log = logging.getLogger(__name__)
 _ID_MARGIN = 200_000
 # Detail is read in spans of at most so many minutes: bounds the memory of catching up.
 _SPAN_MINUTES = 15
-_MAX_REMEMBERED_MINUTES = 20_000
 
 
 class Rollups:
@@ -43,13 +44,9 @@ class Rollups:
     def __init__(self, engine: Engine, *, clock_ms: Callable[[], int] = now_ms) -> None:
         self._engine = engine
         self._clock_ms = clock_ms
-        self._lock = threading.Lock()  # protects the sets and versions below
-        self._dirty_minutes: set[int] = set()
-        self._dirty_hours: set[int] = set()
-        self._dirty_days: set[int] = set()
-        self._version = 0
-        self._changed: dict[int, int] = {}  # minute -> version of its last change, rising
-        self._forgotten_version = 0  # changes up to this one aren't in _changed any more
+        self._minutes, self._hours, self._days = Stale(MINUTE_MS), Stale(HOUR_MS), Stale(DAY_MS)
+        self._changes = Changes()
+        self._once_lock = threading.Lock()  # one `run_once` at a time; held while the database is asked
         self._run_lock = threading.Lock()  # one computation at a time; held while the database is asked
         self._loaded = False
         self._stop = threading.Event()
@@ -70,38 +67,15 @@ class Rollups:
     @property
     def version(self) -> int:
         """A number that grows whenever a minute changes."""
-        with self._lock:
-            return self._version
+        return self._changes.version
 
     def changes_since(self, version: int) -> tuple[int, Collection[int] | None]:
-        """Return which minutes may have changed after a version was read.
-
-        Args:
-            version: An earlier value of `version`.
-
-        Returns:
-            (the version now, starts of minutes in epoch ms or None when it is too long ago to say).
-        """
-        with self._lock:
-            if version < self._forgotten_version:
-                return self._version, None
-            changed: list[int] = []
-            for minute in reversed(self._changed):  # the last change comes last
-                if self._changed[minute] <= version:
-                    break
-                changed.append(minute)
-            return self._version, changed
+        """Return which minutes may have changed after a version was read: see `db.changes.Changes.since`."""
+        return self._changes.since(version)
 
     def changed_since(self, version: int, start_ms: int, end_ms: int) -> bool:
-        """Say whether a minute of [start_ms, end_ms) may have changed after a version was read.
-
-        Args:
-            version: An earlier value of `version`.
-            start_ms: Epoch ms.
-            end_ms: Epoch ms.
-        """
-        changed = self.changes_since(version)[1]
-        return changed is None or any(start_ms - MINUTE_MS < minute < end_ms for minute in changed)
+        """Say whether a minute of a span may have changed after a version was read: see `db.changes.Changes.touch`."""
+        return self._changes.touch(version, start_ms, end_ms)
 
     def run_once(self) -> int:
         """Recompute everything that is dirty, and remember how far that went.
@@ -112,22 +86,19 @@ class Rollups:
         Raises:
             DatabaseUnavailable: The database can't be reached; what is left stays dirty.
         """
-        with self._run_lock, unavailable_as_ours(self._engine):
+        with self._once_lock, unavailable_as_ours(self._engine):
             self._load()
             with self._engine.connect() as connection:
                 # Read before the dirty minutes are taken: whatever has a higher id is found again after a crash.
                 last_id = connection.scalar(select(func.max(Page.id))) or 0
-            with self._lock:
-                minutes = sorted(self._dirty_minutes)
+            minutes = self._minutes.waiting()
             self._roll_minutes(minutes)
-            with self._lock:
-                hours = sorted(self._dirty_hours)
+            hours = self._hours.waiting()
             self._roll_hours(hours)
-            with self._lock:
-                days = sorted(self._dirty_days)
+            days = self._days.waiting()
             self._roll_days(days)
             self.breakdowns.run_once(self._stop.is_set)
-            if minutes or hours or days:
+            if (minutes or hours or days) and not self._stop.is_set():
                 with begin_writing(self._engine) as connection:
                     write_state(connection, ROLLED_ID, last_id)
             return len(minutes)
@@ -143,25 +114,12 @@ class Rollups:
         Raises:
             DatabaseUnavailable: The database can't be reached.
         """
-        with self._lock:
-            if self._loaded and not (
-                _within(self._dirty_minutes, start_ms, end_ms, MINUTE_MS)
-                or _within(self._dirty_hours, start_ms, end_ms, HOUR_MS)
-                or (days and _within(self._dirty_days, start_ms, end_ms, DAY_MS))
-            ):
-                return
-        with self._run_lock, unavailable_as_ours(self._engine):
+        with unavailable_as_ours(self._engine):
             self._load()
-            with self._lock:
-                minutes = _within(self._dirty_minutes, start_ms, end_ms, MINUTE_MS)
-            self._roll_minutes(minutes)
-            with self._lock:
-                hours = _within(self._dirty_hours, start_ms, end_ms, HOUR_MS)
-            self._roll_hours(hours)
+            self._roll_minutes(self._minutes.within(start_ms, end_ms))
+            self._roll_hours(self._hours.within(start_ms, end_ms))
             if days:
-                with self._lock:
-                    dates = _within(self._dirty_days, start_ms, end_ms, DAY_MS)
-                self._roll_days(dates)
+                self._roll_days(self._days.within(start_ms, end_ms))
 
     def summarize(self, date: dt.date) -> int:
         """Recompute the daily summary of one UTC day from its hours, after what is dirty in it.
@@ -177,7 +135,8 @@ class Rollups:
         """
         start_ms = int(dt.datetime(date.year, date.month, date.day, tzinfo=dt.UTC).timestamp() * 1000)
         self.settle(start_ms, start_ms + DAY_MS)
-        with self._run_lock, unavailable_as_ours(self._engine):
+        self._days.add([start_ms])
+        with unavailable_as_ours(self._engine):
             self._roll_days([start_ms])
             with self._engine.connect() as connection:
                 count = select(func.count()).select_from(DailySummary).where(DailySummary.metric_date == date)
@@ -221,6 +180,7 @@ class Rollups:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+        self._stop.clear()  # it was for that thread; whoever asks from now on is answered in full
 
     def _run(self, interval_s: float, also: Callable[[], object] | None, then: Callable[[], object] | None) -> None:
         while True:
@@ -243,64 +203,51 @@ class Rollups:
     def _mark(self, minutes: Collection[int]) -> None:
         # First: who sees the new version must see these as changed.
         self.breakdowns.mark(minutes)
-        with self._lock:
-            self._version += 1
-            for minute in minutes:
-                self._dirty_minutes.add(minute)
-                self._changed.pop(minute, None)
-                self._changed[minute] = self._version
-            if len(self._changed) > _MAX_REMEMBERED_MINUTES:
-                versions = sorted(self._changed.values())
-                self._forgotten_version = versions[len(versions) // 2]
-                self._changed = {
-                    minute: version for minute, version in self._changed.items() if version > self._forgotten_version
-                }
+        self._minutes.add(minutes)
+        self._changes.note(minutes)
 
     def _load(self) -> None:
-        """Find what was stored but not rolled before this program started; the caller holds _run_lock."""
+        """Find what was stored but not rolled before this program started."""
         if self._loaded:
             return
-        with self._engine.connect() as connection:
-            rolled_id = read_state(connection).get(ROLLED_ID, 0)
-            last_id = connection.scalar(select(func.max(Page.id))) or 0
-            # Ids that went back mean another database content: then all of it is looked at.
-            first_id = rolled_id - _ID_MARGIN if last_id >= rolled_id else 0
-            self._mark(minutes_of_detail(connection, *([Page.id > first_id] if first_id > 0 else [])))
-        with self._lock:
+        with self._run_lock:
+            if self._loaded:
+                return
+            with self._engine.connect() as connection:
+                rolled_id = read_state(connection).get(ROLLED_ID, 0)
+                last_id = connection.scalar(select(func.max(Page.id))) or 0
+                # Ids that went back mean another database content: then all of it is looked at.
+                first_id = rolled_id - _ID_MARGIN if last_id >= rolled_id else 0
+                minutes, hours, days = unrolled(connection, first_id)
+            self._mark(minutes)
+            self._hours.add(hours)
+            self._days.add(days)
             self._loaded = True
+
+    # A coarser one is said to be stale before the finer one counts as done: nobody may read it in between. ------------
 
     def _roll_minutes(self, minutes: Sequence[int]) -> None:
         for span in spans(minutes, most=_SPAN_MINUTES):
-            with self._taken(self._dirty_minutes, span):
-                rolled = roll_minutes(self._engine, span)
-            with self._lock:
-                self._dirty_hours.update(minute // HOUR_MS * HOUR_MS for minute in rolled)
+            # Only for a span at a time: who needs a few minutes now mustn't wait for a night's work.
+            with self._run_lock:
+                left = self._minutes.still(span)
+                if not left or self._stop.is_set():
+                    continue
+                with self._minutes.taken(*left):
+                    rolled = roll_minutes(self._engine, left)
+                    self._hours.add({minute // HOUR_MS * HOUR_MS for minute in rolled})
 
     def _roll_hours(self, hours: Sequence[int]) -> None:
         for start_ms in hours:
-            with self._taken(self._dirty_hours, [start_ms]):
-                roll_hour(self._engine, start_ms)
-            with self._lock:
-                self._dirty_days.add(start_ms // DAY_MS * DAY_MS)
+            with self._run_lock:
+                if self._hours.still([start_ms]) and not self._stop.is_set():
+                    with self._hours.taken(start_ms):
+                        roll_hour(self._engine, start_ms)
+                        self._days.add([start_ms // DAY_MS * DAY_MS])
 
     def _roll_days(self, days: Sequence[int]) -> None:
         for start_ms in days:
-            with self._taken(self._dirty_days, [start_ms]):
-                roll_day(self._engine, start_ms)
-
-    @contextmanager
-    def _taken(self, dirty: set[int], starts: Sequence[int]) -> Iterator[None]:
-        """Take some starts off a dirty set before they are read, and put them back when the block fails."""
-        with self._lock:
-            # Before reading: a row that is committed from here on makes its minute dirty again.
-            dirty.difference_update(starts)
-        try:
-            yield
-        except BaseException:
-            with self._lock:
-                dirty.update(starts)
-            raise
-
-
-def _within(starts: set[int], start_ms: int, end_ms: int, length_ms: int) -> list[int]:
-    return sorted(start for start in starts if start_ms <= start and start + length_ms <= end_ms)
+            with self._run_lock:
+                if self._days.still([start_ms]) and not self._stop.is_set():
+                    with self._days.taken(start_ms):
+                        roll_day(self._engine, start_ms)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Stale:
-    """Starts of hours, or of days.
+    """Starts of minutes, hours or days.
 
     Args:
         length_ms: How long each is.
@@ -34,6 +34,15 @@ class Stale:
         with self._lock:
             return sorted(self._waiting)
 
+    def still(self, starts: Iterable[int]) -> list[int]:
+        """Return those of some starts that nobody has recomputed meanwhile, in their order.
+
+        Args:
+            starts: What `waiting` or `within` returned.
+        """
+        with self._lock:
+            return [start for start in starts if start in self._waiting]
+
     def within(self, start_ms: int, end_ms: int) -> list[int]:
         """Return the starts of those that lie inside a span, rising.
 
@@ -57,22 +66,22 @@ class Stale:
         return frozenset(start for start in starts if start_ms - self._length_ms < start < end_ms)
 
     @contextmanager
-    def taken(self, start_ms: int) -> Iterator[None]:
-        """Recompute one in the block; it has to be recomputed again when the block fails.
+    def taken(self, *starts_ms: int) -> Iterator[None]:
+        """Recompute some in the block; they have to be recomputed again when the block fails.
 
         Args:
-            start_ms: Its start in epoch ms; one thread at a time may take any.
+            starts_ms: Their starts in epoch ms; one thread at a time may take any.
         """
         with self._lock:
             # Before reading: what is committed from here on adds it once more.
-            self._waiting.discard(start_ms)
-            self._taken.add(start_ms)
+            self._waiting.difference_update(starts_ms)
+            self._taken.update(starts_ms)
         done = False
         try:
             yield
             done = True
         finally:
             with self._lock:
-                self._taken.discard(start_ms)
+                self._taken.difference_update(starts_ms)
                 if not done:
-                    self._waiting.add(start_ms)
+                    self._waiting.update(starts_ms)

@@ -168,7 +168,24 @@ def test_restart_looks_only_at_the_newest_rows(store: Store, engine: Engine, mon
     for number in range(6):
         store.send(batch(navigation(at_ms=NOON_MS + number * MINUTE_MS)))
     assert Rollups(engine).run_once() == 6
+    assert Rollups(engine).run_once() == 0
+    with begin_writing(engine) as connection:
+        connection.execute(text("DELETE FROM scraper_metrics_minute"))
     assert Rollups(engine).run_once() == 2
+
+
+@pytest.mark.parametrize("lost", ["scraper_metrics_minute", "scraper_metrics_hourly", "scraper_daily_summary"])
+def test_restart_recomputes_what_a_kill_left_undone(store: Store, engine: Engine, lost: str) -> None:
+    for number in range(6):
+        store.send(batch(navigation(at_ms=NOON_MS + number * 20 * MINUTE_MS), navigation("b", NOON_MS)))
+    Rollups(engine).run_once()
+    tables = ("scraper_metrics_minute", "scraper_metrics_hourly", "scraper_daily_summary")
+    before = [table(engine, name) for name in tables]
+    with begin_writing(engine) as connection:
+        connection.execute(text(f"DELETE FROM {lost} WHERE scraper_source = 'b'"))
+    assert [table(engine, name) for name in tables] != before
+    Rollups(engine).run_once()
+    assert [table(engine, name) for name in tables] == before
 
 
 def test_ids_that_went_back_make_everything_dirty(
@@ -239,7 +256,7 @@ def test_changes_are_known_by_minute(rollups: Rollups, store: Store) -> None:
 
 
 def test_changes_too_long_ago_to_remember_count_as_changes(rollups: Rollups, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("db.rollups._MAX_REMEMBERED_MINUTES", 10)
+    monkeypatch.setattr("db.changes._MAX_REMEMBERED_MINUTES", 10)
     version = rollups.version
     for minute in range(30):
         rollups.mark([navigation(at_ms=NOON_MS + minute * MINUTE_MS)])
