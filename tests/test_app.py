@@ -19,7 +19,8 @@ import websocket
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
-from tests.browser.conftest import App, free_port
+from tests.browser.conftest import App
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 
