@@ -165,7 +165,8 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
         **pool,
     )
 
-    @event.listens_for(engine, "connect")
+    # First of all: SQLAlchemy looks at its first connection to learn how this server quotes names (ANSI_QUOTES).
+    @event.listens_for(engine, "connect", insert=True)
     def _prepare(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
