@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.errors import BadDatabaseUrl, unavailable_as_ours
-from db.hosts import Host, Hosts, IsCurrent, attach, split_hosts
+from db.hosts import Host, Hosts, IsCurrent, attach, leave_read_only, split_hosts
 
 # STRICT_ALL_TABLES: a value that doesn't fit is an error, never cut silently, whatever the server's default is.
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -176,6 +176,7 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
             # Without gap locks, inserts don't wait for retention or rollups.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
+    leave_read_only(engine)
     return engine
 
 

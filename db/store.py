@@ -141,15 +141,17 @@ class Store:
         return Delivery(accepted=len(stored.metrics), duplicate=False, rejected=stored.rejected)
 
     def ping(self) -> StoreHealth:
-        """Ask the database whether it is there.
+        """Ask the database whether it is there and, on MySQL/MariaDB, whether it may be written.
 
         Returns:
             The health after asking.
         """
+        # Changes nothing, but a server that is read-only refuses it. SQLite would wait for other writers.
+        asked = "SELECT 1" if self._write_lock else "UPDATE rollup_state SET value = value WHERE name = ''"
         try:
-            with self._engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except UNAVAILABLE as exc:
+            with self._engine.begin() as connection:
+                connection.execute(text(asked))
+        except (*UNAVAILABLE, sa_exc.SQLAlchemyError) as exc:
             self._health.failed(one_line(exc))
         else:
             self._health.succeeded()

@@ -72,8 +72,9 @@ class PrivateServer(ABC):
         log_path = self.directory / "server.log"
         with log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment()
-            )
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment(),
+                start_new_session=True,  # so that its own children can be ended with it
+            )  # fmt: skip
         deadline_s = time.monotonic() + self._start_timeout_s
         # Asked first whether it lives: one that found its port taken must not be confused with who answers there.
         while self._process.poll() is not None or not self.answers():
@@ -187,7 +188,7 @@ class PrivateMariaDB(PrivateServer):
             raise ServerFailedError(f"mariadb-install-db failed:\n{(made.stdout + made.stderr).decode()[-2000:]}")
         self.init_file.write_text(
             f"CREATE USER IF NOT EXISTS {self.user}@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
-            f"GRANT ALL ON *.* TO {self.user}@'127.0.0.1';\n"
+            f"GRANT ALL ON *.* TO {self.user}@'127.0.0.1' WITH GRANT OPTION;\n"
         )
 
     def command(self) -> list[str]:
