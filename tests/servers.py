@@ -176,9 +176,10 @@ class PrivateMariaDB(PrivateServer):
     def prepare(self) -> None:
         """Make the data directory."""
         install = program("mariadb-install-db", package="mariadb-server")
+        self.tmpdir.mkdir()
         made = subprocess.run(
             [
-                install, "--no-defaults", f"--datadir={self.datadir}", "--auth-root-authentication-method=normal",
+                install, "--no-defaults", f"--datadir={self.datadir}", f"--tmpdir={self.tmpdir}", "--auth-root-authentication-method=normal",
                 "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M", *_as_root(),
             ],
             capture_output=True,
@@ -195,7 +196,7 @@ class PrivateMariaDB(PrivateServer):
         """Return the command line: little memory, and every commit written to the log before it is answered."""
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
-            f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
+            f"--tmpdir={self.tmpdir}", f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
             "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
             "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=256M",
             "--performance-schema=OFF", "--max-connections=200", *_as_root(), *self.options,
@@ -228,6 +229,11 @@ class PrivateMariaDB(PrivateServer):
     def datadir(self) -> Path:
         """Where the data is."""
         return self.directory / "data"
+
+    @property
+    def tmpdir(self) -> Path:
+        """Where its temporary tables are: a server that starts deletes all that it finds in its own, also others'."""
+        return self.directory / "tmp"
 
     @property
     def init_file(self) -> Path:
