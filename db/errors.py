@@ -13,6 +13,15 @@ class DatabaseError(Exception):
     """Base of everything that `db` raises; its text is one line that says what to do."""
 
 
+# What to do, by what the driver said; the last one fits whatever else it says.
+_ADVICE = (
+    (("is full", "no space left", "disk full", "no more room"), "make room where it keeps its data"),
+    (("read-only", "readonly"), "let the database URL lead to a server (or file) that may be written"),
+    (("too many connections",), "let it take more connections, or end others that use it"),
+    (("",), "check that it runs and that the database URL is right"),
+)
+
+
 class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public interface
     """The database can't be asked at the moment (stopped, unreachable, refusing, out of connections).
 
@@ -24,9 +33,8 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public int
     def __init__(self, where: str, reason: str) -> None:
         self.where = where
         self.reason = reason
-        super().__init__(
-            f"database {where} unavailable: {reason}; check that it runs and that the database URL is right"
-        )
+        advice = next(advice for said, advice in _ADVICE if any(words in reason.lower() for words in said))
+        super().__init__(f"database {where} unavailable: {reason}; {advice}")
 
 
 class BadDatabaseUrl(DatabaseError, ValueError):  # noqa: N818

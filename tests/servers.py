@@ -179,8 +179,9 @@ class PrivateMariaDB(PrivateServer):
         self.tmpdir.mkdir()
         made = subprocess.run(
             [
-                install, "--no-defaults", f"--datadir={self.datadir}", f"--tmpdir={self.tmpdir}", "--auth-root-authentication-method=normal",
-                "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M", *_as_root(),
+                install, "--no-defaults", f"--datadir={self.datadir}", f"--tmpdir={self.tmpdir}",
+                "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+                "--innodb-log-file-size=32M", *_as_root(),
             ],
             capture_output=True,
             check=False,
@@ -196,10 +197,11 @@ class PrivateMariaDB(PrivateServer):
         """Return the command line: little memory, and every commit written to the log before it is answered."""
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
-            f"--tmpdir={self.tmpdir}", f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
-            "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
-            "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=256M",
-            "--performance-schema=OFF", "--max-connections=200", *_as_root(), *self.options,
+            f"--tmpdir={self.tmpdir}", f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}",
+            f"--init-file={self.init_file}", "--bind-address=127.0.0.1", f"--port={self.port}",
+            "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
+            "--innodb-buffer-pool-size=256M", "--performance-schema=OFF", "--max-connections=200", *_as_root(),
+            *self.options,
         ]  # fmt: skip
 
     def answers(self) -> bool:
