@@ -17,7 +17,14 @@ from db.ingest_log import shorten_log
 from db.models import HourlyRollup, IngestBatch, MinuteRollup, PagePerformance, SchedulerMetric
 from db.partitions import drop_days, make_days
 from db.rollups import Rollups
-from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state, write_state
+from db.state import (
+    ACCEPTED_SINCE_MS,
+    DETAIL_SINCE_MS,
+    HOURS_SINCE_MS,
+    MINUTES_SINCE_MS,
+    read_state,
+    write_state,
+)
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
@@ -58,7 +65,8 @@ def cleanup(
 ) -> int:
     """Delete what is older than its retention; daily summaries are kept for ever.
 
-    Everything is in the rollups before its detail is deleted. Days are deleted whole, so that no rollup is ever left
+    Everything is in the rollups before its detail is deleted; from then on every store refuses what is older, with a
+    reason, because it could neither be kept nor be counted. Days are deleted whole, so that no rollup is ever left
     with half of its rows: as partitions on MySQL/MariaDB, in small chunks elsewhere.
 
     Args:
@@ -80,10 +88,15 @@ def cleanup(
         raise ValueError(f"retention_days must be at least 1, got {retention_days}")
     minute_days = max(minute_days, retention_days)
     hour_days = max(hour_days, minute_days)
-    Rollups(engine).run_once()
     today_ms = now_ms // DAY_MS * DAY_MS
     detail_ms, minutes_ms, hours_ms = (today_ms - days * DAY_MS for days in (retention_days, minute_days, hour_days))
     with unavailable_as_ours(engine):
+        with begin_writing(engine) as connection:
+            # From now on no such old metric is stored any more: the rollups of its time become final with the next
+            # step, and its row would be deleted without being in them.
+            since_ms = max(detail_ms, read_state(connection).get(ACCEPTED_SINCE_MS, 0))
+            write_state(connection, ACCEPTED_SINCE_MS, since_ms)
+        Rollups(engine).run_once()
         with begin_writing(engine) as connection:
             # Said before the first row goes: from now on nobody computes a rollup from what is left of these rows.
             state = read_state(connection)

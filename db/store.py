@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from collector.errors import SinkRefused, SinkUnavailable
 from collector.events import Metric, SchedulerRun
 from collector.sinks import Batch, Delivery, Rejection
+from db.cells import DAY_MS
 from db.clock import now_ms
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
@@ -35,6 +36,7 @@ from db.rows import (
     repaired,
     scheduler_row,
 )
+from db.state import accepted_since_ms
 
 _log = logging.getLogger(__name__)
 
@@ -222,6 +224,7 @@ class Store:
             runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
 
             def all_at_once(connection: Connection) -> _Stored:
+                self._refuse_outlived(connection, batch.metrics)
                 ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
                 ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
                 write_log(connection, self.writer, ids)
@@ -241,6 +244,7 @@ class Store:
         ids: list[IdRange] = []
         for index, metric in enumerate(batch.metrics):
             try:
+                self._refuse_outlived(connection, (metric,))
                 metric = repaired(metric)
                 with connection.begin_nested():
                     if isinstance(metric, SchedulerRun):
@@ -258,6 +262,20 @@ class Store:
                 kept.append(metric)
         write_log(connection, self.writer, ids)
         return _Stored(tuple(kept), tuple(rejected))
+
+    def _refuse_outlived(self, connection: Connection, metrics: Sequence[Metric]) -> None:
+        """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""
+        oldest_ms = min((metric.recorded_at_ms for metric in metrics), default=0)
+        # Retention keeps a whole day at least, so that hardly any batch has to ask.
+        if metrics and oldest_ms < self._clock_ms() - DAY_MS:
+            since_ms = accepted_since_ms(connection)
+            if oldest_ms < since_ms:
+                since = dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC)
+                raise BadRow(
+                    "recordedAt",
+                    f"must not be before {since:%Y-%m-%dT%H:%MZ} ({since_ms}): single metrics of that time are deleted "
+                    "already (SCRAPEBOARD_RETENTION_DAYS), and its totals are final",
+                )
 
     def _transact(self, batch: Batch, insert: Callable[[Connection], _Stored]) -> _Stored:
         """Store the batch's id and whatever `insert` stores, together or not at all."""
