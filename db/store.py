@@ -20,7 +20,7 @@ from collector.sinks import Batch, Delivery, Rejection
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.engine import begin_writing
-from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
+from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, takes_no_writes, where_is
 from db.health import HealthTracker, StoreHealth
 from db.ingest_log import IdRange, insert_logged, write_log
 from db.retention import cleanup, generate_daily_summary
@@ -136,8 +136,7 @@ class Store:
             return Delivery(accepted=0, duplicate=True)
         except (*UNAVAILABLE, sa_exc.SQLAlchemyError) as exc:
             # Also when the schema isn't what we know, for instance: keeping the batch is right there too.
-            reason = one_line(exc)
-            self._health.failed(reason)
+            reason = self._note_failure(exc)
             raise SinkUnavailable(str(DatabaseUnavailable(where_is(self._engine), reason))) from exc
         self._health.succeeded(rows=len(stored.metrics), batches=1, rejected=len(stored.rejected))
         return Delivery(accepted=len(stored.metrics), duplicate=False, rejected=stored.rejected)
@@ -154,10 +153,18 @@ class Store:
             with self._engine.begin() as connection:
                 connection.execute(text(asked))
         except (*UNAVAILABLE, sa_exc.SQLAlchemyError) as exc:
-            self._health.failed(one_line(exc))
+            self._note_failure(exc)
         else:
-            self._health.succeeded()
+            self._health.succeeded(only_asked=True)
         return self._health.snapshot()
+
+    def _note_failure(self, exc: Exception) -> str:
+        reason = one_line(exc)
+        if takes_no_writes(reason):
+            self._health.refused(reason)
+        else:
+            self._health.failed(reason)
+        return reason
 
     def health(self) -> StoreHealth:
         """Return what is known from the last send or ping; asks nobody."""

@@ -234,11 +234,12 @@ def test_primary_that_became_read_only_takes_batches_again_when_it_is_writable(
         for _ in range(3):
             with pytest.raises(SinkUnavailable, match="read-only"):
                 store.send(BATCH)
-            assert not store.ping().reachable  # nothing can be stored: an operator must see it
+            health = store.ping()  # it can be read, but nothing is stored: an operator must see it
+            assert (health.reachable, health.storing) == (True, False)
     finally:
         shaken.execute("SET GLOBAL read_only = 0")
-    assert store.ping().reachable
     assert store.send(BATCH) == Delivery(3)
+    assert store.health().storing
     assert counts(shaky)[:3] == (3, 1, 2)
     assert heard == [navigation(), *BATCH.metrics]
 

@@ -172,7 +172,8 @@ def test_batch_without_room_is_stored_whole_once_there_is_room(small: Small, cra
             store.send(waiting)
     assert rows(cramped) + rows(cramped, "scheduler_metrics") == accepted == len(heard)
     assert rows(cramped, "ingest_batches") == accepted // 101
-    assert not store.health().reachable
+    health = store.ping()
+    assert (health.reachable, health.storing) == (True, False)
     # Reading goes on; who wants to write is told, or finds a little room.
     queries = Queries(cramped, recent, rollups=rollups, clock_ms=lambda: NOON_MS)
     assert queries.overview(TimeRange(NOON_MS - 3_600_000, NOON_MS + 3_600_000, 60_000)).current.navigations > 0
@@ -236,6 +237,10 @@ def test_app_on_a_full_disk_asks_its_senders_to_wait_and_starts_again_there(smal
             status, said = post(running.url, f"b{number}", many)
         assert (status, ADVICE in str(said)) == (503, True)
         assert running.get("/api/stats")["store"]["rows_stored"] == 300 * number
+        with pytest.raises(urllib.error.HTTPError, match="503") as caught:
+            running.get("/api/health")
+        with caught.value as answer:
+            assert json.loads(answer.read())["database"]["status"] == "takes no writes"
         running.kill()
         try:
             running.start()
