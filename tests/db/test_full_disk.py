@@ -193,6 +193,56 @@ def test_batch_without_room_is_stored_whole_once_there_is_room(small: Small, cra
     assert total == sum(not isinstance(metric, SchedulerRun) for metric in heard)
 
 
+@pytest.fixture
+def small_ext4(tmp_path: Path) -> Iterator[Path]:
+    """A file system in a file, with room for a MariaDB server and little more."""
+    image, path = tmp_path / "image", tmp_path / "disk"
+    path.mkdir()
+    with image.open("wb") as file:
+        file.truncate(170 << 20)
+    for command in (["mke2fs", "-q", "-F", "-t", "ext4", "-m", "0", image], ["mount", "-o", "loop", image, path]):
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("only root can mount a small disk")
+    yield path
+    subprocess.run(["umount", "--lazy", path], check=True)
+
+
+def test_mariadb_that_a_full_disk_stops_comes_back_with_every_answered_batch(small_ext4: Path) -> None:
+    with PrivateMariaDB(parent=small_ext4) as server:
+        server.execute("CREATE DATABASE metrics")
+        engine = make_engine(url=server.url("metrics"), io_timeout_s=10)
+        upgrade(engine)
+        store, rollups = Store(engine), Rollups(engine)
+        heard: list[Metric] = []
+        for listener in (heard.extend, rollups.mark):
+            store.subscribe(listener)
+        ballast = small_ext4 / "ballast"
+        room = os.statvfs(small_ext4)
+        ballast.write_bytes(bytes(max(0, room.f_bavail * room.f_bsize - (4 << 20))))
+        refused = None
+        for number in range(1000):
+            waiting = batch(
+                *(navigation(at_ms=NOON_MS + n, error="x" * 1000) for n in range(100)), batch_id=f"{number}"
+            )
+            try:
+                store.send(waiting)
+            except SinkUnavailable as exc:  # MariaDB refuses, or ends itself, as it finds right
+                refused = exc
+                break
+        assert refused is not None
+        ballast.unlink()
+        server.kill()
+        server.start()
+        store.send(waiting)
+        assert store.send(waiting).duplicate
+        assert len(heard) == rows(engine) == 100 * (number + 1)
+        rollups.run_once()
+        with engine.connect() as connection:
+            total = connection.execute(text("SELECT SUM(total_navigations) FROM scraper_daily_summary")).scalar_one()
+        assert total == len(heard)
+        engine.dispose()
+
+
 def app(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")}
     return subprocess.run(
