@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Engine
 
-from db.cells import DAY_MS
+from db.cells import DAY_MS, HOUR_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
 from db.ingest_log import shorten_log
@@ -94,8 +94,8 @@ def cleanup(
         with begin_writing(engine) as connection:
             # From now on no such old metric is stored any more: the rollups of its time become final with the next
             # step, and its row would be deleted without being in them.
-            since_ms = max(detail_ms, read_state(connection).get(ACCEPTED_SINCE_MS, 0))
-            write_state(connection, ACCEPTED_SINCE_MS, since_ms)
+            since_ms = read_state(connection).get(ACCEPTED_SINCE_MS, 0)
+            write_state(connection, ACCEPTED_SINCE_MS, _later(detail_ms, since_ms, now_ms))
         Rollups(engine).run_once()
         with begin_writing(engine) as connection:
             # Said before the first row goes: from now on nobody computes a rollup from what is left of these rows.
@@ -103,7 +103,7 @@ def cleanup(
             for name, since_ms in (
                 (DETAIL_SINCE_MS, detail_ms), (MINUTES_SINCE_MS, minutes_ms), (HOURS_SINCE_MS, hours_ms),
             ):  # fmt: skip
-                write_state(connection, name, max(since_ms, state.get(name, 0)))
+                write_state(connection, name, _later(since_ms, state.get(name, 0), now_ms))
         deleted = 0
         if engine.dialect.name != "sqlite":
             make_days(engine, now_ms)
@@ -119,6 +119,14 @@ def cleanup(
         if engine.dialect.name == "sqlite":
             _give_pages_back(engine)
     return deleted
+
+
+def _later(since_ms: int, known_ms: int, now_ms: int) -> int:
+    """Return the later moment: it never moves back, unless it was written on a clock that was ahead.
+
+    Then it is the next full hour: until then, an hour may have lost minutes that it must keep in its total.
+    """
+    return max(since_ms, min(known_ms, now_ms // HOUR_MS * HOUR_MS + HOUR_MS))
 
 
 def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progress: Progress) -> int:

@@ -95,12 +95,16 @@ def test_clock_that_is_set_back_and_forth_loses_and_doubles_nothing(engine: Engi
     assert sums(engine) == [256, 192, 192, 192]
 
 
-def test_maintenance_that_was_done_on_a_clock_far_ahead_is_done_again_when_it_is_right(engine: Engine) -> None:
-    store = Store(engine, clock_ms=lambda: NOON_MS)
-    store.send(batch(navigation(at_ms=NOON_MS)))
-    assert maintain(engine, 3650, present_ms=NOON_MS + 300 * DAY_MS, once_a_day=True) == 0
-    store.send(batch(navigation(at_ms=NOON_MS - 9 * DAY_MS)))
-    assert maintain(engine, 7, present_ms=NOON_MS, once_a_day=True) == 1
+def test_after_a_maintenance_on_a_clock_far_ahead_new_metrics_are_stored_and_rolled_up(engine: Engine) -> None:
+    program = Program(engine)
+    program.store.send(batch(navigation(at_ms=NOON_MS)))
+    assert maintain(engine, 7, present_ms=NOON_MS + 300 * DAY_MS, once_a_day=True) == 1  # so it is, for that clock
+    assert program.post("now", NOON_MS + MINUTE_MS)[0] == 202
+    assert maintain(engine, 7, present_ms=NOON_MS + MINUTE_MS, once_a_day=True) == 0  # and not only in 300 days
+    assert program.post("later", NOON_MS + HOUR_MS)[0] == 202
+    Rollups(engine).run_once()
+    # That clock found the first minute older than 30 days. Its hour and day keep their totals; new hours are counted.
+    assert sums(engine) == [2, 1, 2, 2]
 
 
 def test_metric_of_tomorrow_is_kept_and_shown_when_its_time_comes(engine: Engine) -> None:
