@@ -178,6 +178,8 @@ def create_app(settings: Settings) -> Scrapeboard:
         settings.retention_days,
         minute_days=settings.minute_retention_days,
         hour_days=settings.hour_retention_days,
+        rollups=rollups,
+        jobs=jobs,
         after=partial(runs.follow_retention, engine),
     )
     board = Scrapeboard(
@@ -213,7 +215,7 @@ def create_app(settings: Settings) -> Scrapeboard:
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
     beats = 0
-    reachable = True
+    before = (True, True)
 
     def heartbeat() -> None:
         """Restart the pill's animation in every page that follows a view."""
@@ -225,10 +227,13 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
-        nonlocal reachable
-        before, reachable = reachable, board.store.ping().reachable
-        if before != reachable:
-            log.warning("the database %s", "is back" if reachable else "can't be reached: new metrics wait")
+        nonlocal before
+        health = board.store.ping()
+        if before != (health.reachable, health.storing):
+            before = health.reachable, health.storing
+            trouble = "stores nothing (%s)" if health.reachable else "can't be reached (%s)"
+            said = "is back" if health.storing else f"{trouble % health.last_error}: new metrics wait"
+            log.warning("the database %s", said)
             board.views.changed()
 
     board.pulse.every(HEARTBEAT_S, heartbeat)

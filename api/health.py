@@ -30,20 +30,21 @@ def health_blueprint(
     @blueprint.get("/api/health")
     def health() -> Response:
         state = store.ping()
-        reachable = state.reachable
+        well = "ok" if state.storing else "takes no writes" if state.reachable else "unreachable"
         collector = collector_stats()
         body = {
-            "status": "ok" if reachable else "database unreachable",
+            "status": "ok" if state.storing else f"database {well}",
             "app": {"status": "ok"},
             "database": {
-                "status": "ok" if reachable else "unreachable",
+                "status": well,
                 "unreachableSince": state.unreachable_since_ms,
+                "unwritableSince": state.unwritable_since_ms,
                 "error": state.last_error,
             },
             "channel": {"status": "ok", **channel_stats()},
             "spool": {"pending": collector.get("pending", 0), "size": collector.get("spool_size", 0)},
         }
-        return json_answer(200 if reachable else 503, body)
+        return json_answer(200 if state.storing else 503, body)
 
     @blueprint.get("/api/stats")
     def stats() -> Response:

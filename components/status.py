@@ -49,16 +49,20 @@ def beat_props(n: int) -> dict[str, Any]:
     return {"className": f"pill beat-{'ab'[n % 2]}"}
 
 
-def database_banner(unreachable_since_ms: int | None) -> dict[str, Any]:
-    """Return the props of the banner that tells of an unreachable database.
+def database_banner(unreachable_since_ms: int | None, unwritable_since_ms: int | None = None) -> dict[str, Any]:
+    """Return the props of the banner that tells of a database that is away, or that stores nothing.
 
     Args:
-        unreachable_since_ms: Since when, epoch milliseconds; None when all is well and the banner is away.
+        unreachable_since_ms: Since when, epoch milliseconds; None when it answers.
+        unwritable_since_ms: Since when it answers but takes no writes; None when all is well and the banner is away.
     """
-    if unreachable_since_ms is None:
+    if unreachable_since_ms is not None:
+        trouble, since_ms = "Database unreachable", unreachable_since_ms
+    elif unwritable_since_ms is not None:
+        trouble, since_ms = "Database full or read-only", unwritable_since_ms
+    else:
         return {"className": "banner banner-away", "children": ""}
-    since = clock(unreachable_since_ms)[:5]
-    text = f"Database unreachable since {since} UTC: new metrics wait, nothing is lost."
+    text = f"{trouble} since {clock(since_ms)[:5]} UTC: new metrics wait, nothing is lost."
     return {"className": "banner banner-bad", "children": text}
 
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import Pool
 
 from db.errors import BadDatabaseUrl, unavailable_as_ours
-from db.hosts import Host, Hosts, IsCurrent, attach, split_hosts
+from db.hosts import Host, Hosts, IsCurrent, attach, leave_read_only, split_hosts
 
 # SQLite's driver looks for a conversion of every NULL and boolean, in vain and for a microsecond a row. Here they are,
 # in C: what an empty dict has for None is None.
 _NOTHING: dict[None, None] = {}
 sqlite3.register_adapter(type(None), _NOTHING.get)
 sqlite3.register_adapter(bool, int)
+
+# By the pool of an SQLite engine: held by the one thread that writes.
+_write_locks: WeakKeyDictionary[Pool, threading.Lock] = WeakKeyDictionary()
+_LONGEST_TURN_S = 10.0
 
 # STRICT_ALL_TABLES: a value that doesn't fit is an error, never cut silently, whatever the server's default is.
 _SQL_MODE = "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION"
@@ -172,7 +179,8 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
         **pool,
     )
 
-    @event.listens_for(engine, "connect")
+    # First of all: SQLAlchemy looks at its first connection to learn how this server quotes names (ANSI_QUOTES).
+    @event.listens_for(engine, "connect", insert=True)
     def _prepare(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
             cursor.execute(
@@ -182,6 +190,7 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
             # Without gap locks, inserts don't wait for retention or rollups.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
+    leave_read_only(engine)
     return engine
 
 
@@ -195,10 +204,26 @@ def begin_writing(engine: Engine) -> Iterator[Connection]:
     Yields:
         A connection; its work is committed at the end of the block and rolled back when the block raises.
     """
-    with engine.connect() as connection:
+    with _turn_to_write(engine), engine.connect() as connection:
         writer = connection.execution_options(writes=True)
         with writer.begin():
             yield writer
+
+
+@contextmanager
+def _turn_to_write(engine: Engine) -> Iterator[None]:
+    """Wait for the other writers of this process: SQLite itself only looks again after up to 100 ms of sleep."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    lock = _write_locks.setdefault(engine.pool, threading.Lock())
+    # Who waits that long is told by SQLite itself that the database is locked.
+    taken = lock.acquire(timeout=_LONGEST_TURN_S)
+    try:
+        yield
+    finally:
+        if taken:
+            lock.release()
 
 
 @contextmanager

@@ -13,6 +13,17 @@ class DatabaseError(Exception):
     """Base of everything that `db` raises; its text is one line that says what to do."""
 
 
+_FULL = ("is full", "no space left", "disk full", "no more room")
+_READ_ONLY = ("read-only", "readonly")
+# What to do, by what the driver said; the last one fits whatever else it says.
+_ADVICE = (
+    (_FULL, "make room where it keeps its data"),
+    (_READ_ONLY, "let the database URL lead to a server (or file) that may be written"),
+    (("too many connections",), "let it take more connections, or end others that use it"),
+    (("",), "check that it runs and that the database URL is right"),
+)
+
+
 class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public interface
     """The database can't be asked at the moment (stopped, unreachable, refusing, out of connections).
 
@@ -24,9 +35,8 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public int
     def __init__(self, where: str, reason: str) -> None:
         self.where = where
         self.reason = reason
-        super().__init__(
-            f"database {where} unavailable: {reason}; check that it runs and that the database URL is right"
-        )
+        advice = next(advice for said, advice in _ADVICE if any(words in reason.lower() for words in said))
+        super().__init__(f"database {where} unavailable: {reason}; {advice}")
 
 
 class BadDatabaseUrl(DatabaseError, ValueError):  # noqa: N818
@@ -130,6 +140,15 @@ def one_line(error: BaseException) -> str:
     # PyMySQL's errors are (code, text); everything else says itself.
     text = f"{args[1]} ({args[0]})" if len(args) == 2 and isinstance(args[0], int) else str(original)
     return " ".join(text.split())[:300] or type(original).__name__
+
+
+def takes_no_writes(reason: str) -> bool:
+    """Say whether a database that refused something can still be read: it is full or read-only.
+
+    Args:
+        reason: What the driver said.
+    """
+    return any(words in reason.lower() for words in (*_FULL, *_READ_ONLY))
 
 
 # What says "the database can't be asked now" rather than "the question is wrong".

@@ -17,6 +17,8 @@ _log = logging.getLogger(__name__)
 
 # A Galera node that isn't part of the cluster's majority takes connections but answers hardly anything.
 _NOT_READY = 1047
+# What a primary says after another server has taken its place: MariaDB's number is that of every such option.
+_READ_ONLY = {1290, 1836}
 
 # Says whether a driver's connection may be used for reading now.
 IsCurrent = Callable[[Any], bool]
@@ -171,6 +173,31 @@ def attach(engine: Engine, hosts: Hosts) -> None:
     def _leave(context: Any) -> None:
         if getattr(context.original_exception, "args", ())[:1] == (_NOT_READY,):
             context.is_disconnect = True
+        elif is_read_only(context.original_exception) and context.connection is not None:
+            hosts.put_aside(context.connection.info["host"], "it is read-only")
+
+
+def leave_read_only(engine: Engine) -> None:
+    """Let an engine connect anew after a server said that it is read-only: its name may lead to another one by now.
+
+    Args:
+        engine: Any engine of MySQL/MariaDB.
+    """
+
+    @event.listens_for(engine, "handle_error")
+    def _leave(context: Any) -> None:
+        if is_read_only(context.original_exception):
+            context.is_disconnect = True
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Say whether a driver's error means that the server takes no writes from this user.
+
+    Args:
+        error: What the driver raised.
+    """
+    number, *said = (*error.args, None)
+    return number in _READ_ONLY and "read" in str(said[0]).lower()
 
 
 def split_hosts(url: str) -> list[str]:

@@ -31,6 +31,8 @@ def maintain(
     hour_days: int = 400,
     once_a_day: bool = False,
     progress: Progress = silent,
+    rollups: Rollups | None = None,
+    jobs: JobRollups | None = None,
 ) -> int | None:
     """Roll up what is left, delete what has outlived its retention, and make room for the next days.
 
@@ -44,6 +46,8 @@ def maintain(
         hour_days: As for `cleanup`.
         once_a_day: Do nothing when it was done on this UTC day already.
         progress: As for `cleanup`.
+        rollups: As for `cleanup`.
+        jobs: As for `cleanup`.
 
     Returns:
         Number of detail rows and scheduler runs deleted; None when it isn't due, or another process is at it.
@@ -59,11 +63,12 @@ def maintain(
         with unavailable_as_ours(engine):
             with engine.connect() as connection:
                 done_ms = read_state(connection).get(MAINTAINED_MS)
-            if once_a_day and done_ms is not None and done_ms >= today_ms:
+            # What was done on a clock that was days ahead doesn't count: nothing would be done until then.
+            if once_a_day and done_ms is not None and today_ms <= done_ms < today_ms + 2 * DAY_MS:
                 return None
             deleted = cleanup(
                 engine, retention_days, now_ms=present_ms, minute_days=minute_days, hour_days=hour_days,
-                progress=progress,
+                progress=progress, rollups=rollups, jobs=jobs,
             )  # fmt: skip
             with begin_writing(engine) as connection:
                 write_state(connection, MAINTAINED_MS, present_ms)
@@ -106,6 +111,8 @@ class Nightly:
         retention_days: As for `maintain`.
         minute_days: As for `maintain`.
         hour_days: As for `maintain`.
+        rollups: As for `cleanup`.
+        jobs: As for `cleanup`.
         after: Called after each look, whichever process did the work.
         clock_ms: The present in epoch milliseconds.
     """
@@ -117,6 +124,8 @@ class Nightly:
         *,
         minute_days: int = 30,
         hour_days: int = 400,
+        rollups: Rollups | None = None,
+        jobs: JobRollups | None = None,
         after: Callable[[], object] | None = None,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
@@ -124,6 +133,8 @@ class Nightly:
         self._retention_days = retention_days
         self._minute_days = minute_days
         self._hour_days = hour_days
+        self._rollups = rollups
+        self._jobs = jobs
         self._after = after
         self._clock_ms = clock_ms
         self._stop = threading.Event()
@@ -162,6 +173,8 @@ class Nightly:
                     minute_days=self._minute_days,
                     hour_days=self._hour_days,
                     once_a_day=True,
+                    rollups=self._rollups,
+                    jobs=self._jobs,
                 )
                 if self._after is not None:
                     self._after()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -26,16 +25,23 @@ from db.models import (
     SchedulerHour,
     SchedulerMetric,
 )
+from db.pace import Pace
 from db.partitions import drop_days, make_days
 from db.rollups import Rollups
-from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state, write_state
+from db.state import (
+    ACCEPTED_SINCE_MS,
+    DETAIL_SINCE_MS,
+    HOURS_SINCE_MS,
+    MINUTES_SINCE_MS,
+    read_state,
+    write_state,
+)
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
-# Rows and pages of one transaction: short enough that an insert hardly waits for it.
-_CHUNK_ROWS = 2_000
-_CHUNK_PAGES = 500
-_LONGEST_PAUSE_S = 0.05
+# Of one transaction, however fast the database is.
+_MOST_ROWS = 2_000
+_MOST_PAGES = 500
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -67,10 +73,13 @@ def cleanup(
     minute_days: int = 30,
     hour_days: int = 400,
     progress: Progress = silent,
+    rollups: Rollups | None = None,
+    jobs: JobRollups | None = None,
 ) -> int:
     """Delete what is older than its retention; daily summaries are kept for ever.
 
-    Everything is in the rollups before its detail is deleted. Days are deleted whole, so that no rollup is ever left
+    Everything is in the rollups before its detail is deleted; from then on every store refuses what is older, with a
+    reason, because it could neither be kept nor be counted. Days are deleted whole, so that no rollup is ever left
     with half of its rows: as partitions on MySQL/MariaDB, in small chunks elsewhere.
 
     Args:
@@ -80,6 +89,8 @@ def cleanup(
         minute_days: Days to keep minute rollups and batch ids; at least as long as detail.
         hour_days: Days to keep hour rollups; at least as long as minutes.
         progress: Called with (what, how many are deleted, 0).
+        rollups: This program's, so that nothing is looked for that they know; new ones by default.
+        jobs: The same for scheduler runs.
 
     Returns:
         Number of detail rows and scheduler runs deleted.
@@ -92,18 +103,23 @@ def cleanup(
         raise ValueError(f"retention_days must be at least 1, got {retention_days}")
     minute_days = max(minute_days, retention_days)
     hour_days = max(hour_days, minute_days)
-    Rollups(engine).run_once()
-    JobRollups(engine).run_once()
     today_ms = now_ms // DAY_MS * DAY_MS
     detail_ms, minutes_ms, hours_ms = (today_ms - days * DAY_MS for days in (retention_days, minute_days, hour_days))
     with unavailable_as_ours(engine):
+        with begin_writing(engine) as connection:
+            # From now on no such old metric is stored any more: the rollups of its time become final with the next
+            # step, and its row would be deleted without being in them.
+            since_ms = read_state(connection).get(ACCEPTED_SINCE_MS, 0)
+            write_state(connection, ACCEPTED_SINCE_MS, _later(detail_ms, since_ms, now_ms))
+        (rollups or Rollups(engine)).run_once()
+        (jobs or JobRollups(engine)).run_once()
         with begin_writing(engine) as connection:
             # Said before the first row goes: from now on nobody computes a rollup from what is left of these rows.
             state = read_state(connection)
             for name, since_ms in (
                 (DETAIL_SINCE_MS, detail_ms), (MINUTES_SINCE_MS, minutes_ms), (HOURS_SINCE_MS, hours_ms),
             ):  # fmt: skip
-                write_state(connection, name, max(since_ms, state.get(name, 0)))
+                write_state(connection, name, _later(since_ms, state.get(name, 0), now_ms))
         deleted = 0
         if engine.dialect.name != "sqlite":
             make_days(engine, now_ms)
@@ -126,47 +142,60 @@ def cleanup(
     return deleted
 
 
+def _later(since_ms: int, known_ms: int, now_ms: int) -> int:
+    """Return the later moment: it never moves back, unless it was written on a clock that was ahead.
+
+    Then it is the next full hour: until then, an hour may have lost minutes that it must keep in its total.
+    """
+    return max(since_ms, min(known_ms, now_ms // HOUR_MS * HOUR_MS + HOUR_MS))
+
+
 def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progress: Progress) -> int:
-    deleted = 0
+    deleted, pace = 0, Pace(100, _MOST_ROWS)
     while True:
-        started_s = time.monotonic()
-        with begin_writing(engine) as connection:
-            old = connection.scalars(select(key).where(moment < before_ms).order_by(moment).limit(_CHUNK_ROWS)).all()
-            if not old:
-                return deleted
-            # The time too: with it, the database looks into one partition only.
-            connection.execute(delete(key.class_).where(key.in_(old), moment < before_ms))
-            deleted += len(old)
+        with pace.step():
+            with begin_writing(engine) as connection:
+                chosen = select(key).where(moment < before_ms).order_by(moment).limit(pace.size)
+                old = connection.scalars(chosen).all()
+                if not old:
+                    return deleted
+                # The time too: with it, the database looks into one partition only.
+                connection.execute(delete(key.class_).where(key.in_(old), moment < before_ms))
+                deleted += len(old)
+            _checkpoint(engine)
         progress(f"deleting old rows of {key.class_.__tablename__}", deleted, 0)
-        _let_others_write(started_s)
 
 
 def _give_pages_back(engine: Engine) -> None:
     """Shrink an SQLite file by what was deleted, a little at a time; one that was made without this keeps its size."""
+    pace = Pace(20, _MOST_PAGES)
     while True:
-        started_s = time.monotonic()
-        with begin_writing(engine) as connection:
-            before = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
-            # Straight to the driver: each step frees one page, and SQLAlchemy takes none where no row comes back.
-            driver: Any = connection.connection.driver_connection
-            driver.execute(f"PRAGMA incremental_vacuum({_CHUNK_PAGES})").fetchall()
-            after = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+        with pace.step():
+            with begin_writing(engine) as connection:
+                before = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+                # Straight to the driver: each step frees one page, and SQLAlchemy takes none where no row comes back.
+                driver: Any = connection.connection.driver_connection
+                driver.execute(f"PRAGMA incremental_vacuum({pace.size})").fetchall()
+                after = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
+            _checkpoint(engine)
         if not after or after == before:
             return
-        _let_others_write(started_s)
 
 
-def _let_others_write(started_s: float) -> None:
-    # SQLite has one writer, and who waits for it only looks now and then: leave it half of the time.
-    time.sleep(min(time.monotonic() - started_s, _LONGEST_PAUSE_S))
+def _checkpoint(engine: Engine) -> None:
+    """Bring what was just written into SQLite's file here, or the next commit of metrics has to do it."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: int, *own: ColumnElement[bool]) -> None:
     """Delete rollups an hour's or a day's worth at a time, along their primary key."""
+    pace = Pace(1, 1)
     while True:
-        with begin_writing(engine) as connection:
+        with pace.step(), begin_writing(engine) as connection:
             first_ms = connection.scalar(select(func.min(starts)).where(*own, starts < before_ms))
             if first_ms is None:
                 return
-            end_ms = min(first_ms + DAY_MS // 24, before_ms)
+            end_ms = min(first_ms + HOUR_MS, before_ms)
             connection.execute(delete(table).where(*own, starts >= first_ms, starts < end_ms))

@@ -31,9 +31,11 @@ SCHEDULER_COLUMNS = (
     "scheduler_name", "scraper_source", "execution_duration_ms", "items_processed", "success", "error", "run_id",
     "created_at",
 )  # fmt: skip
-# One statement stays far below the smallest max_allowed_packet in use (4 MB), even when every character takes 4 bytes.
 _MAX_STATEMENT_ROWS = 1000
 _MAX_STATEMENT_CHARS = 500_000
+# What a statement is at most: 4 bytes for each character (an escaped quote has 2), and so much for a row's numbers.
+_BYTES_PER_CHAR = 4
+_BYTES_PER_ROW = 400
 # SQLite: rows of one statement, largest first; older libraries take 999 variables.
 _BLOCK_ROWS = (50, 10, 1)
 _MAX_VARIABLES = 999
@@ -193,7 +195,7 @@ def insert_many(
     # One statement with all rows: one round trip, one parse.
     driver: Any = connection.connection.driver_connection
     numbered: list[tuple[int, int]] = []
-    for some in _statements(rows):
+    for some in _statements(rows, _max_statement_chars(connection)):
         try:
             statement = insert_text(verb, table, columns, some, driver.escape)
         except ProgrammingError as exc:  # a number that isn't one
@@ -221,12 +223,22 @@ def _insert_blocks(connection: Connection, head: str, width: int, rows: Sequence
             start = end
 
 
-def _statements(rows: Sequence[Row]) -> list[Sequence[Row]]:
+def _max_statement_chars(connection: Connection) -> int:
+    """Return how many characters the server takes in one statement; one that is too long would cost the connection."""
+    most: int | None = connection.info.get("max_statement_chars")
+    if most is None:
+        packet_bytes = int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
+        most = min(_MAX_STATEMENT_CHARS, (packet_bytes - _MAX_STATEMENT_ROWS * _BYTES_PER_ROW) // _BYTES_PER_CHAR)
+        connection.info["max_statement_chars"] = most
+    return most
+
+
+def _statements(rows: Sequence[Row], most_chars: int) -> list[Sequence[Row]]:
     parts: list[Sequence[Row]] = []
     start = characters = 0
     for index, row in enumerate(rows):
-        length = sum([len(value) for value in row if type(value) is str])
-        if index - start >= _MAX_STATEMENT_ROWS or (characters + length > _MAX_STATEMENT_CHARS and index > start):
+        length = sum([len(value) for value in row if type(value) is str or type(value) is bytes])
+        if index - start >= _MAX_STATEMENT_ROWS or (characters + length > most_chars and index > start):
             parts.append(rows[start:index])
             start, characters = index, 0
         characters += length

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.engine import Connection
 
 from db.models import RollupState
@@ -12,6 +12,8 @@ from db.rows import insert_many
 ROLLED_ID = "rolled_detail_id"
 # The same of scheduler runs (db.job_rollups).
 ROLLED_RUN_ID = "rolled_run_id"
+# Older metrics are refused; said before they are rolled up for the last time, and before DETAIL_SINCE_MS: epoch ms.
+ACCEPTED_SINCE_MS = "accepted_since_ms"
 # Older detail rows, minute and hour rollups were deleted: epoch ms, a UTC midnight.
 DETAIL_SINCE_MS = "detail_since_ms"
 MINUTES_SINCE_MS = "minutes_since_ms"
@@ -26,6 +28,22 @@ MAINTAINED_MS = "maintained_ms"
 def read_state(connection: Connection) -> dict[str, int]:
     """Return every number that was written."""
     return {row.name: row.value for row in connection.execute(select(RollupState.name, RollupState.value))}
+
+
+def accepted_since_ms(connection: Connection) -> int:
+    """Return from when on metrics may be stored, epoch ms; it stays so until this transaction ends.
+
+    Args:
+        connection: A writing transaction. On SQLite nobody else can write anyway.
+    """
+    since = select(RollupState.value).where(RollupState.name == ACCEPTED_SINCE_MS).with_for_update(read=True)
+    since_ms: int | None = connection.scalar(since)
+    if since_ms is None and connection.dialect.name != "sqlite":
+        # A row that isn't there can't be held.
+        never = {"name": ACCEPTED_SINCE_MS}
+        connection.execute(text("INSERT IGNORE INTO rollup_state (name, value) VALUES (:name, 0)"), never)
+        since_ms = connection.scalar(since)
+    return since_ms or 0
 
 
 def write_state(connection: Connection, name: str, value: int) -> None:

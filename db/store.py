@@ -17,7 +17,7 @@ from collector.errors import SinkRefused, SinkUnavailable
 from collector.events import Metric, SchedulerRun
 from collector.sinks import Batch, Delivery
 from db.clock import now_ms
-from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, where_is
+from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, takes_no_writes, where_is
 from db.health import HealthTracker, StoreHealth
 from db.retention import cleanup, generate_daily_summary
 from db.turns import TurnLostError, Turns
@@ -121,8 +121,7 @@ class Store:
             return Delivery(accepted=0, duplicate=True)
         except (*UNAVAILABLE, sa_exc.SQLAlchemyError, TurnLostError) as exc:
             # Also when the schema isn't what we know, for instance: keeping the batch is right there too.
-            reason = one_line(exc)
-            self._health.failed(reason)
+            reason = self._note_failure(exc)
             raise SinkUnavailable(str(DatabaseUnavailable(where_is(self._engine), reason))) from exc
         with self._in_doubt_lock:
             self._in_doubt.pop(batch_id, None)
@@ -130,19 +129,30 @@ class Store:
         return Delivery(accepted=len(stored.metrics), duplicate=False, rejected=stored.rejected)
 
     def ping(self) -> StoreHealth:
-        """Ask the database whether it is there.
+        """Ask the database whether it is there and, on MySQL/MariaDB, whether it may be written.
 
         Returns:
             The health after asking.
         """
+        # Changes nothing, but a server that is read-only refuses it. SQLite would wait for other writers.
+        sqlite = self._engine.dialect.name == "sqlite"
+        asked = "SELECT 1" if sqlite else "UPDATE rollup_state SET value = value WHERE name = ''"
         try:
-            with self._engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except UNAVAILABLE as exc:
-            self._health.failed(one_line(exc))
+            with self._engine.begin() as connection:
+                connection.execute(text(asked))
+        except (*UNAVAILABLE, sa_exc.SQLAlchemyError) as exc:
+            self._note_failure(exc)
         else:
-            self._health.succeeded()
+            self._health.succeeded(only_asked=True)
         return self._health.snapshot()
+
+    def _note_failure(self, exc: Exception) -> str:
+        reason = one_line(exc)
+        if takes_no_writes(reason):
+            self._health.refused(reason)
+        else:
+            self._health.failed(reason)
+        return reason
 
     def health(self) -> StoreHealth:
         """Return what is known from the last send or ping; asks nobody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, SchedulerRun
 from collector.sinks import Batch, Rejection
+from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
 from db.ingest_log import IdRange, insert_logged, write_log
@@ -30,6 +32,7 @@ from db.rows import (
     repaired,
     scheduler_row,
 )
+from db.state import accepted_since_ms
 
 _log = logging.getLogger(__name__)
 
@@ -162,6 +165,7 @@ class Writer:
             for prepared in group:
                 if prepared.problem is not None:
                     raise prepared.problem
+                self._refuse_outlived(connection, prepared.batch.metrics)
             pages = group[0].pages if len(group) == 1 else [row for prepared in group for row in prepared.pages]
             runs = [row for prepared in group for row in prepared.runs]
             ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
@@ -178,6 +182,7 @@ class Writer:
         ids: list[IdRange] = []
         for index, metric in enumerate(prepared.batch.metrics):
             try:
+                self._refuse_outlived(connection, (metric,))
                 metric = repaired(metric)
                 with connection.begin_nested():
                     if isinstance(metric, SchedulerRun):
@@ -195,6 +200,20 @@ class Writer:
                 kept.append(metric)
         write_log(connection, self.number, ids)
         return Stored(tuple(kept), _run_ids(ids), tuple(rejected))
+
+    def _refuse_outlived(self, connection: Connection, metrics: Sequence[Metric]) -> None:
+        """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""
+        oldest_ms = min((metric.recorded_at_ms for metric in metrics), default=0)
+        # Retention keeps a whole day at least, so that hardly any batch has to ask.
+        if metrics and oldest_ms < self._clock_ms() - DAY_MS:
+            since_ms = accepted_since_ms(connection)
+            if oldest_ms < since_ms:
+                since = dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC)
+                raise BadRow(
+                    "recordedAt",
+                    f"must not be before {since:%Y-%m-%dT%H:%MZ} ({since_ms}): single metrics of that time are deleted "
+                    "already (SCRAPEBOARD_RETENTION_DAYS), and its totals are final",
+                )
 
     def _past_deadlocks(
         self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import random
 import shutil
 import signal
 import socket
@@ -11,13 +13,16 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import pymysql
 
 _ENOUGH_MEMORY_BYTES = 2 << 30
+_PORT_TAKEN = ("address already in use", "port in use")  # what servers say of it, in small letters
+_reserved: list[IO[str]] = []  # kept open: a port stays this process's as long as it lives
 
 
 class ServerMissingError(RuntimeError):
@@ -66,9 +71,13 @@ class PrivateServer(ABC):
         assert self._process is None, f"{self.name} is running already"
         log_path = self.directory / "server.log"
         with log_path.open("ab") as log:
-            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment(),
+                start_new_session=True,  # so that its own children can be ended with it
+            )  # fmt: skip
         deadline_s = time.monotonic() + self._start_timeout_s
-        while not self.answers():
+        # Asked first whether it lives: one that found its port taken must not be confused with who answers there.
+        while self._process.poll() is not None or not self.answers():
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=0.05)
                 self._process = None
@@ -76,6 +85,21 @@ class PrivateServer(ABC):
                 self.kill()
                 raise ServerFailedError(f"{self.name} did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
         return self
+
+    def environment(self) -> Mapping[str, str] | None:
+        """Return the server's environment; None for this process's own."""
+        return None
+
+    def _start_first(self) -> Self:
+        """Start on another port when somebody else took this one meanwhile: nobody knows it yet."""
+        for _ in range(3):
+            try:
+                return self.start()
+            except ServerFailedError as exc:
+                if not any(words in str(exc).lower() for words in _PORT_TAKEN):
+                    raise
+                self.port = free_port()
+        return self.start()
 
     def stop(self) -> None:
         """End the server in order and wait for its end; nothing happens when it isn't running."""
@@ -107,7 +131,7 @@ class PrivateServer(ABC):
     def __enter__(self) -> Self:
         try:
             self.prepare()
-            return self.start()
+            return self._start_first()
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
@@ -120,19 +144,44 @@ class PrivateServer(ABC):
 
 
 class PrivateMariaDB(PrivateServer):
-    """A MariaDB server with an own data directory; nothing of the machine's own MariaDB is read or touched."""
+    """A MariaDB server with an own data directory; nothing of the machine's own MariaDB is read or touched.
+
+    Args:
+        parent: As for `PrivateServer`.
+        start_timeout_s: As for `PrivateServer`.
+        options: Further options of its command line; they win over ours. May be changed between two starts.
+        time_zone: The zone of the machine that it believes to run on, as in the variable TZ.
+    """
 
     name = "mariadb"
     user = "scrapeboard"
     password = "not-a-secret"
 
+    def __init__(
+        self,
+        *,
+        parent: Path | None = None,
+        start_timeout_s: float = 60.0,
+        options: Sequence[str] = (),
+        time_zone: str | None = None,
+    ) -> None:
+        super().__init__(parent=parent, start_timeout_s=start_timeout_s)
+        self.options = tuple(options)
+        self.time_zone = time_zone
+
+    def environment(self) -> Mapping[str, str] | None:
+        """Return the server's environment."""
+        return None if self.time_zone is None else {**os.environ, "TZ": self.time_zone}
+
     def prepare(self) -> None:
         """Make the data directory."""
         install = program("mariadb-install-db", package="mariadb-server")
+        self.tmpdir.mkdir()
         made = subprocess.run(
             [
-                install, "--no-defaults", f"--datadir={self.datadir}", "--auth-root-authentication-method=normal",
-                "--skip-test-db", "--skip-name-resolve", "--innodb-log-file-size=32M", *_as_root(),
+                install, "--no-defaults", f"--datadir={self.datadir}", f"--tmpdir={self.tmpdir}",
+                "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve",
+                "--innodb-log-file-size=32M", *_as_root(),
             ],
             capture_output=True,
             check=False,
@@ -141,28 +190,26 @@ class PrivateMariaDB(PrivateServer):
             raise ServerFailedError(f"mariadb-install-db failed:\n{(made.stdout + made.stderr).decode()[-2000:]}")
         self.init_file.write_text(
             f"CREATE USER IF NOT EXISTS {self.user}@'127.0.0.1' IDENTIFIED BY '{self.password}';\n"
-            f"GRANT ALL ON *.* TO {self.user}@'127.0.0.1';\n"
+            f"GRANT ALL ON *.* TO {self.user}@'127.0.0.1' WITH GRANT OPTION;\n"
         )
 
     def command(self) -> list[str]:
         """Return the command line: little memory, and every commit written to the log before it is answered."""
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
-            f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}", f"--init-file={self.init_file}",
-            # A server that starts deletes whatever temporary tables it finds there: another's too, if they shared it.
-            f"--tmpdir={self.directory}",
-            "--bind-address=127.0.0.1", f"--port={self.port}", "--skip-name-resolve", "--skip-log-bin",
-            "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M", "--innodb-buffer-pool-size=256M",
-            "--performance-schema=OFF", "--max-connections=200", *_as_root(),
+            f"--tmpdir={self.tmpdir}", f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}",
+            f"--init-file={self.init_file}", "--bind-address=127.0.0.1", f"--port={self.port}",
+            "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
+            "--innodb-buffer-pool-size=256M", "--performance-schema=OFF", "--max-connections=200", *_as_root(),
+            *self.options,
         ]  # fmt: skip
 
     def answers(self) -> bool:
-        """Say whether the test user can log in."""
+        """Say whether the test user can log in, to this server and not to another one of these tests."""
         try:
-            self.execute()
-        except pymysql.err.OperationalError:
+            return self.execute("SELECT @@datadir") == [(f"{self.datadir}/",)]
+        except pymysql.err.Error:
             return False
-        return True
 
     def execute(self, *statements: str) -> list[tuple[object, ...]]:
         """Run statements as the test user, outside of any database, and return the rows of the last one."""
@@ -184,6 +231,11 @@ class PrivateMariaDB(PrivateServer):
     def datadir(self) -> Path:
         """Where the data is."""
         return self.directory / "data"
+
+    @property
+    def tmpdir(self) -> Path:
+        """Where its temporary tables are: a server that starts deletes all that it finds in its own, also others'."""
+        return self.directory / "tmp"
 
     @property
     def init_file(self) -> Path:
@@ -224,11 +276,27 @@ class PrivateRedis(PrivateServer):
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of 127.0.0.1 that nobody listens on, and that no other test process gets while this one lives.
+
+    The kernel gives ports of its own range to every outgoing connection, so that one of those may be taken at any
+    moment before a server listens, or while it is down: the port comes from below that range.
+    """
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    directory = Path(tempfile.gettempdir(), f"scrapeboard-ports-{os.geteuid()}")
+    directory.mkdir(exist_ok=True)
+    for _ in range(1000):
+        port = random.randrange(max(1024, first - 12_000), first)
+        lock = (directory / str(port)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+        else:
+            _reserved.append(lock)
+            return port
+    raise ServerFailedError("no free port of 127.0.0.1 was found")
 
 
 def program(name: str, *, package: str) -> str:

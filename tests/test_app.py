@@ -20,7 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from db.engine import make_engine
-from tests.browser.conftest import App, free_port
+from tests.browser.conftest import App
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -66,7 +66,8 @@ class PageSource:
     def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the banner that says whether the database is away."""
         del now_ms
-        return {ids.DATABASE_BANNER: database_banner(self.store.health().unreachable_since_ms)}
+        health = self.store.health()
+        return {ids.DATABASE_BANNER: database_banner(health.unreachable_since_ms, health.unwritable_since_ms)}
 
     def period_ms(self, href: str) -> int:
         """Return the length of the view's time bucket."""

@@ -230,14 +230,8 @@ class BenchMariaDB(PrivateMariaDB):
     """
 
     def __init__(self, *, parent: Path, buffer_pool_mb: int = 1024) -> None:
-        super().__init__(parent=parent)
-        self.options = [
-            "--local-infile=1", f"--innodb-buffer-pool-size={buffer_pool_mb}M", "--innodb-log-file-size=256M",
-        ]  # fmt: skip
-
-    def command(self) -> list[str]:
-        """Return the command line; the last one of two equal options counts."""
-        return [*super().command(), *self.options]
+        options = ("--local-infile=1", f"--innodb-buffer-pool-size={buffer_pool_mb}M", "--innodb-log-file-size=256M")
+        super().__init__(parent=parent, options=options)
 
 
 def row_counts(engine: Engine) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ import pytest
 from selenium.webdriver.chrome.options import Options
 
 from collector.client import Collector
-from tests.servers import PrivateMariaDB
+from tests.servers import PrivateMariaDB, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -84,13 +83,6 @@ class App:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -56,6 +56,8 @@ def test_the_two_turns_are_the_same_animations_under_two_names() -> None:
 def test_the_banner_says_since_when_the_database_is_away() -> None:
     told = database_banner(1_700_000_000_000)
     assert told["children"] == "Database unreachable since 22:13 UTC: new metrics wait, nothing is lost."
+    told = database_banner(None, 1_700_000_000_000)
+    assert told["children"] == "Database full or read-only since 22:13 UTC: new metrics wait, nothing is lost."
     assert "banner-away" not in told["className"]
 
 

@@ -33,9 +33,8 @@ def test_domain_is_the_host_in_lower_case(url: str, domain: str | None) -> None:
 
 def test_statements_stay_below_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "_MAX_STATEMENT_ROWS", 3)
-    monkeypatch.setattr(rows, "_MAX_STATEMENT_CHARS", 10)
-    values = [("aaaa",), ("bbbb",), ("cccc",), ("d" * 50,), (1,), (2,), (3,), (4,)]
-    parts = rows._statements(values)
+    values = [("aaaa",), (b"bbbb",), ("cccc",), ("d" * 50,), (1,), (2,), (3,), (4,)]
+    parts = rows._statements(values, 10)
     assert [row for part in parts for row in part] == values
     assert [len(part) for part in parts] == [2, 1, 1, 3, 1]
 
