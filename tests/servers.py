@@ -197,7 +197,8 @@ class PrivateMariaDB(PrivateServer):
         """Return the command line: little memory, and every commit written to the log before it is answered."""
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
-            f"--tmpdir={self.tmpdir}", f"--socket={self.socket}", f"--pid-file={self.directory / 'pid'}",
+            f"--tmpdir={self.tmpdir}", "--socket=socket",  # beside the data: the path from the root may be longer than a socket's may
+            f"--pid-file={self.directory / 'pid'}",
             f"--init-file={self.init_file}", "--bind-address=127.0.0.1", f"--port={self.port}",
             "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
             "--innodb-buffer-pool-size=256M", "--performance-schema=OFF", "--max-connections=200", *_as_root(),
@@ -241,11 +242,6 @@ class PrivateMariaDB(PrivateServer):
     def init_file(self) -> Path:
         """The statements that the server runs at every start."""
         return self.directory / "init.sql"
-
-    @property
-    def socket(self) -> Path:
-        """The unix socket of the server."""
-        return self.directory / "socket"
 
 
 class PrivateRedis(PrivateServer):
