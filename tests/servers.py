@@ -197,7 +197,7 @@ class PrivateMariaDB(PrivateServer):
         """Return the command line: little memory, and every commit written to the log before it is answered."""
         return [
             program("mariadbd", package="mariadb-server"), "--no-defaults", f"--datadir={self.datadir}",
-            f"--tmpdir={self.tmpdir}", "--socket=socket",  # beside the data: the path from the root may be longer than a socket's may
+            f"--tmpdir={self.tmpdir}", "--socket=socket",  # beside the data: an absolute path may be too long for one
             f"--pid-file={self.directory / 'pid'}",
             f"--init-file={self.init_file}", "--bind-address=127.0.0.1", f"--port={self.port}",
             "--skip-name-resolve", "--skip-log-bin", "--innodb-flush-log-at-trx-commit=1", "--innodb-log-file-size=32M",
