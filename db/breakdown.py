@@ -36,6 +36,10 @@ class Texts:
         found = np.flatnonzero(np.isin(self.value, np.fromiter(wanted, np.uint64, len(wanted))))
         return dict(zip(self.value[found].tolist(), self.texts[found].tolist(), strict=True))
 
+    def holding(self, text: str) -> HashArray:
+        """Return the values whose text has another in it, whatever the size of its letters."""
+        return self.value[[text in one.lower() for one in self.texts.tolist()]]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
@@ -52,7 +56,7 @@ class Groups:
     max_ms: FloatArray
     first_ms: IntArray  # the oldest row, epoch ms
     last_ms: IntArray  # the newest
-    texts: tuple[Any, ...] = ()  # each has a `find` as `Texts` has; together they know every value but OTHERS
+    texts: tuple[Any, ...] = ()  # each has the methods of `Texts`; together they know every value but OTHERS
 
     def __len__(self) -> int:
         return len(self.value)
@@ -177,10 +181,10 @@ def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
 
 
 def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
-    """Return the groups that a filter lets through, which may not ask for a part of the URL.
+    """Return the groups that a filter lets through.
 
     Args:
-        groups: Of any dimension.
+        groups: Of any dimension; by URL if the filter asks for a text in it.
         filter: What to keep.
         kind: Navigations or scrapes only; None for both.
         names: What their source numbers stand for.
@@ -194,6 +198,10 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         mask &= np.isin(groups.source, [code for code in map(names.known, filter.sources) if code is not None])
     if filter.result != "all":
         mask &= groups.success == (filter.result == "ok")
+    if filter.url_contains:
+        needle = filter.url_contains.lower()
+        found = [texts.holding(needle) for texts in groups.texts]
+        mask &= np.isin(groups.value, np.unique(np.concatenate(found)) if found else ())
     return groups.chosen(mask)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from db.hashes import HashArray
 
 _VERSION = 1
 _LEVEL = 3
+_MAX_TEXTS = 4
 # version, groups, bytes of the source names, of the columns and of the texts
 _HEAD = struct.Struct("<HIIII")
 # One column after the other: alike numbers side by side compress best. Times count from the start of the span.
@@ -42,22 +43,34 @@ class PackedTexts:
 
     value: HashArray  # of the groups, in any order
     packed: bytes  # of the distinct ones, rising
+    known: dict[str, HashArray] = field(default_factory=dict)  # what was looked for before
 
     def find(self, wanted: Collection[int]) -> dict[int, str]:
         """Return the texts of those wanted values that are known here."""
         some = np.fromiter(wanted, np.uint64, len(wanted))
         if not np.isin(self.value, some).any():
             return {}
+        value, texts = self._unpacked()
+        return {int(value[index]): texts(index) for index in np.flatnonzero(np.isin(value, some)).tolist()}
+
+    def holding(self, text: str) -> HashArray:
+        """Return the values whose text has another in it, whatever the size of its letters."""
+        if text not in self.known:
+            value, texts = self._unpacked()
+            if len(self.known) >= _MAX_TEXTS:
+                self.known.clear()
+            self.known[text] = found = value[[text in texts(index).lower() for index in range(len(value))]]
+            return found
+        return self.known[text]
+
+    def _unpacked(self) -> tuple[HashArray, Callable[[int], str]]:
+        """Return the distinct values, rising, and what gives the text of each by its place."""
         value = np.unique(self.value[self.value != OTHERS])
-        found = np.flatnonzero(np.isin(value, some))
         raw = zstd.decompress(self.packed)
         size = 4 * len(value)
         ends = size + np.cumsum(np.frombuffer(raw[:size], "<u4"), dtype=np.int64)
         begins = np.concatenate(([size], ends[:-1]))
-        return {
-            int(value[index]): raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
-            for index in found.tolist()
-        }
+        return value, lambda index: raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
 
 
 def packed(groups: Groups, start_ms: int, names: Names) -> bytes:

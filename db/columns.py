@@ -37,6 +37,8 @@ DTYPES: dict[str, Any] = {
     "error_hash": np.uint64,
 }
 
+_MAX_TEXTS = 4
+
 
 class Names:
     """Numbers for names, in the order of their first appearance; only ever grows."""
@@ -82,11 +84,36 @@ class Chunk:
         size: Number of rows.
     """
 
-    __slots__ = ("arrays", "size")
+    __slots__ = ("_found", "arrays", "size")
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
         self.arrays = arrays
         self.size = size
+        # Text -> which of the first rows have it in their URL: a page that searches asks again after every batch.
+        self._found: dict[str, BoolArray] = {}
+
+    def view(self) -> Chunk:
+        """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
+        chunk = Chunk(self.arrays, self.size)
+        chunk._found = self._found
+        return chunk
+
+    def with_in_url(self, text: str) -> BoolArray:
+        """Return which rows have a text in their URL, bool[size].
+
+        Args:
+            text: In small letters; the URL's own don't matter.
+        """
+        known = self._found.get(text)
+        if known is None or len(known) < self.size:
+            done = 0 if known is None else len(known)
+            rest = [text in url.lower() for url in self.arrays["url"][done : self.size].tolist()]
+            new = np.array(rest, dtype=np.bool_)
+            known = new if known is None else np.concatenate((known, new))
+            while len(self._found) >= _MAX_TEXTS:
+                self._found.pop(next(iter(self._found)), None)
+            self._found[text] = known
+        return known[: self.size]
 
     @classmethod
     def of_columns(cls, columns: dict[str, Sequence[Any]]) -> Chunk:
@@ -110,7 +137,9 @@ class Chunk:
 
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
-        return Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+        chunk = Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+        chunk._found = {text: found[low:high] for text, found in list(self._found.items()) if len(found) >= high}
+        return chunk
 
     def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""
@@ -274,9 +303,7 @@ class DetailColumns:
             if filter.result != "all":
                 mask &= chunk.arrays["success"][: chunk.size] == (filter.result == "ok")
             if needle:
-                # Only where the cheap conditions left something: this one looks at every character.
-                left = np.flatnonzero(mask)
-                mask[left] = [needle in url.lower() for url in chunk.arrays["url"][: chunk.size][left].tolist()]
+                mask &= chunk.with_in_url(needle)
             parts.append(chunk.chosen(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
 

@@ -146,7 +146,7 @@ class RecentDetail:
         with self._lock:
             covered_since_ms, version = self._covered_since_ms, self._version
             # The arrays are shared; a size is read here once because appending in place changes it.
-            chunks = [Chunk(chunk.arrays, chunk.size) for chunk in self._chunks]
+            chunks = [chunk.view() for chunk in self._chunks]
         if covered_since_ms is not None:
             start_ms = covered_since_ms if start_ms is None else max(start_ms, covered_since_ms)
         if start_ms is None:

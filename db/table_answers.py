@@ -95,9 +95,11 @@ class TableAnswers:
     def _groups(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
         """Return what a range adds up to by a dimension; None where only the database can tell."""
         rows = self._history.in_memory(span)
-        if rows is not None and (self._breakdowns is None or filter.url_contains or len(rows) <= self._exact_rows):
+        # Errors and outcomes aren't counted by URL.
+        counted = self._breakdowns is not None and (dimension == "url" or not filter.url_contains)
+        if rows is not None and (not counted or len(rows) <= self._exact_rows):
             return groups_of(rows.matching(filter, kind), dimension)
-        if self._breakdowns is None or filter.url_contains:
+        if self._breakdowns is None or not counted:
             return None
         with unavailable_as_ours(self._engine):
             groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms)

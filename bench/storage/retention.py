@@ -119,7 +119,13 @@ def measure_retention(url: str, program: Program, ticks: Ticks, *, quiet_s: floa
         for name, days in (("nothing_to_delete", 7 + 1), ("days_to_delete", KEPT_DAYS)):
             statements = Statements(engine)
             begun_s = time.perf_counter()
-            deleted = maintain(engine, days, present_ms=program.clock.now_ms)
+            deleted = maintain(
+                engine,
+                days,
+                present_ms=program.clock.now_ms,
+                rollups=program.board.rollups,
+                jobs=program.board.jobs,
+            )
             ended_s = time.perf_counter()
             time.sleep(_PAUSE_S)
             during = ingest.between(begun_s, ended_s)

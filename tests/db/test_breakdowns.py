@@ -252,6 +252,28 @@ def test_tables_of_any_range_read_no_detail_rows(engine: Engine) -> None:
                 assert sum(url.errors for url in found) == failures
 
 
+def test_pages_with_a_text_in_their_url_are_found_without_detail_rows(engine: Engine) -> None:
+    store, rollups, recent = Store(engine), Rollups(engine, clock_ms=lambda: NOON_MS), RecentDetail(max_rows=40)
+    recent.load(engine)
+    for listener in (recent.append, rollups.mark):
+        store.subscribe(listener)
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    rollups.run_once()
+    queries = Queries(engine, recent, rollups=rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    span = TimeRange(NOON_MS - 48 * HOUR_MS, NOON_MS, 2 * HOUR_MS)
+    for text in ("SHOP.example/1", "/7", "nowhere", "/1", "/2", "/3", "/4"):
+        for filter in (Filter(url_contains=text), Filter(("source2",), "failed", text)):
+            found = queries.slowest_urls(span, filter, "navigation", 1000)
+            pages = Truth(metrics).pages(span, filter, "navigation")
+            assert {(url.url, url.source): url.count for url in found} == Counter(
+                (page.url, page.scraper_source) for page in pages
+            )
+    assert not [sql for sql in asked if Page.__tablename__ in sql]
+
+
 def test_memory_of_pieces_is_bounded(engine: Engine, store: Store) -> None:
     recent, rollups = RecentDetail(max_rows=10), Rollups(engine)
     store.subscribe(rollups.mark)
