@@ -15,7 +15,8 @@ from db.aggregate import aggregate, by_source, histogram_of, totals_of
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import unavailable_as_ours
-from db.events import newest_of, newest_pages
+from db.event_search import EventSearch
+from db.events import newest_of
 from db.history import History, Rows
 from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
@@ -79,6 +80,7 @@ class Queries(SchedulerQueries):
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._event_search = EventSearch(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
         self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()
@@ -244,8 +246,8 @@ class Queries(SchedulerQueries):
             limit: How many at most.
         """
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
-        with self._connect() as connection:
-            pages = newest_pages(connection, start_ms, end_ms, filter, limit)
+        with unavailable_as_ours(self._engine):
+            pages = self._event_search.newest(start_ms, end_ms, filter, limit)
         # A scheduler run has no URL.
         runs = () if filter.url_contains else self._newest_runs(start_ms, end_ms, filter, limit)
         return newest_of(pages, runs, limit)

@@ -58,6 +58,7 @@ filters = st.builds(
     st.sampled_from(["all", "ok", "failed"]),
     st.sampled_from(["", "", "", "a/", "ÄRGER", "%_"]),
 )
+EVER = TimeRange(0, 1 << 60, 1 << 60)
 questions = st.lists(st.tuples(spans, filters), max_size=2)
 steps = st.lists(
     st.tuples(batches, st.sampled_from(["", "", "roll", "settle", "restart", "restart without marks"]), questions),
@@ -167,6 +168,15 @@ def test_every_other_answer_equals_brute_force(
 
 def check_other_answers(queries: Queries, truth: Truth, span: TimeRange, filter: Filter) -> None:
     pages = truth.pages(span, filter)
+    for within in (span, None):
+        wanted = truth.pages(within or EVER, filter)
+        for limit in (1, 3, 100):
+            told = queries.events(within, filter, limit)
+            newest = sorted((page.recorded_at_ms for page in wanted), reverse=True)[:limit]
+            assert [event.recorded_at_ms for event in told] == newest
+            assert {(event.source, event.url, event.success) for event in told} <= {
+                (page.scraper_source, page.url, page.success) for page in wanted
+            }
     assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
     assert set(queries.errors_by_kind(span, filter, "scrape")) == truth.errors(span, filter, "scrape")
     assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)

@@ -1,0 +1,95 @@
+"""The newest page metrics that a result or a text in the URL leaves over: looked for in memory first."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from sqlalchemy.engine import Engine
+
+from db.events import newest_pages
+from db.recent import RecentDetail
+from db.results import Event, Filter
+from db.rollups import Rollups
+
+_MAX_REMEMBERED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Older:
+    """What was found before memory begins."""
+
+    start_ms: int
+    end_ms: int  # where memory began
+    version: int  # of the rollups, from before looking
+    events: tuple[Event, ...]
+
+
+class EventSearch:
+    """Walks back through the database only as far as memory says that there is something to find.
+
+    Args:
+        engine: A migrated database.
+        recent: Its newest rows.
+        rollups: Says whether an old minute changed; None to look through old rows at every ask.
+    """
+
+    def __init__(self, engine: Engine, recent: RecentDetail, rollups: Rollups | None) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._lock = threading.Lock()  # protects _older
+        self._older: OrderedDict[tuple[Filter, int], _Older] = OrderedDict()
+
+    def newest(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> tuple[Event, ...]:
+        """Return the newest page metrics of a span, newest first.
+
+        Args:
+            start_ms: Epoch ms, inclusive, None for no bound.
+            end_ms: Epoch ms, exclusive, None for no bound.
+            filter: Which rows.
+            limit: How many at most.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database can't be asked.
+        """
+        if filter.only_sources:  # every row of an index is one
+            return self._ask(start_ms, end_ms, filter, limit)
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        times_ms = rows.matching(filter).created_at_ms[-limit:]
+        if len(times_ms) == limit:
+            return self._ask(int(times_ms[0]), end_ms, filter, limit)
+        new = self._ask(int(times_ms[0]), end_ms, filter, limit) if len(times_ms) else ()
+        if covered_ms is None or (start_ms is not None and covered_ms <= start_ms):
+            return new
+        if end_ms is not None and end_ms <= covered_ms:
+            return self._ask(start_ms, end_ms, filter, limit)
+        return (*new, *self._before(start_ms or 0, covered_ms, filter, limit))[:limit]
+
+    def _before(self, start_ms: int, covered_ms: int, filter: Filter, limit: int) -> tuple[Event, ...]:
+        """Return the newest events of [start_ms, covered_ms): looked for once, then only in what memory lets go."""
+        rollups = self._rollups
+        version = -1 if rollups is None else rollups.version
+        with self._lock:
+            known = self._older.get((filter, limit))
+        if (
+            rollups is not None
+            and known is not None
+            and known.start_ms <= start_ms < known.end_ms <= covered_ms
+            and not rollups.changed_since(known.version, start_ms, known.end_ms)
+        ):
+            let_go = self._ask(known.end_ms, covered_ms, filter, limit) if known.end_ms < covered_ms else ()
+            found = (*let_go, *(event for event in known.events if event.recorded_at_ms >= start_ms))[:limit]
+        else:
+            found = self._ask(start_ms, covered_ms, filter, limit)
+        with self._lock:
+            self._older[filter, limit] = _Older(start_ms, covered_ms, version, found)
+            self._older.move_to_end((filter, limit))
+            while len(self._older) > _MAX_REMEMBERED:
+                self._older.popitem(last=False)
+        return found
+
+    def _ask(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> tuple[Event, ...]:
+        with self._engine.connect() as connection:
+            return newest_pages(connection, start_ms, end_ms, filter, limit)
