@@ -101,7 +101,7 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                table_card("Errors", errors, subtitle="By error text, most frequent first"),
+                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
                 table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
             ),
             table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),

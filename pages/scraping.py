@@ -83,7 +83,7 @@ def layout(view: View, content: Content) -> Component:
                 chart_card("scraping-duration", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraping-items", view, content, subtitle="What scrapes brought home"),
                 chart_card("scraping-outcomes", view, content, subtitle="How scrapes ended"),
-                table_card("Errors", errors, subtitle="By error text, most frequent first"),
+                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
             ),
             table_card("Worst pages", worst, subtitle="Most failures first, then slowest", wide=True),
         ],
