@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageScrape
 from db.breakdown import DIMENSIONS, OTHERS, Groups, groups_of, merged, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
-from db.breakdown_rolling import LENGTHS_MS, SLOT_MS
+from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
-from db.cells import DAY_MS, HOUR_MS
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing
 from db.models import Breakdown
