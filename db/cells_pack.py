@@ -12,7 +12,7 @@ from backports import zstd
 from db.cells import Cells
 from db.columns import Names
 
-_VERSION = 1
+_VERSION = 0x0101  # of no breakdown (db.breakdown_pack)
 _LEVEL = 3
 # version, bytes that a sketch's count takes, rows, (bin, count) pairs, bytes of the source names and of the columns
 _HEAD = struct.Struct("<HHIIII")

@@ -287,17 +287,18 @@ class Queries(SchedulerQueries):
             return self._history.rows(span, filter, kind)
 
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
-        rows = self._rows(span, filter)
-        if rows.cells is None and rows.sealed is None:
+        with unavailable_as_ours(self._engine):
+            rows = self._history.rows(span, filter, together=True)
+        if rows.cells is None:
             return totals_of(rows.detail)
-        if len(rows.detail) or (rows.sealed is not None and rows.cells is not None):
-            return aggregate(span, rows.detail, rows.cells, rows.sealed).totals()
+        span = TimeRange(span.start_ms, span.end_ms, span.end_ms - span.start_ms)
+        if len(rows.detail):
+            return aggregate(span, rows.detail, rows.cells).totals()
         # All of it is history: the same rollup rows, the same totals.
         with self._lock:
             known = self._past.get((span, filter))
-        history = rows.cells if rows.sealed is None else rows.sealed
-        if known is None or known[0] is not history:
-            known = (history, aggregate(span, rows.detail, rows.cells, rows.sealed).totals())
+        if known is None or known[0] is not rows.cells:
+            known = (rows.cells, aggregate(span, rows.detail, rows.cells).totals())
             with self._lock:
                 self._past[span, filter] = known
                 while len(self._past) > _MAX_REMEMBERED:
