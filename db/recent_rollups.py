@@ -343,7 +343,7 @@ class RecentRollups:
 def _between(cells: Cells, start_ms: int, end_ms: int | None = None) -> Cells:
     """Return the rows that begin in [start_ms, end_ms), or in the hour from start_ms."""
     low, high = np.searchsorted(cells.start_ms, (start_ms, start_ms + HOUR_MS if end_ms is None else end_ms))
-    return cells.part(int(low), int(high))
+    return cells if high - low == len(cells) else cells.part(int(low), int(high))
 
 
 def _replaced(cells: Cells, news: Mapping[int, Cells]) -> Cells:
