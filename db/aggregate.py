@@ -241,11 +241,15 @@ def by_source(
         group = remap[cells.source] * buckets + cell_bucket
         found = mixed_spread(durations_ms, bins_of(durations_ms), offsets, cells, group)
     quantiles_ms = found.quantiles_ms.reshape(len(codes), buckets, len(RANKS))
+    place = {} if sealed is None else {code: number for number, code in enumerate(sealed.codes.tolist())}
     result: dict[str, Series] = {}
     for index, (code, name) in enumerate(zip(codes.tolist(), names, strict=True)):
         own = quantiles_ms[index]
         if sealed is not None:
-            own = np.concatenate((sealed.of_source(code, span.start_ms, span.bucket_ms).buckets.quantiles_ms, own))
+            before = np.full((first, len(RANKS)), np.nan)
+            if code in place:
+                before = sealed.quantiles_by_source(span.start_ms, span.bucket_ms)[place[code]]
+            own = np.concatenate((before, own))
         result[name] = whole.series_of(index, own)
     return result
 

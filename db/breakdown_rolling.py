@@ -12,15 +12,17 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import DIMENSIONS, Groups, groups_of, merged, shortened
 from db.breakdown_pack import packed, unpacked
-from db.cells import DAY_MS, HOUR_MS
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import Names
 from db.detail import BREAKDOWN, read_detail
 from db.models import Breakdown, MinuteRollup
 from db.rolling import replacing
 from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 
-SLOT_MS = 300_000
+# Everything that is kept of a span, written together and of the same detail rows.
+KEPT = (*DIMENSIONS, TIME)
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
 _FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.
@@ -30,6 +32,20 @@ _GRACE_MS = 5_000
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
 
 Unsettled = dict[int, set[int]]  # length of a span -> starts
+
+
+def closed(unsettled: Unsettled) -> Unsettled:
+    """Return the spans that can't be read in one piece: those that aren't settled, and those that hold one such.
+
+    Args:
+        unsettled: What `BreakdownRoller.unsettled` returns.
+    """
+    found: Unsettled = {}
+    finer: set[int] = set()
+    for length_ms in LENGTHS_MS:
+        finer = unsettled[length_ms] | {start // length_ms * length_ms for start in finer}
+        found[length_ms] = finer
+    return found
 
 
 class BreakdownRoller:
@@ -153,15 +169,15 @@ def _row_counts(connection: Connection, length_ms: int) -> dict[int, tuple[int, 
     """Return the rows that each span was computed from, by dimension; -1 for a dimension that is missing."""
     found: dict[int, list[int]] = {}
     columns = (Breakdown.dimension, Breakdown.start_ms, Breakdown.row_count)
-    for number, dimension in enumerate(DIMENSIONS):
+    for number, dimension in enumerate(KEPT):
         chosen = select(*columns).where(Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
         for _, start_ms, count in connection.execute(chosen):
-            found.setdefault(start_ms, [-1] * len(DIMENSIONS))[number] = count
+            found.setdefault(start_ms, [-1] * len(KEPT))[number] = count
     return {start_ms: tuple(counts) for start_ms, counts in found.items()}
 
 
 def _differing(truth: dict[int, int], counted: dict[int, tuple[int, ...]], since_ms: int) -> set[int]:
-    none = (0,) * len(DIMENSIONS)
+    none = (0,) * len(KEPT)
     starts = {start for start in truth.keys() | counted.keys() if start >= since_ms}
     return {start for start in starts if set(counted.get(start, none)) != {truth.get(start, 0)}}
 
@@ -174,7 +190,8 @@ def _roll_slot(engine: Engine, start_ms: int) -> None:
         if not len(rows):
             return []
         parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
-        return [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
+        made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
+        return [*made, (TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms))]
 
     _write(engine, SLOT_MS, start_ms, read)
 
@@ -184,24 +201,44 @@ def _roll_wider(engine: Engine, length_ms: int, start_ms: int) -> None:
 
     def read(connection: Connection) -> list[Row]:
         made: list[Row] = []
+        rows = 0
         for dimension in DIMENSIONS:
-            finer = connection.execute(
-                select(Breakdown.start_ms, Breakdown.row_count, Breakdown.packed)
-                .where(
-                    Breakdown.dimension == dimension,
-                    Breakdown.length_ms == _FINER_MS[length_ms],
-                    Breakdown.start_ms >= start_ms,
-                    Breakdown.start_ms < start_ms + length_ms,
-                )
-                .order_by(Breakdown.start_ms)
-            ).all()
+            finer = _finer(connection, dimension, length_ms, start_ms)
             if finer:
                 groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
                 rows = sum(count for _, count, _ in finer)
                 made.append(_row(dimension, length_ms, start_ms, rows, groups, names))
+        pack = _time_pack(connection, length_ms, start_ms, rows, names) if rows else None
+        if pack is not None:
+            made.append((TIME, length_ms, start_ms, rows, pack))
         return made
 
     _write(engine, length_ms, start_ms, read)
+
+
+def _finer(connection: Connection, dimension: str, length_ms: int, start_ms: int) -> Sequence[Any]:
+    return connection.execute(
+        select(Breakdown.start_ms, Breakdown.row_count, Breakdown.packed)
+        .where(
+            Breakdown.dimension == dimension,
+            Breakdown.length_ms == _FINER_MS[length_ms],
+            Breakdown.start_ms >= start_ms,
+            Breakdown.start_ms < start_ms + length_ms,
+        )
+        .order_by(Breakdown.start_ms)
+    ).all()
+
+
+def _time_pack(connection: Connection, length_ms: int, start_ms: int, rows: int, names: Names) -> bytes | None:
+    """Return the pack of an hour or of a day that counts so many detail rows; None when there can't be one yet."""
+    finer = _finer(connection, TIME, length_ms, start_ms)
+    if sum(count for _, count, _ in finer) == rows:
+        return pack_of_packs(length_ms, start_ms, [(begin, pack) for begin, _, pack in finer], names)
+    # Rolled before packs were kept. Where it can't change any more, the rollup table holds the same.
+    if start_ms < read_state(connection).get(_SINCE[_FINER_MS[length_ms]], 0):
+        counted, pack = pack_of_table(connection, length_ms, start_ms, names)
+        return pack if counted == rows else None
+    return None
 
 
 def _row(dimension: Any, length_ms: int, start_ms: int, rows: int, groups: Groups, names: Names) -> Row:
@@ -215,7 +252,7 @@ def _write(engine: Engine, length_ms: int, start_ms: int, read: Callable[[Connec
             return
         connection.execute(
             delete(Breakdown).where(
-                Breakdown.dimension.in_(DIMENSIONS), Breakdown.length_ms == length_ms, Breakdown.start_ms == start_ms
+                Breakdown.dimension.in_(KEPT), Breakdown.length_ms == length_ms, Breakdown.start_ms == start_ms
             )
         )
         insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)

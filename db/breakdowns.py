@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 
 from db.breakdown import DIMENSIONS, Dimension, Groups, groups_of, merged
 from db.breakdown_pack import unpacked
-from db.breakdown_rolling import LENGTHS_MS, SLOT_MS, Unsettled
-from db.cells import DAY_MS, HOUR_MS
+from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.detail import BREAKDOWN, read_detail
 from db.models import Breakdown
 from db.recent import RecentDetail
@@ -176,18 +176,13 @@ def divided(start_ms: int, end_ms: int, unsettled: Unsettled) -> tuple[list[Piec
     Returns:
         (pieces, rising; what is left between them as (from, to) in epoch ms, rising).
     """
-    # What holds a part that isn't settled can't be read in one piece either.
-    closed: dict[int, set[int]] = {}
-    finer: set[int] = set()
-    for length_ms in LENGTHS_MS:
-        finer = unsettled[length_ms] | {start // length_ms * length_ms for start in finer}
-        closed[length_ms] = finer
+    apart = closed(unsettled)
     pieces: list[Piece] = []
     loose: list[tuple[int, int]] = []
     at_ms = start_ms
     while at_ms < end_ms:
         for length_ms in (DAY_MS, HOUR_MS, SLOT_MS):
-            if at_ms % length_ms == 0 and at_ms + length_ms <= end_ms and at_ms not in closed[length_ms]:
+            if at_ms % length_ms == 0 and at_ms + length_ms <= end_ms and at_ms not in apart[length_ms]:
                 pieces.append(Piece(length_ms, at_ms))
                 at_ms += length_ms
                 break

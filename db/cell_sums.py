@@ -13,17 +13,18 @@ from db.results import FloatArray, IntArray
 _DENSE = 1 << 20
 
 
-def minute_cells(rows: DetailColumns) -> Cells:
+def minute_cells(rows: DetailColumns, step_ms: int = MINUTE_MS) -> Cells:
     """Compute what `read_cells` would read of the minutes of some detail rows.
 
     Args:
-        rows: All detail rows of some whole minutes, in time order.
+        rows: All detail rows of some whole steps, in time order.
+        step_ms: Length of what each row stands for, a minute or another.
 
     Returns:
         The rows, by time, with rising `sketch_row`.
     """
     names = max(1, len(rows.source_names))
-    place = rows.created_at_ms // MINUTE_MS * names + rows.source
+    place = rows.created_at_ms // step_ms * names + rows.source
     keys, group = np.unique((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success, return_inverse=True)
     size = len(keys)
     counts = np.bincount(group, minlength=size)
@@ -33,7 +34,7 @@ def minute_cells(rows: DetailColumns) -> Cells:
     min_ms, max_ms = _extremes(group, rows.duration_ms, rows.duration_ms, size)
     sketch_row, sketch_bin, sketch_count = _sketches(group, sketch.bins_of(rows.duration_ms), None, size)
     return Cells(
-        start_ms=(keys >> 2) // names * MINUTE_MS,
+        start_ms=(keys >> 2) // names * step_ms,
         source=(keys >> 2) % names,
         navigations=np.where(scrape, 0, counts),
         scrapes=np.where(scrape, counts, 0),
@@ -50,18 +51,20 @@ def minute_cells(rows: DetailColumns) -> Cells:
     )
 
 
-def merged(cells: Cells, start_ms: int, *, together: bool = False) -> Cells:
+def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) -> Cells:
     """Add rows up to one for each source, kind and result.
 
     Args:
         cells: Rollup rows of any moments.
-        start_ms: Where the result begins, epoch ms.
+        start_ms: Where the result begins, epoch ms; or where what each row goes into begins, int64[r] and rising.
         together: Up to one for each source: fewer rows, of which nobody can tell kinds and results any more.
 
     Returns:
-        The rows, by number of the source, with rising `sketch_row`.
+        The rows, by start and then by number of the source, with rising `sketch_row`.
     """
-    key = cells.source << 3
+    starts, part = np.unique(start_ms, return_inverse=True)
+    sources = int(cells.source.max()) + 1 if len(cells) else 1
+    key = (part * sources + cells.source) << 3
     if not together:
         key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
     keys, group = np.unique(key, return_inverse=True)
@@ -74,8 +77,8 @@ def merged(cells: Cells, start_ms: int, *, together: bool = False) -> Cells:
         group[cells.sketch_row], cells.sketch_bin, cells.sketch_count, size
     )
     return Cells(
-        start_ms=np.full(size, start_ms, dtype=np.int64),
-        source=keys >> 3,
+        start_ms=starts[(keys >> 3) // sources],
+        source=(keys >> 3) % sources,
         navigations=_sums(group, cells.navigations, size),
         scrapes=_sums(group, cells.scrapes, size),
         successes=_sums(group, cells.successes, size),

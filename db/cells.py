@@ -12,6 +12,7 @@ import numpy.typing as npt
 from db.results import FloatArray, IntArray, Kind
 
 MINUTE_MS = 60_000
+SLOT_MS = 300_000  # what the finest breakdowns are of
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
 

@@ -21,6 +21,13 @@ from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
+# Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
+_WARM = (
+    (6 * HOUR_MS, (10 * MINUTE_MS, 5 * MINUTE_MS)),
+    (DAY_MS, (30 * MINUTE_MS, 10 * MINUTE_MS)),
+    (7 * DAY_MS, (6 * HOUR_MS, 2 * HOUR_MS)),
+    (30 * DAY_MS, (12 * HOUR_MS, 6 * HOUR_MS)),
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,20 +62,21 @@ class History:
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
 
-    def rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> Rows:
+    def rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None, *, together: bool = False) -> Rows:
         """Return what a range is counted from, filtered.
 
         Args:
             span: The range and its buckets: rollups serve whole minutes only.
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
+            together: Rollup rows may stand for the range as a whole instead of its buckets: fewer are read.
         """
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
         covered = covered_since_ms is None or covered_since_ms <= span.start_ms
         if covered and len(recent) <= self._exact_rows:
             return Rows(recent.matching(filter, kind))
         if self._pyramid is not None and filter.in_rollups and _is_rollable(span):
-            return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind)
+            return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind, together=together)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
             return Rows(recent.matching(filter, kind))
         rolled = (
@@ -96,6 +104,8 @@ class History:
         covered_since_ms: int | None,
         filter: Filter,
         kind: Kind | None,
+        *,
+        together: bool,
     ) -> Rows:
         """Count all but the newest minute from rollups: however many rows there are, a tick costs the same."""
         newest_ms = int(recent.created_at_ms[-1]) if len(recent) else span.end_ms
@@ -105,8 +115,8 @@ class History:
             needed_ms = min(-(-covered_since_ms // MINUTE_MS) * MINUTE_MS, span.end_ms // MINUTE_MS * MINUTE_MS)
             border_ms = max(border_ms, needed_ms)
         border_ms = max(border_ms, span.start_ms)
-        sealed_ms = border_ms // span.bucket_ms * span.bucket_ms
-        sealed = pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter)
+        sealed_ms = span.start_ms if together else border_ms // span.bucket_ms * span.bucket_ms
+        sealed = None if together else pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter)
         cells = pyramid.open(sealed_ms, border_ms, kind, filter) if border_ms > sealed_ms else None
         if border_ms < span.end_ms and covered_since_ms is not None and covered_since_ms > border_ms:
             with self._engine.connect() as connection:
@@ -134,17 +144,20 @@ class History:
         return old, recent.between(border_ms, span.end_ms).matching(filter, kind)
 
     def warm(self, present_ms: int) -> None:
-        """Bring rollups of the last day (by ten minutes), week (by two hours) and month (by six) into memory.
+        """Count out the last hours, day, week and month in the buckets that pages cut them into.
 
         Args:
             present_ms: The present, epoch ms.
         """
         if self._pyramid is None:
             return
-        for length_ms, bucket_ms in ((DAY_MS, 10 * MINUTE_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
-            end_ms = present_ms // bucket_ms * bucket_ms
-            # Twice as long: pages compare a range with the one before.
-            self._pyramid.sealed(end_ms - 2 * length_ms, end_ms, bucket_ms, None, Filter())
+        for length_ms, buckets_ms in _WARM:
+            for bucket_ms in buckets_ms:
+                end_ms = (present_ms // bucket_ms + 1) * bucket_ms
+                span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
+                self.rows(span, Filter())
+            # Pages compare a range with the one before.
+            self.rows(span.before(), Filter(), together=True)
 
     def in_memory(self, span: TimeRange) -> DetailColumns | None:
         """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.

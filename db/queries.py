@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
@@ -14,6 +13,7 @@ from sqlalchemy.engine import Engine
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
 from db.cells import DAY_MS
 from db.clock import now_ms
+from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_search import EventSearch
 from db.events import newest_of
@@ -46,6 +46,7 @@ from db.table_answers import TableAnswers
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
 _MAX_REMEMBERED = 64
+_KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
 
 
@@ -261,19 +262,33 @@ class Queries(SchedulerQueries):
         """
         today_ms = self._clock_ms() // DAY_MS * DAY_MS
         first_ms = today_ms - (days - 1) * DAY_MS
-        first = dt.datetime.fromtimestamp(first_ms / 1000, tz=dt.UTC).date()
+        # Every batch changes today (and tomorrow, where a clock is fast): it isn't written anew for each who asks.
+        changing = [] if self._rollups is None else [today_ms, today_ms + DAY_MS]
         if self._rollups is not None:
-            self._rollups.settle(first_ms, today_ms + 2 * DAY_MS, days=True)
+            self._rollups.settle(first_ms, today_ms, days=True)
         columns = [getattr(DailySummary, name) for name in _DAILY_COLUMNS]
         statement = (
             select(*columns)
-            .where(DailySummary.metric_date >= first)
+            .where(
+                DailySummary.metric_date >= date_of(first_ms),
+                DailySummary.metric_date.not_in([date_of(day_ms) for day_ms in changing]),
+            )
             .order_by(DailySummary.metric_date, DailySummary.scraper_source)
         )
         if source is not None:
             statement = statement.where(DailySummary.scraper_source == source)
         with self._connect() as connection:
-            return tuple(DailyRow(*row) for row in connection.execute(statement))
+            rows = [DailyRow(*row) for row in connection.execute(statement)]
+        filter = Filter() if source is None else Filter((source,))
+        for day_ms in changing:
+            rows += self._day(TimeRange(day_ms, day_ms + DAY_MS, DAY_MS), filter)
+        return tuple(sorted(rows, key=lambda row: row.metric_date))
+
+    def _day(self, day: TimeRange, filter: Filter) -> tuple[DailyRow, ...]:
+        with unavailable_as_ours(self._engine):
+            kinds = [self._history.rows(day, filter, kind, together=True) for kind in _KINDS]
+        navigations, scrapes = (aggregate(day, rows.detail, rows.cells, rows.sealed).sources() for rows in kinds)
+        return daily_rows(date_of(day.start_ms), navigations, scrapes)
 
     def last_recorded_ms(self) -> int | None:
         """Return when the newest metric was recorded, epoch ms, or None when there is none at all."""
@@ -289,17 +304,18 @@ class Queries(SchedulerQueries):
             return self._history.rows(span, filter, kind)
 
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
-        rows = self._rows(span, filter)
-        if rows.cells is None and rows.sealed is None:
+        with unavailable_as_ours(self._engine):
+            rows = self._history.rows(span, filter, together=True)
+        if rows.cells is None:
             return totals_of(rows.detail)
-        if len(rows.detail) or (rows.sealed is not None and rows.cells is not None):
-            return aggregate(span, rows.detail, rows.cells, rows.sealed).totals()
+        span = TimeRange(span.start_ms, span.end_ms, span.end_ms - span.start_ms)
+        if len(rows.detail):
+            return aggregate(span, rows.detail, rows.cells).totals()
         # All of it is history: the same rollup rows, the same totals.
         with self._lock:
             known = self._past.get((span, filter))
-        history = rows.cells if rows.sealed is None else rows.sealed
-        if known is None or known[0] is not history:
-            known = (history, aggregate(span, rows.detail, rows.cells, rows.sealed).totals())
+        if known is None or known[0] is not rows.cells:
+            known = (rows.cells, aggregate(span, rows.detail, rows.cells).totals())
             with self._lock:
                 self._past[span, filter] = known
                 while len(self._past) > _MAX_REMEMBERED:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.engine import Engine
 
+from db.breakdown_rolling import closed
 from db.cell_sums import merged, minute_cells
-from db.cells import HOUR_MS, MINUTE_MS, Cells
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.models import HourlyRollup, MinuteRollup
 from db.recent import RecentDetail
 from db.results import Filter, Kind
@@ -19,6 +20,7 @@ from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
+from db.time_packs import read_packs
 
 _Found = TypeVar("_Found", Sealed, Cells)
 
@@ -36,7 +38,7 @@ class RecentRollups:
         engine: A migrated database.
         recent: Its newest rows.
         rollups: Its rollups.
-        max_bytes: Memory for rows, half of it for minutes; what wasn't used for longest is read again when needed.
+        max_bytes: Memory for rows, a third of it for minutes; what wasn't used for longest is read again when needed.
     """
 
     def __init__(
@@ -45,17 +47,19 @@ class RecentRollups:
         self._engine = engine
         self._recent = recent
         self._rollups = rollups
-        self._max_bytes = max_bytes // 2
+        self._max_bytes = max_bytes // 3
         # Protects everything below. Held while rows are read: who else needs rollups needs mostly the same ones, and
         # must not read them a second time.
         self._lock = threading.Lock()
         self._version = 0
         self._minutes: OrderedDict[int, Cells] = OrderedDict()  # hour -> the rows of its minutes
         self._stale: dict[int, set[int]] = {}  # hour -> minutes that changed since
+        # Hours that are settled, by five minutes: read in one piece, and complete as long as nothing in them changes.
+        self._packs: OrderedDict[int, Cells] = OrderedDict()
         self._buckets: OrderedDict[tuple[int, int], Cells] = OrderedDict()  # (length, start) -> merged rows
         self._lengths: set[int] = set()  # of all buckets that there ever were: few, while buckets are many
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
-        self._bytes = {"minutes": 0, "buckets": 0}
+        self._bytes = {"minutes": 0, "packs": 0, "buckets": 0}
 
     def sealed(self, start_ms: int, end_ms: int, bucket_ms: int, kind: Kind | None, filter: Filter) -> Sealed:
         """Return whole buckets, counted out.
@@ -75,18 +79,21 @@ class RecentRollups:
                 self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
             starts = range(start_ms, end_ms, bucket_ms)
-            self._prepare([start for start in starts if (bucket_ms, start) not in self._buckets], bucket_ms)
-            parts = [self._bucket(bucket_ms, start) for start in starts]
+            if bucket_ms < HOUR_MS:
+                parts = self._inside_hours(start_ms, end_ms, bucket_ms)
+            else:
+                self._prepare(starts, bucket_ms)
+                parts = [self._bucket(bucket_ms, start) for start in starts]
             found = Sealed.of(self._chosen(parts, kind, filter), start_ms, bucket_ms, len(starts))
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 
     def open(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
-        """Return the first minutes of a bucket added up, one row for each source.
+        """Return a span added up, one row for each source.
 
         Args:
-            start_ms: Where the bucket begins, epoch ms, a full minute.
-            end_ms: A full minute inside the bucket.
+            start_ms: Where it begins, epoch ms, a full minute.
+            end_ms: Where it ends, a full minute.
             kind: Navigations or scrapes only; None for both.
             filter: Which sources and results; it must be one that rollups answer.
         """
@@ -97,12 +104,15 @@ class RecentRollups:
             if known is not None:
                 self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
                 return known[2]  # type: ignore[return-value]
-            whole_ms = end_ms // HOUR_MS * HOUR_MS if start_ms % HOUR_MS == 0 else start_ms
-            hours = range(start_ms, whole_ms, HOUR_MS)
-            self._prepare([hour for hour in hours if (HOUR_MS, hour) not in self._buckets], HOUR_MS)
-            parts = [self._bucket(HOUR_MS, hour) for hour in hours]
-            self._load_minutes(_hours_of(max(start_ms, whole_ms), end_ms))
-            parts.append(self._sum_of_minutes(max(start_ms, whole_ms), end_ms))
+            first_ms, last_ms = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms // HOUR_MS * HOUR_MS
+            if first_ms < last_ms:
+                hours = range(first_ms, last_ms, HOUR_MS)
+                self._prepare(hours, HOUR_MS)
+                parts = self._minutes_between(start_ms, first_ms)
+                parts += [self._bucket(HOUR_MS, hour) for hour in hours]
+                parts += self._minutes_between(last_ms, end_ms)
+            else:
+                parts = self._minutes_between(start_ms, end_ms)
             found = merged(self._chosen(parts, kind, filter), start_ms, together=True)
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
@@ -115,42 +125,104 @@ class RecentRollups:
         if changed is None:
             self._minutes.clear()
             self._stale.clear()
+            self._packs.clear()
             self._buckets.clear()
             self._remembered.clear()
-            self._bytes = {"minutes": 0, "buckets": 0}
+            self._bytes = dict.fromkeys(self._bytes, 0)
             return
         for minute in changed:
             hour = minute // HOUR_MS * HOUR_MS
             if hour in self._minutes:
                 self._stale.setdefault(hour, set()).add(minute)
+            self._drop_pack(hour)
             for length in self._lengths:
                 self._drop_bucket((length, minute // length * length))
         for key, (start_ms, end_ms, _) in list(self._remembered.items()):
             if any(start_ms <= minute < end_ms for minute in changed):
                 del self._remembered[key]
 
-    def _prepare(self, starts: Sequence[int], bucket_ms: int) -> None:
-        """Read everything that some buckets are made from in as few statements as possible."""
-        border_ms = self._border_ms()
-        hours: set[int] = set()
+    def _inside_hours(self, start_ms: int, end_ms: int, bucket_ms: int) -> list[Cells]:
+        """Return rows that begin in the buckets of a span that they belong to, each inside one hour."""
+        hours = _hours_of(start_ms, end_ms)
+        packs = self._packs_of(hours) if bucket_ms % SLOT_MS == 0 else {}
+        spans = {hour: (max(start_ms, hour), min(end_ms, hour + HOUR_MS)) for hour in hours}
+        missing = {
+            hour: [start for start in range(*spans[hour], bucket_ms) if (bucket_ms, start) not in self._buckets]
+            for hour in hours
+            if hour not in packs
+        }
+        self._load_minutes([hour for hour, starts in missing.items() if starts])
+        parts: list[Cells] = []
+        for hour, (low, high) in spans.items():
+            if hour in packs:
+                parts.append(_between(packs[hour], low, high))
+                continue
+            if missing[hour]:
+                self._add_up(hour, missing[hour], bucket_ms)
+            parts += [self._bucket(bucket_ms, start) for start in range(low, high, bucket_ms)]
+        return parts
+
+    def _add_up(self, hour: int, starts: Sequence[int], bucket_ms: int) -> None:
+        """Keep some buckets of an hour, all counted out at once."""
+        end_ms = starts[-1] + bucket_ms
+        cells = _between(self._fresh_minutes(hour, end_ms), starts[0], end_ms)
+        found = merged(cells, cells.start_ms // bucket_ms * bucket_ms)
         for start in starts:
-            hours.update(_hours_of(start, start + bucket_ms))
-        if bucket_ms % HOUR_MS:
-            self._load_minutes(sorted(hours))
-            return
-        near = [hour for hour in hours if hour + HOUR_MS > border_ms]
-        self._load_minutes(sorted(near))
-        far = sorted(
+            self._keep_bucket((bucket_ms, start), _between(found, start, start + bucket_ms))
+
+    def _prepare(self, starts: Iterable[int], bucket_ms: int) -> None:
+        """Read the hours that some buckets are made from in as few statements as possible."""
+        missing = [
             hour
-            for hour in hours.difference(near)
+            for start in starts
+            if (bucket_ms, start) not in self._buckets
+            for hour in range(start, start + bucket_ms, HOUR_MS)
             if hour not in self._minutes and (HOUR_MS, hour) not in self._buckets
-        )
-        for first, last in _runs(far):
+        ]
+        if not missing:
+            return
+        settled = self._settled(DAY_MS, {hour // DAY_MS * DAY_MS for hour in missing})
+        if settled:
+            with self._engine.connect() as connection:
+                days = read_packs(connection, DAY_MS, settled, self._recent.sources)
+            for hour in missing:
+                if hour // DAY_MS * DAY_MS in days:
+                    self._keep_bucket((HOUR_MS, hour), _between(days[hour // DAY_MS * DAY_MS], hour))
+            missing = [hour for hour in missing if hour // DAY_MS * DAY_MS not in days]
+        border_ms = self._border_ms()
+        self._load_minutes([hour for hour in missing if hour + HOUR_MS > border_ms])
+        for first, last in _runs([hour for hour in missing if hour + HOUR_MS <= border_ms]):
             self._rollups.settle(first, last)
             with self._engine.connect() as connection:
                 rows = read_cells(connection, HourlyRollup, first, last, self._recent.sources)
             for hour in range(first, last, HOUR_MS):
                 self._keep_bucket((HOUR_MS, hour), _between(rows, hour))
+
+    def _packs_of(self, hours: Sequence[int]) -> dict[int, Cells]:
+        """Return the hours that can be had in one piece; those whose minutes are here follow changes cheaper."""
+        wanted = [hour for hour in hours if hour not in self._minutes]
+        missing = self._settled(HOUR_MS, [hour for hour in wanted if hour not in self._packs])
+        if missing:
+            with self._engine.connect() as connection:
+                # Where retention has deleted the minutes, an hour stands for its first one.
+                since_ms = read_state(connection).get(MINUTES_SINCE_MS, 0)
+                kept = [hour for hour in missing if hour >= since_ms]
+                found = read_packs(connection, HOUR_MS, kept, self._recent.sources)
+            for hour, cells in found.items():
+                self._packs[hour] = cells
+                self._bytes["packs"] += cells.size_bytes
+        packs = {hour: self._packs[hour] for hour in wanted if hour in self._packs}
+        for hour in packs:
+            self._packs.move_to_end(hour)
+        return packs
+
+    def _settled(self, length_ms: int, starts: Collection[int]) -> list[int]:
+        """Return those spans whose packs in the database, if they have one, count everything."""
+        roller = self._rollups.breakdowns
+        if not starts or not roller.ready:
+            return []
+        apart = closed(roller.unsettled())[length_ms]
+        return sorted(start for start in starts if start not in apart)
 
     def _bucket(self, bucket_ms: int, start_ms: int) -> Cells:
         found = self._buckets.get((bucket_ms, start_ms))
@@ -160,15 +232,20 @@ class RecentRollups:
         if bucket_ms > HOUR_MS:
             hours = [self._bucket(HOUR_MS, hour) for hour in range(start_ms, start_ms + bucket_ms, HOUR_MS)]
             found = merged(Cells.joined(hours), start_ms)
-        else:
-            found = self._sum_of_minutes(start_ms, start_ms + bucket_ms)
-        self._keep_bucket((bucket_ms, start_ms), found)
-        return found
+            self._keep_bucket((bucket_ms, start_ms), found)
+            return found
+        self._add_up(start_ms // HOUR_MS * HOUR_MS, [start_ms], bucket_ms)
+        return self._buckets[bucket_ms, start_ms]
 
-    def _sum_of_minutes(self, start_ms: int, end_ms: int) -> Cells:
-        hours = _hours_of(start_ms, end_ms)
-        parts = [_between(self._fresh_minutes(hour, end_ms), start_ms, end_ms) for hour in hours]
-        return merged(Cells.joined(parts), start_ms)
+    def _minutes_between(self, start_ms: int, end_ms: int) -> list[Cells]:
+        """Return rows that lie in a span, of minutes or wider."""
+        hours = _hours_of(start_ms, end_ms) if start_ms < end_ms else ()
+        packs = self._packs_of(hours) if start_ms % SLOT_MS == end_ms % SLOT_MS == 0 else {}
+        self._load_minutes([hour for hour in hours if hour not in packs])
+        return [
+            _between(packs[hour] if hour in packs else self._fresh_minutes(hour, end_ms), start_ms, end_ms)
+            for hour in hours
+        ]
 
     def _fresh_minutes(self, hour: int, end_ms: int) -> Cells:
         """Return the minutes of an hour, those before end_ms as they are now."""
@@ -239,6 +316,11 @@ class RecentRollups:
         if not keep_stale:
             self._stale.pop(hour, None)
 
+    def _drop_pack(self, hour: int) -> None:
+        cells = self._packs.pop(hour, None)
+        if cells is not None:
+            self._bytes["packs"] -= cells.size_bytes
+
     def _keep_bucket(self, key: tuple[int, int], cells: Cells) -> None:
         self._buckets[key] = cells
         self._lengths.add(key[0])
@@ -252,6 +334,8 @@ class RecentRollups:
     def _trim(self) -> None:
         while self._bytes["minutes"] > self._max_bytes and len(self._minutes) > 1:
             self._drop_minutes(next(iter(self._minutes)))
+        while self._bytes["packs"] > self._max_bytes and len(self._packs) > 1:
+            self._drop_pack(next(iter(self._packs)))
         while self._bytes["buckets"] > self._max_bytes and len(self._buckets) > 1:
             self._drop_bucket(next(iter(self._buckets)))
 
@@ -259,7 +343,7 @@ class RecentRollups:
 def _between(cells: Cells, start_ms: int, end_ms: int | None = None) -> Cells:
     """Return the rows that begin in [start_ms, end_ms), or in the hour from start_ms."""
     low, high = np.searchsorted(cells.start_ms, (start_ms, start_ms + HOUR_MS if end_ms is None else end_ms))
-    return cells.part(int(low), int(high))
+    return cells if high - low == len(cells) else cells.part(int(low), int(high))
 
 
 def _replaced(cells: Cells, news: Mapping[int, Cells]) -> Cells:

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.engine import Engine
 
 from db.breakdown import DIMENSIONS
-from db.breakdown_rolling import SLOT_MS
-from db.cells import DAY_MS, HOUR_MS
+from db.breakdown_rolling import KEPT
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
 from db.ingest_log import shorten_log
@@ -36,6 +36,7 @@ from db.state import (
     read_state,
     write_state,
 )
+from db.time_packs import TIME
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
@@ -132,8 +133,11 @@ def cleanup(
         shorten_log(engine)
         _delete_starts_before(engine, MinuteRollup, MinuteRollup.minute_start_ms, minutes_ms)
         _delete_starts_before(engine, HourlyRollup, HourlyRollup.hour_start_ms, hours_ms)
-        for length_ms, before_ms in ((SLOT_MS, minutes_ms), (HOUR_MS, hours_ms), (DAY_MS, hours_ms)):
-            for dimension in DIMENSIONS:
+        for length_ms, before_ms, dimensions in (
+            (SLOT_MS, minutes_ms, KEPT), (HOUR_MS, minutes_ms, (TIME,)), (HOUR_MS, hours_ms, DIMENSIONS),
+            (DAY_MS, hours_ms, KEPT),
+        ):  # fmt: skip
+            for dimension in dimensions:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
                 _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own)
         _delete_starts_before(engine, SchedulerHour, SchedulerHour.hour_start_ms, hours_ms)

@@ -13,6 +13,8 @@ from db.cells import Cells
 from db.results import FloatArray, IntArray
 from db.spread import RANKS, Spread
 
+_MOST_GROUPS = 2_000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sealed:
@@ -31,7 +33,7 @@ class Sealed:
     max_ms: FloatArray
     histograms: FloatArray  # [C, BINS]
     buckets: Spread  # n groups
-    _parts: dict[int, Sealed] = field(default_factory=dict)  # by source number, made when asked for
+    _by_source: list[FloatArray] = field(default_factory=list)  # what `quantiles_by_source` found
 
     @classmethod
     def of(cls, cells: Cells, start_ms: int, bucket_ms: int, buckets: int) -> Sealed:
@@ -69,7 +71,7 @@ class Sealed:
             min_ms=min_ms,
             max_ms=max_ms,
             histograms=_histograms(source, size, cells),
-            buckets=_bucket_spread(bucket, buckets, cells),
+            buckets=_spread(bucket, buckets, cells),
         )
 
     @property
@@ -77,19 +79,20 @@ class Sealed:
         """Number of buckets (n)."""
         return len(self.buckets.min_ms)
 
-    def of_source(self, code: int, start_ms: int, bucket_ms: int) -> Sealed:
-        """Return the rows of one source alone.
+    def quantiles_by_source(self, start_ms: int, bucket_ms: int) -> FloatArray:
+        """Return the quantiles (RANKS) of each source in each bucket, float64[C, n, 3]; NaN where it has none.
 
         Args:
-            code: The source's number.
             start_ms: As for `of`.
             bucket_ms: As for `of`.
         """
-        part = self._parts.get(code)
-        if part is None:
-            part = Sealed.of(self.cells.chosen(self.cells.source == code), start_ms, bucket_ms, self.count)
-            self._parts[code] = part
-        return part
+        if not self._by_source:
+            buckets = self.count
+            group = np.searchsorted(self.codes, self.cells.source) * buckets
+            group += (self.cells.start_ms - start_ms) // bucket_ms
+            spread = _spread(group, len(self.codes) * buckets, self.cells)
+            self._by_source.append(spread.quantiles_ms.reshape(len(self.codes), buckets, len(RANKS)))
+        return self._by_source[0]
 
 
 def _extremes(group: IntArray, groups: int, cells: Cells) -> tuple[FloatArray, FloatArray]:
@@ -105,9 +108,17 @@ def _histograms(group: IntArray, groups: int, cells: Cells) -> FloatArray:
     return found.reshape(groups, sketch.BINS).astype(np.float64, copy=False)
 
 
-def _bucket_spread(bucket: IntArray, buckets: int, cells: Cells) -> Spread:
-    min_ms, max_ms = _extremes(bucket, buckets, cells)
+def _spread(group: IntArray, groups: int, cells: Cells) -> Spread:
+    min_ms, max_ms = _extremes(group, groups, cells)
     min_ms[np.isinf(min_ms)] = np.nan
     max_ms[np.isinf(max_ms)] = np.nan
-    quantiles_ms = sketch.quantiles_of(_histograms(bucket, buckets, cells), RANKS)
+    quantiles_ms = np.empty((groups, len(RANKS)))
+    # So many groups at a time that their histograms stay small; all at once where there are few, as mostly.
+    for low in range(0, groups, _MOST_GROUPS):
+        high = min(low + _MOST_GROUPS, groups)
+        some, own = cells, group
+        if high - low < groups:
+            mask = (group >= low) & (group < high)
+            some, own = cells.chosen(mask), group[mask] - low
+        quantiles_ms[low:high] = sketch.quantiles_of(_histograms(own, high - low, some), RANKS)
     return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms[:, np.newaxis], max_ms[:, np.newaxis]))

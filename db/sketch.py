@@ -33,6 +33,7 @@ _PAIR: Any = np.dtype([("bin", "<u2"), ("count", "<u4")])
 _MARK = 0xFFFF
 _VERSION = 1
 _HEADER = np.array([(_MARK, _VERSION)], dtype=_PAIR).tobytes()
+_FOREIGN = f"not a duration sketch of version {_VERSION}; rebuild the rollups"
 
 EMPTY = _HEADER
 
@@ -101,15 +102,18 @@ def unpack(sketches: Sequence[bytes]) -> tuple[IntArray, IntArray, IntArray]:
     Raises:
         ValueError: Bytes that aren't a sketch of this version.
     """
-    sizes = np.array([len(sketch) for sketch in sketches], dtype=np.int64)
-    lengths = sizes // _PAIR.itemsize
-    if not all(sketch.startswith(_HEADER) for sketch in sketches) or bool((sizes % _PAIR.itemsize).any()):
-        raise ValueError(f"not a duration sketch of version {_VERSION}; rebuild the rollups")
+    sizes = np.fromiter(map(len, sketches), dtype=np.int64, count=len(sketches))
+    lengths, torn = np.divmod(sizes, _PAIR.itemsize)
+    if torn.any() or not lengths.all():
+        raise ValueError(_FOREIGN)
     pairs: npt.NDArray[Any] = np.frombuffer(b"".join(sketches), dtype=_PAIR)
-    bins = pairs["bin"].astype(np.int64)
-    which = np.repeat(np.arange(len(sketches)), lengths)
-    body = bins != _MARK
-    return which[body], bins[body], pairs["count"][body].astype(np.int64)
+    heads = np.cumsum(lengths) - lengths
+    if (pairs["bin"][heads] != _MARK).any() or (pairs["count"][heads] != _VERSION).any():
+        raise ValueError(_FOREIGN)
+    body = np.ones(len(pairs), dtype=np.bool_)
+    body[heads] = False
+    which = np.repeat(np.arange(len(sketches)), lengths - 1)
+    return which, pairs["bin"][body].astype(np.int64), pairs["count"][body].astype(np.int64)
 
 
 def quantiles(sketch: bytes, ranks: Sequence[float]) -> FloatArray:

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageScrape
 from db.breakdown import DIMENSIONS, OTHERS, Groups, groups_of, merged, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
-from db.breakdown_rolling import LENGTHS_MS, SLOT_MS
+from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
-from db.cells import DAY_MS, HOUR_MS
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing
 from db.models import Breakdown
@@ -28,6 +28,7 @@ from db.results import Filter, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
+from db.time_packs import TIME
 from tests.db.brute_force import Truth
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 
@@ -159,6 +160,8 @@ def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, s
     for (dimension, length_ms, start_ms), (row_count, pack) in found.items():
         own, names = rows.between(start_ms, start_ms + length_ms), Names()
         assert row_count == len(own) > 0
+        if dimension == TIME:  # see test_time_packs
+            continue
         expected = plain(groups_of(own, dimension), rows.source_names)  # type: ignore[arg-type]
         assert plain(unpacked(pack, start_ms, names), names) == expected
     for length_ms in LENGTHS_MS:

@@ -6,11 +6,12 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from db.queries import Queries
 from db.recent import RecentDetail
-from db.results import ErrorGroup, Filter, TimeRange
+from db.results import DailyRow, ErrorGroup, Filter, TimeRange
 from db.rollups import Rollups
 from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation, run, scrape
@@ -192,6 +193,45 @@ def test_daily_rows_are_right_the_moment_data_lands(board: Board) -> None:
     assert (today.total_navigations, today.successful_navigations, today.avg_navigation_duration_ms) == (2, 1, 100)
     assert (today.total_scrapes, today.avg_scrape_duration_ms, today.p95_scrape_duration_ms) == (0, None, None)
     assert len(board.queries.daily(None, 10)) == 3
+
+
+def test_daily_rows_of_today_are_those_that_its_summary_will_have(board: Board) -> None:
+    board.clock_ms = NOON_MS
+    board.store.send(batch(
+        *(
+            (navigation, scrape)[number % 2](
+                f"source{number % 3}", NOON_MS - number * 400_000, success=number % 7 > 0,
+                **{("navigation_duration_ms", "scrape_duration_ms")[number % 2]: 10 + number * 13 % 970},
+            )
+            for number in range(300)
+        ),
+        navigation("fast clock", NOON_MS + 12 * 3_600_000), navigation("only here", NOON_MS),
+    ))  # fmt: skip
+    for source in (None, "source1"):
+        found = board.queries.daily(source, 3)
+        board.rollups.run_once()
+        later = Queries(board.queries._engine, RecentDetail(), clock_ms=lambda: NOON_MS).daily(source, 3)
+        assert len(found) == len(later) >= 2
+        for row, summary in zip(found, later, strict=True):
+            for name in DailyRow.__slots__:
+                value, kept = getattr(row, name), getattr(summary, name)
+                if "_ms" in name and kept is not None:
+                    assert value == pytest.approx(kept, rel=0.0202 if name.startswith("p") else 1e-12)
+                else:
+                    assert value == kept
+
+
+def test_daily_rows_of_today_write_nothing(board: Board, engine: Engine) -> None:
+    board.clock_ms = NOON_MS
+    board.store.send(batch(navigation("a"), navigation("a", NOON_MS - DAY_MS)))
+    board.queries.daily(None, 3)
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    board.store.send(batch(navigation("a", NOON_MS + 1)))
+    asked.clear()
+    (_, today) = board.queries.daily(None, 3)
+    assert today.total_navigations == 2
+    assert not [sql for sql in asked if sql.startswith(("INSERT", "REPLACE", "DELETE"))]
 
 
 def test_source_names_are_all_that_ever_appeared(board: Board, engine: Engine) -> None:

@@ -1,0 +1,89 @@
+"""Rollup rows of all sources over five minutes, an hour or a day in one row of the database: cheap to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+
+from db.cell_sums import merged, minute_cells
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
+from db.cells_pack import packed, unpacked
+from db.columns import DetailColumns, Names
+from db.models import Breakdown, HourlyRollup, MinuteRollup
+from db.stored_cells import read_cells
+
+TIME = "time"  # the dimension that these are kept as, beside the breakdowns
+# What a row of a pack stands for: an hour is kept by five minutes, a day by hours.
+_STEP_MS = {SLOT_MS: SLOT_MS, HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
+_MOST_STARTS = 500
+
+
+def pack_of_detail(rows: DetailColumns, start_ms: int) -> bytes:
+    """Return the pack of five minutes.
+
+    Args:
+        rows: All of their detail rows, in time order.
+        start_ms: Where they begin, epoch ms.
+    """
+    return packed(minute_cells(rows, SLOT_MS), start_ms, rows.source_names)
+
+
+def pack_of_packs(length_ms: int, start_ms: int, finer: Sequence[tuple[int, bytes]], names: Names) -> bytes:
+    """Return the pack of an hour or of a day.
+
+    Args:
+        length_ms: An hour or a day.
+        start_ms: Where it begins, epoch ms.
+        finer: (start in epoch ms, pack) of its five minutes, or of its hours; by time.
+        names: Gives sources their numbers.
+    """
+    cells = [unpacked(pack, begin, names) for begin, pack in finer]
+    if length_ms == DAY_MS:
+        cells = [merged(hour, begin) for hour, (begin, _) in zip(cells, finer, strict=True)]
+    return packed(Cells.joined(cells), start_ms, names)
+
+
+def pack_of_table(connection: Connection, length_ms: int, start_ms: int, names: Names) -> tuple[int, bytes]:
+    """Return the pack of an hour or of a day from before packs were kept, of which nothing finer is left.
+
+    Args:
+        connection: An open connection.
+        length_ms: An hour, from its minute rollups, or a day, from its hours.
+        start_ms: Where it begins, epoch ms.
+        names: Gives sources their numbers.
+
+    Returns:
+        (detail rows that it counts, the pack).
+    """
+    table = MinuteRollup if length_ms == HOUR_MS else HourlyRollup
+    cells = read_cells(connection, table, start_ms, start_ms + length_ms, names)
+    step_ms = _STEP_MS[length_ms]
+    cells = merged(cells, cells.start_ms // step_ms * step_ms)
+    return int(cells.navigations.sum() + cells.scrapes.sum()), packed(cells, start_ms, names)
+
+
+def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], names: Names) -> dict[int, Cells]:
+    """Read some packs.
+
+    Args:
+        connection: An open connection.
+        length_ms: What they are of.
+        starts: Where they begin, epoch ms.
+        names: Gives sources their numbers.
+
+    Returns:
+        Rows of five minutes (of a day's pack: of hours) by start, in time order; a pack that isn't there is left out.
+    """
+    found: dict[int, Cells] = {}
+    for low in range(0, len(starts), _MOST_STARTS):
+        packs = connection.execute(
+            select(Breakdown.start_ms, Breakdown.packed).where(
+                Breakdown.dimension == TIME,
+                Breakdown.length_ms == length_ms,
+                Breakdown.start_ms.in_(starts[low : low + _MOST_STARTS]),
+            )
+        )
+        found |= {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}
+    return found
