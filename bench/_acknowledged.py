@@ -1,4 +1,4 @@
-"""What was acknowledged, and whether a database holds exactly that: rows, minutes, hours, days."""
+"""What was acknowledged, and whether a database holds exactly that: rows and everything that is rolled up from them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ import numpy as np
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from collector.events import Metric, PageNavigation, SchedulerRun
+from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
 from collector.sinks import Batch
 from db import sketch
+from db.breakdown import DIMENSIONS
+from db.breakdown_pack import unpacked
+from db.breakdown_rolling import LENGTHS_MS
+from db.cells import SLOT_MS
+from db.clock import now_ms
+from db.columns import Names
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 _KINDS = ("navigation", "scrape")
+_ROLLED_AFTER_MS = 15_000  # what is over for so long is rolled up, unless the program has just been started
 
 
 @dataclass(slots=True)
@@ -108,6 +115,8 @@ class Acknowledged:
         self._batches: dict[str, tuple[Any, ...]] = {}
         self._runs: Counter[tuple[Any, ...]] = Counter()
         self._totals: dict[int, dict[tuple[int, str], Total]] = {MINUTE_MS: {}, HOUR_MS: {}, DAY_MS: {}}
+        self._slots: dict[int, Counter[str]] = {}  # five minutes -> rows by dimension
+        self._job_hours: dict[tuple[int, str, str], Counter[str]] = {}
         self.metrics = 0
 
     def __len__(self) -> int:
@@ -124,10 +133,18 @@ class Acknowledged:
             for metric in batch.metrics:
                 if isinstance(metric, SchedulerRun):
                     self._runs[_run(metric)] += 1
+                    self._add_run(metric)
                     continue
+                slot = self._slots.setdefault(metric.recorded_at_ms // SLOT_MS * SLOT_MS, Counter())
+                slot.update(rows=1, url=1, error=not metric.success, outcome=isinstance(metric, PageScrape))
                 for length_ms, totals in self._totals.items():
                     start_ms = metric.recorded_at_ms // length_ms * length_ms
                     totals.setdefault((start_ms, metric.scraper_source), Total()).add(metric)
+
+    def _add_run(self, run: SchedulerRun) -> None:
+        hour_ms = run.recorded_at_ms // HOUR_MS * HOUR_MS
+        key = (hour_ms, run.scheduler_name, run.scraper_source or "")
+        self._job_hours.setdefault(key, Counter()).update(runs=1, ok=run.success, items=run.items_processed)
 
     def differences(self, engine: Engine) -> dict[str, int]:
         """Compare a database with what was acknowledged.
@@ -154,6 +171,8 @@ class Acknowledged:
             }
             for level in _levels(engine.dialect.name):
                 wrong[f"{level.table}_wrong"] = _wrong(self._totals[level.length_ms], _read(connection, level))
+            wrong["scraper_breakdowns_wrong"] = _wrong_breakdowns(self._slots, connection)
+            wrong["scheduler_metrics_hourly_wrong"] = _wrong_job_hours(self._job_hours, connection)
         return wrong
 
 
@@ -199,3 +218,41 @@ def _read(connection: Connection, level: Level) -> dict[tuple[int, str], Total]:
 def _wrong(wanted: dict[tuple[int, str], Total], found: dict[tuple[int, str], Total]) -> int:
     keys: Iterable[tuple[int, str]] = wanted.keys() | found.keys()
     return sum(wanted.get(key) != found.get(key) for key in keys)
+
+
+def _wrong_breakdowns(slots: dict[int, Counter[str]], connection: Connection) -> int:
+    """Count the spans that are over and whose breakdown is missing, too many or not what was acknowledged in them."""
+    over_ms = now_ms() - _ROLLED_AFTER_MS
+    wanted: dict[tuple[str, int, int], tuple[int, int]] = {}
+    for length_ms in LENGTHS_MS:
+        spans: dict[int, Counter[str]] = {}
+        for start_ms, counts in slots.items():
+            spans.setdefault(start_ms // length_ms * length_ms, Counter()).update(counts)
+        for start_ms, counts in spans.items():
+            if start_ms + length_ms <= over_ms:
+                for dimension in DIMENSIONS:
+                    wanted[dimension, length_ms, start_ms] = counts["rows"], counts[dimension]
+    found: dict[tuple[str, int, int], tuple[int, int]] = {}
+    for row in connection.execute(text("SELECT * FROM scraper_breakdowns")):
+        key = (row.dimension, row.length_ms, row.start_ms)
+        if row.dimension in DIMENSIONS and row.start_ms + row.length_ms <= over_ms:
+            groups = unpacked(bytes(row.packed), row.start_ms, Names())
+            found[key] = row.row_count, int(groups.count.sum())
+    return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
+
+
+def _wrong_job_hours(hours: dict[tuple[int, str, str], Counter[str]], connection: Connection) -> int:
+    """Count the hours that are over and in which a job's rollup isn't what was acknowledged."""
+    over_ms = now_ms() - _ROLLED_AFTER_MS - HOUR_MS
+    wanted = {
+        key: (counts["runs"], counts["ok"], counts["items"]) for key, counts in hours.items() if key[0] <= over_ms
+    }
+    found = {
+        tuple(row[:3]): tuple(row[3:])
+        for row in connection.execute(text(
+            "SELECT hour_start_ms, scheduler_name, scraper_source, total_runs, successful_runs, total_items_processed "
+            "FROM scheduler_metrics_hourly"
+        ))
+        if row[0] <= over_ms
+    }  # fmt: skip
+    return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
