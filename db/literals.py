@@ -39,7 +39,7 @@ def insert_text(verb: str, table: str, columns: Sequence[str], rows: Sequence[Se
     literals: list[Sequence[str]] = []
     for name, values in zip(columns, zip(*rows, strict=True), strict=True):
         types = frozenset(map(type, values))
-        if types == _NONE and len(columns) > 1:
+        if types == _NONE and (names or name != columns[-1]):  # one column there must be
             continue
         names.append(name)
         literals.append(_column(values, types, escape))

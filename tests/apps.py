@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class PrivateApp(PrivateServer):
         """Say whether it answers requests."""
         try:
             self.get("/api/stats")
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):  # the last: it was killed in the middle of an answer
             return False
         return True
 

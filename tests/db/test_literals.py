@@ -36,6 +36,8 @@ def test_a_column_without_any_value_is_left_out() -> None:
 
 def test_a_row_of_nothing_is_still_a_row() -> None:
     assert insert_text("INSERT", "t", ("a",), [(None,)], lambda _: "NULL") == "INSERT INTO t (a) VALUES (NULL)"
+    two = insert_text("INSERT", "t", ("a", "b"), [(None, None), (None, None)], lambda _: "NULL")
+    assert two == "INSERT INTO t (b) VALUES (NULL),(NULL)"
 
 
 def test_equal_values_of_different_types_keep_their_type() -> None:
@@ -66,8 +68,10 @@ rows_of_anything = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(rows_of_anything)
 def test_what_comes_back_is_what_was_written(connection: Any, rows: list[tuple[Any, ...]]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(insert_text("INSERT", "literals.t", ("a", "b", "c", "d"), rows, connection.escape))
-        cursor.execute("SELECT a, b, c, d FROM literals.t ORDER BY id")
-        assert list(cursor.fetchall()) == rows
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(insert_text("INSERT", "literals.t", ("a", "b", "c", "d"), rows, connection.escape))
+            cursor.execute("SELECT a, b, c, d FROM literals.t ORDER BY id")
+            assert list(cursor.fetchall()) == rows
+    finally:
         connection.rollback()
