@@ -67,7 +67,7 @@ class Server(BaseApplication):
         """Make the app in the worker."""
         self.board = self.make(self.settings)
         self.board.start()
-        _look_for_cycles_less_often()
+        look_for_cycles_less_often()
         return self.board.server
 
     def _started(self, _worker: Any) -> None:
@@ -100,7 +100,7 @@ def _end_stalled_requests(arbiter: Any) -> None:
         listener.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
 
-def _look_for_cycles_less_often() -> None:
+def look_for_cycles_less_often() -> None:
     """Tell Python's garbage collector what the program is like: it took a sixth of the time of an ingest.
 
     Every 700 objects that are there more than before it looks for cycles; one batch brings thousands, without any. What
