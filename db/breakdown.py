@@ -12,7 +12,7 @@ import pandas as pd
 
 from db.columns import BoolArray, CodeArray, DetailColumns, Names, ObjectArray
 from db.error_kinds import kind_of_error
-from db.hashes import HashArray, hash_of
+from db.hashes import HashArray, hashes_of
 from db.results import Filter, FloatArray, IntArray, Kind
 
 Dimension = Literal["url", "error", "outcome"]
@@ -108,7 +108,7 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
     })  # fmt: skip
     if dimension == "outcome":
         names = _outcomes(rows)
-        texts = Texts(_hashes(names), _objects(names))
+        texts = Texts(hashes_of(names), _objects(names))
     elif dimension == "error":
         kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
         texts = _distinct(columns["value"], _objects(kinds))
@@ -238,16 +238,12 @@ def _outcome_hashes(rows: DetailColumns) -> HashArray:
     """Return the number of each row's outcome."""
     names = _outcomes(rows)
     given = np.where(rows.outcome >= 0, rows.outcome, len(names) - 2 + ~rows.success)
-    return _hashes(names)[given]
+    return hashes_of(names)[given]
 
 
 def _outcomes(rows: DetailColumns) -> list[str]:
     """Return the outcomes by their numbers, and then what a scrape is taken for that gave none."""
     return [*rows.outcome_names.all(), "ok", "failed"]
-
-
-def _hashes(texts: Sequence[str]) -> HashArray:
-    return np.array([hash_of(text) for text in texts], dtype=np.uint64)
 
 
 def _distinct(value: HashArray, texts: ObjectArray) -> Texts:
