@@ -226,8 +226,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         nonlocal beats
         beats += 1
         payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
-        for renderer_id in board.views.renderers():
-            renderers.send(renderer_id, payload)
+        renderers.send(board.views.renderers(), payload)
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""

@@ -38,6 +38,8 @@ _PWRITE, _PWRITEV = 1, 8
 # io_setup, io_destroy, io_getevents, io_submit
 _CALLS: Final = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
 _CAPACITY: Final = 4_096
+# A write takes at most 1,024 parts (IOV_MAX): the pieces and the gaps between them.
+MOST_PIECES: Final = 512
 
 
 class BatchWriter(Protocol):
@@ -59,14 +61,13 @@ class BatchWriter(Protocol):
             int64[n].
         """
 
-    def write_around(self, descriptors: Sequence[int], head: bytes, middles: bytes, tail: bytes) -> Results:
-        """Write to each socket a frame that differs from the others' in its middle only.
+    def write_between(self, descriptors: Sequence[int], pieces: Sequence[bytes], fillings: bytes) -> Results:
+        """Write to each socket a frame that differs from the others' only in what fills the gaps between its pieces.
 
         Args:
             descriptors: n open sockets.
-            head: What all frames begin with.
-            middles: The n middles one after the other, all of the same length.
-            tail: What all frames end with.
+            pieces: What all frames have in common, at most MOST_PIECES.
+            fillings: The n fillings one after the other, all of the same length; each fills all gaps of its frame.
 
         Returns:
             int64[n].
@@ -112,18 +113,19 @@ class OneCallWriter:
 
         return self._all(descriptors, prepare)
 
-    def write_around(self, descriptors: Sequence[int], head: bytes, middles: bytes, tail: bytes) -> Results:
-        """Write frames that differ in their middle only (see BatchWriter)."""
+    def write_between(self, descriptors: Sequence[int], pieces: Sequence[bytes], fillings: bytes) -> Results:
+        """Write frames that differ in what fills their gaps (see BatchWriter)."""
         count = len(descriptors)
-        length = len(middles) // count if count else 0
-        parts = np.zeros((count, 3), dtype=_IOVEC)
-        parts["base"][:, 0], parts["length"][:, 0] = _address(head), len(head)
-        parts["base"][:, 1], parts["length"][:, 1] = _address(middles) + length * np.arange(count), length
-        parts["base"][:, 2], parts["length"][:, 2] = _address(tail), len(tail)
-        at, step = parts.ctypes.data, 3 * _IOVEC.itemsize
+        length = len(fillings) // count if count else 0
+        parts = np.zeros((count, 2 * len(pieces) - 1), dtype=_IOVEC)
+        for place, piece in enumerate(pieces):
+            parts["base"][:, 2 * place], parts["length"][:, 2 * place] = _address(piece), len(piece)
+        parts["base"][:, 1::2] = (_address(fillings) + length * np.arange(count))[:, np.newaxis]
+        parts["length"][:, 1::2] = length
+        at, step = parts.ctypes.data, parts.strides[0]
 
         def prepare(blocks: npt.NDArray[Any], first: int) -> None:
-            blocks["opcode"], blocks["length"] = _PWRITEV, 3
+            blocks["opcode"], blocks["length"] = _PWRITEV, parts.shape[1]
             blocks["buffer"] = at + step * np.arange(first, first + len(blocks))
 
         return self._all(descriptors, prepare)
@@ -187,15 +189,14 @@ class EachCallWriter:
         length = len(frame)
         return np.array([self._one(descriptor, frame, length) for descriptor in descriptors], dtype=np.int64)
 
-    def write_around(self, descriptors: Sequence[int], head: bytes, middles: bytes, tail: bytes) -> Results:
-        """Write frames that differ in their middle only (see BatchWriter)."""
+    def write_between(self, descriptors: Sequence[int], pieces: Sequence[bytes], fillings: bytes) -> Results:
+        """Write frames that differ in what fills their gaps (see BatchWriter)."""
         count = len(descriptors)
-        length = len(middles) // count if count else 0
-        whole = len(head) + length + len(tail)
+        length = len(fillings) // count if count else 0
         results = np.zeros(count, dtype=np.int64)
         for place, descriptor in enumerate(descriptors):
-            frame = b"".join((head, middles[place * length : (place + 1) * length], tail))
-            results[place] = self._one(descriptor, frame, whole)
+            frame = fillings[place * length : (place + 1) * length].join(pieces)
+            results[place] = self._one(descriptor, frame, len(frame))
         return results
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from live import batch_write
-from live.batch_write import BatchWriter, EachCallWriter, OneCallWriter, make_batch_writer
+from live.batch_write import MOST_PIECES, BatchWriter, EachCallWriter, OneCallWriter, make_batch_writer
 
 Pair = tuple[socket.socket, socket.socket]
 
@@ -54,10 +54,13 @@ def test_every_socket_gets_the_frame(writer: BatchWriter, pairs: list[Pair]) -> 
     assert [read(peer, len(frame)) for _, peer in pairs] == [frame] * 10
 
 
-def test_every_socket_gets_its_own_middle(writer: BatchWriter, pairs: list[Pair]) -> None:
-    middles = [f"<{place:02d}>".encode() for place in range(10)]
-    assert writer.write_around(fds(pairs), b"head ", b"".join(middles), b" tail").tolist() == [14] * 10
-    assert [read(peer, 14) for _, peer in pairs] == [b"head " + middle + b" tail" for middle in middles]
+@pytest.mark.parametrize("pieces", [[b"whole"], [b"head ", b" tail"], [b"a", b"", b"b", b"c"], [b"|"] * MOST_PIECES])
+def test_every_socket_has_its_own_filling(writer: BatchWriter, pairs: list[Pair], pieces: list[bytes]) -> None:
+    fillings = [f"<{place:02d}>".encode() for place in range(10)]
+    wanted = [filling.join(pieces) for filling in fillings]
+    results = writer.write_between(fds(pairs), pieces, b"".join(fillings))
+    assert results.tolist() == [len(frame) for frame in wanted]
+    assert [read(peer, len(frame)) for (_, peer), frame in zip(pairs, wanted, strict=True)] == wanted
 
 
 def test_frames_keep_their_order(writer: BatchWriter, pairs: list[Pair]) -> None:
@@ -101,15 +104,15 @@ def test_socket_whose_peer_has_gone_fails_alone_and_without_a_signal(writer: Bat
 def test_more_sockets_than_fit_into_one_call_are_all_written(pairs: list[Pair]) -> None:
     writer = OneCallWriter(capacity=3)
     assert writer.write(fds(pairs), b"hello").tolist() == [5] * 10
-    middles = b"".join(b"%d" % place for place in range(10))
-    assert writer.write_around(fds(pairs), b"(", middles, b")").tolist() == [3] * 10
+    fillings = b"".join(b"%d" % place for place in range(10))
+    assert writer.write_between(fds(pairs), [b"(", b")"], fillings).tolist() == [3] * 10
     assert [read(peer, 8) for _, peer in pairs] == [b"hello(%d)" % place for place in range(10)]
     writer.close()
     writer.close()
 
 
 def test_nobody_to_write_to_is_no_error(writer: BatchWriter) -> None:
-    assert len(writer.write([], b"hello")) == len(writer.write_around([], b"a", b"", b"b")) == 0
+    assert len(writer.write([], b"hello")) == len(writer.write_between([], [b"a", b"b"], b"")) == 0
 
 
 def test_system_without_the_one_call_writes_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
