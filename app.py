@@ -11,6 +11,7 @@ from typing import Any
 
 from dash import Dash, html
 from flask import Flask
+from sqlalchemy.engine import Engine
 
 import collector
 from api.export import export_blueprint
@@ -27,6 +28,8 @@ from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
+from db.identity import database_identity
+from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
 from db.maintenance import Nightly
@@ -39,12 +42,14 @@ from db.replica import make_read_engine
 from db.rollups import Rollups
 from db.store import Store
 from live import frames
+from live.backplane import Backplane
 from live.channel import Channel
 from live.dash_backend import DashChannel, make_backend
 from live.hub import Hub
 from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
+from live.stream import RedisStream
 from live.views import ViewEngine
 from settings import Settings
 from web.router import PageSource, register_router, router_parts
@@ -76,10 +81,13 @@ class Scrapeboard:
     nightly: Nightly
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
+    backplane: Backplane | None  # with several processes
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
         self.hub.start()
+        if self.backplane is not None:
+            self.backplane.start()
         self.views.start()
         self.rollups.start(
             also=partial(self.jobs.run_once, open_every_ms=OPEN_HOUR_MS), then=lambda: self.queries.warm(now_ms())
@@ -98,6 +106,8 @@ class Scrapeboard:
         self.nightly.stop()
         self.views.stop()
         self.dash_channel.stop()
+        if self.backplane is not None:
+            self.backplane.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
 
@@ -115,6 +125,14 @@ class Scrapeboard:
             **self.views.stats(),
         }
 
+    def redis_status(self) -> dict[str, Any]:
+        """Return how it stands with Redis."""
+        return {"status": "not used"} if self.backplane is None else self.backplane.status()
+
+    def redis_stats(self) -> dict[str, Any]:
+        """Return what was carried between processes."""
+        return {"status": "not used"} if self.backplane is None else self.backplane.stats()
+
 
 def create_app(settings: Settings) -> Scrapeboard:
     """Wire everything; nothing runs before `start`.
@@ -127,9 +145,8 @@ def create_app(settings: Settings) -> Scrapeboard:
 
     Raises:
         DatabaseError: the database can't be reached, or its schema is newer than this program.
+        RedisRefused: Redis' URL can't be used; that Redis is away is no reason not to start.
     """
-    if settings.redis_url:
-        log.warning("SCRAPEBOARD_REDIS_URL is set but not used yet: this app runs as one process")
     engine = make_engine(url=settings.database_url)
     upgrade(engine)
     store = Store(engine)
@@ -155,8 +172,14 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
-    for listener in (recent.append, rollups.mark, jobs.mark, channel.publish, views.changed):
+    for listener in (recent.append, rollups.mark, jobs.mark, views.changed):
         store.subscribe(listener)
+    backplane = None
+    if settings.redis_url:
+        backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
+        store.subscribe_commits(backplane.publish)
+    else:
+        store.subscribe(channel.publish)
 
     dash = Dash(
         __name__,
@@ -198,6 +221,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         nightly,
         Pulse(),
         Pulse(),
+        backplane,
     )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
@@ -207,7 +231,7 @@ def create_app(settings: Settings) -> Scrapeboard:
             store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
         )
     )
-    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
+    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats, board))
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
@@ -215,6 +239,18 @@ def create_app(settings: Settings) -> Scrapeboard:
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
     _set_pulse(board, renderers)
     return board
+
+
+def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, channel: Channel) -> Backplane:
+    """Make what joins this process with others on the same database.
+
+    Raises:
+        RedisRefused: The URL can't be used.
+    """
+    own = entry_key(store.writer, 0).removesuffix("0")
+    stream = RedisStream(url, name=str(database_identity(engine)))
+    stream.check()
+    return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
 
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:

@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         (), description="further browser origins that may open the live channels, comma separated"
     )
     redis_url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
-        None, description="reserved for several app processes (not used yet)"
+        None, description="Redis that several app processes on one database share, redis://HOST:PORT/0"
     )
     retention_days: int = Field(7, ge=1, le=3650, description="days that single metrics are kept, 1-3650")
     minute_retention_days: int = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Blueprint, Response
 
@@ -12,8 +12,21 @@ from api.answers import json_answer, problem
 from db.store import Store
 
 
+class RedisSide(Protocol):
+    """Who knows how it stands with Redis."""
+
+    def redis_status(self) -> Mapping[str, Any]:
+        """Return its status and, while it is away, since when and why."""
+
+    def redis_stats(self) -> Mapping[str, Any]:
+        """Return what was carried between processes."""
+
+
 def health_blueprint(
-    store: Store, channel_stats: Callable[[], Mapping[str, Any]], collector_stats: Callable[[], Mapping[str, Any]]
+    store: Store,
+    channel_stats: Callable[[], Mapping[str, Any]],
+    collector_stats: Callable[[], Mapping[str, Any]],
+    redis: RedisSide,
 ) -> Blueprint:
     """Make both routes.
 
@@ -21,6 +34,7 @@ def health_blueprint(
         store: the database that is asked (a real round trip).
         channel_stats: the live channel's numbers.
         collector_stats: the numbers of the collector in this process.
+        redis: what joins several processes; while it is away, the app is well all the same.
 
     Returns:
         A Flask blueprint.
@@ -42,6 +56,7 @@ def health_blueprint(
                 "error": state.last_error,
             },
             "channel": {"status": "ok", **channel_stats()},
+            "redis": dict(redis.redis_status()),
             "spool": {"pending": collector.get("pending", 0), "size": collector.get("spool_size", 0)},
         }
         return json_answer(200 if state.storing else 503, body)
@@ -50,7 +65,12 @@ def health_blueprint(
     def stats() -> Response:
         return json_answer(
             200,
-            {"channel": dict(channel_stats()), "store": asdict(store.health()), "collector": dict(collector_stats())},
+            {
+                "channel": dict(channel_stats()),
+                "redis": dict(redis.redis_stats()),
+                "store": asdict(store.health()),
+                "collector": dict(collector_stats()),
+            },
         )
 
     @blueprint.route("/api/", defaults={"rest": ""})

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
 from db.errors import DatabaseUnavailable, unavailable_as_ours
-from db.ingest_log import IdRange
+from db.ingest_log import Committed, IdRange, entry_key
 from db.models import IngestLog as Log
 from db.models import PagePerformance as Page
 from db.models import SchedulerMetric as Run
@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _MARGIN_ENTRIES = 2_000
 _MARGIN_S = 60.0
 _READ_ROWS = 2_000  # rows that are read and told at a time
+_WOKEN_PAUSE_S = 0.02  # between two looks at least, however often somebody calls `wake`
 
 
 class Follower:
@@ -48,6 +49,7 @@ class Follower:
         self._seen: set[int] = set()
         self._newest: deque[tuple[float, int]] = deque()  # (when, highest number seen then), the last minute's
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self.failures = 0
         self.followed = 0
@@ -80,17 +82,19 @@ class Follower:
                     _log.warning("the database's log went back: it was replaced; restart to show what is in it now")
                     self._floor, self._seen = newest, set()
                 entries = connection.execute(
-                    select(Log.seq, type_coerce(Log.of_runs, Integer), Log.first_id, Log.row_count, Log.id_step)
+                    select(Log.seq, _OF_RUNS, Log.first_id, Log.row_count, Log.id_step, Log.writer)
                     .where(Log.seq > self._floor, Log.writer != self._store.writer)
                     .order_by(Log.seq)
                 ).all()
             new = [entry for entry in entries if entry[0] not in self._seen]
             for some in _portions(new):
                 with self._engine.connect() as connection:
-                    metrics, run_ids = read_metrics(connection, [IdRange(bool(entry[1]), *entry[2:]) for entry in some])
+                    pages, runs = _read(connection, [_ids(entry) for entry in some])
+                metrics = [*pages.values(), *runs.values()]
+                commits = _by_entry(some, pages, runs) if self._store.says_commits else ()
                 # Known before they are told: a listener that fails must not make the next look tell them twice.
                 self._seen.update(entry[0] for entry in some)
-                self._store.tell(metrics, run_ids)
+                self._store.tell(metrics, list(runs), commits)
                 told += len(metrics)
         self.followed += told
         self._forget(newest)
@@ -107,15 +111,24 @@ class Follower:
         self._thread = threading.Thread(target=self._run, args=(interval_s,), name="follow", daemon=True)
         self._thread.start()
 
+    def wake(self) -> None:
+        """Let the background thread look at once: somebody knows that there is something new."""
+        self._wake.set()
+
     def stop(self) -> None:
         """End the background thread and wait for it."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
 
     def _run(self, interval_s: float) -> None:
-        while not self._stop.wait(interval_s):
+        while not self._stop.wait(min(_WOKEN_PAUSE_S, interval_s)):
+            self._wake.wait(interval_s)
+            self._wake.clear()  # before the look: who wakes during it may mean something that it didn't see
+            if self._stop.is_set():
+                return
             try:
                 self.poll()
             except DatabaseUnavailable:
@@ -147,21 +160,42 @@ def read_metrics(connection: Connection, ranges: Sequence[IdRange]) -> tuple[lis
         (page metrics by id and then scheduler runs by id, the ids of these runs); rows that are deleted meanwhile are
         left out.
     """
+    pages, runs = _read(connection, ranges)
+    return [*pages.values(), *runs.values()], list(runs)
+
+
+def _read(connection: Connection, ranges: Sequence[IdRange]) -> tuple[dict[int, Metric], dict[int, Metric]]:
+    """Return page metrics and scheduler runs by their ids, in the order of these."""
     pages = [ids for ids in ranges if not ids.of_runs]
     runs = [ids for ids in ranges if ids.of_runs]
-    metrics: list[Metric] = []
+    found_pages: dict[int, Metric] = {}
+    found_runs: dict[int, Metric] = {}
     if pages:
-        metrics += map(_page, connection.execute(_PAGES.where(_within(Page.id, pages)).order_by(Page.id)))
-    run_ids: list[int] = []
+        for id, *row in connection.execute(_PAGES.where(_within(Page.id, pages)).order_by(Page.id)):
+            found_pages[id] = _page(row)
     if runs:
         for id, *row in connection.execute(_RUNS.where(_within(Run.id, runs)).order_by(Run.id)):
-            run_ids.append(id)
-            metrics.append(_run(row))
-    return metrics, run_ids
+            found_runs[id] = _run(row)
+    return found_pages, found_runs
 
 
+def _ids(entry: Any) -> IdRange:
+    return IdRange(bool(entry[1]), *entry[2:5])
+
+
+def _by_entry(entries: Sequence[Any], pages: dict[int, Metric], runs: dict[int, Metric]) -> list[Committed]:
+    commits = []
+    for entry in entries:
+        ids = _ids(entry)
+        found = runs if ids.of_runs else pages
+        every_id = range(ids.first_id, ids.last_id + 1, ids.id_step)
+        commits.append(Committed(entry_key(entry.writer, entry.seq), [found[id] for id in every_id if id in found]))
+    return commits
+
+
+_OF_RUNS = type_coerce(Log.of_runs, Integer)
 _PAGES = select(
-    Page.scraper_source, Page.metric_type, Page.page_url, Page.navigation_duration_ms, Page.retry_count,
+    Page.id, Page.scraper_source, Page.metric_type, Page.page_url, Page.navigation_duration_ms, Page.retry_count,
     Page.scrape_duration_ms, Page.items_extracted, Page.data_size, type_coerce(Page.success, Integer), Page.error,
     Page.status_code, Page.outcome, Page.run_id, Page.labels, Page.created_at,
 )  # fmt: skip

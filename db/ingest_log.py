@@ -7,11 +7,13 @@ the end of the transaction: numbers are hardly ever seen in another order than t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
+from collector.events import Metric, SchedulerRun
 from db.engine import begin_writing
 from db.models import IngestLog
 from db.rows import Row, insert_many
@@ -33,6 +35,23 @@ class IdRange(NamedTuple):
     def last_id(self) -> int:
         """The highest id."""
         return self.first_id + (self.row_count - 1) * self.id_step
+
+
+class Committed(NamedTuple):
+    """The metrics of one entry under a name that no other entry has, also not after a restore into another database."""
+
+    key: str
+    metrics: Sequence[Metric]
+
+
+def entry_key(writer: int, seq: int) -> str:
+    """Return the name of an entry.
+
+    Args:
+        writer: Who stored it.
+        seq: Its number in the log.
+    """
+    return f"{writer}:{seq}"
 
 
 def insert_logged(
@@ -63,15 +82,45 @@ def insert_logged(
     return [IdRange(of_runs, first_id, count, _id_step(connection)) for first_id, count in numbered]
 
 
-def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) -> None:
+def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) -> list[tuple[int, IdRange]]:
     """Note what a transaction stored; the last thing before its commit.
 
     Args:
         connection: The transaction.
         writer: Who stored it.
         ranges: The ids.
+
+    Returns:
+        (number of the entry, its ids), in the order of the ids given.
     """
-    insert_many(connection, IngestLog.__tablename__, _COLUMNS, [(writer, *ids) for ids in _joined(ranges)])
+    joined = _joined(ranges)
+    if not joined:
+        return []
+    rows = [(writer, *ids) for ids in joined]
+    numbered = insert_many(connection, IngestLog.__tablename__, _COLUMNS, rows)
+    if connection.dialect.name == "sqlite":
+        last_seq = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
+        seqs = list(range(last_seq - len(rows) + 1, last_seq + 1))
+    else:
+        step = _id_step(connection)
+        seqs = [first + place * step for first, count in numbered for place in range(count)]
+    return list(zip(seqs, joined, strict=True))
+
+
+def commits_of(writer: int, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric]) -> list[Committed]:
+    """Return a transaction's metrics by entry.
+
+    Args:
+        writer: Who stored them.
+        entries: From `write_log`.
+        metrics: All of the transaction, in the order of their rows.
+    """
+    pages = iter([metric for metric in metrics if not isinstance(metric, SchedulerRun)])
+    runs = iter([metric for metric in metrics if isinstance(metric, SchedulerRun)])
+    return [
+        Committed(entry_key(writer, seq), list(islice(runs if ids.of_runs else pages, ids.row_count)))
+        for seq, ids in entries
+    ]
 
 
 def shorten_log(engine: Engine) -> None:

@@ -19,6 +19,7 @@ from collector.sinks import Batch, Delivery
 from db.clock import now_ms
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, takes_no_writes, where_is
 from db.health import HealthTracker, StoreHealth
+from db.ingest_log import Committed
 from db.retention import cleanup, generate_daily_summary
 from db.turns import TurnLostError, Turns
 from db.writer import Duplicate, Prepared, Stored, Writer
@@ -27,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 Listener = Callable[[Sequence[Metric]], None]
 RunListener = Callable[[Sequence[tuple[int, SchedulerRun]]], None]
+CommitListener = Callable[[Sequence[Committed]], None]
 
 _MAX_IN_DOUBT = 256
 _MOST_ROWS_TOGETHER = 5_000
@@ -50,6 +52,7 @@ class Store:
         self._health = HealthTracker(clock_ms)
         self._listeners: list[Listener] = []
         self._run_listeners: list[RunListener] = []
+        self._commit_listeners: list[CommitListener] = []
         self._writer = Writer(engine, clock_ms=clock_ms, doubt=self._doubt)
         self.writer = self._writer.number
         writers = _WRITERS["sqlite" if engine.dialect.name == "sqlite" else "mysql"]
@@ -80,15 +83,32 @@ class Store:
         with self._publish_lock:
             self._run_listeners.append(listener)
 
-    def tell(self, metrics: Sequence[Metric], run_ids: Sequence[int] = ()) -> None:
+    def subscribe_commits(self, listener: CommitListener) -> None:
+        """Call a function with the entries of the log that transactions wrote, after the listeners of all metrics.
+
+        Args:
+            listener: As for `subscribe`. A batch whose commit was in doubt brings its whole transaction, perhaps again:
+                who was told of an entry before knows it by its key.
+        """
+        with self._publish_lock:
+            self._commit_listeners.append(listener)
+            self._writer.says_commits = True
+
+    @property
+    def says_commits(self) -> bool:
+        """Whether somebody wants to hear of commits."""
+        return bool(self._commit_listeners)
+
+    def tell(self, metrics: Sequence[Metric], run_ids: Sequence[int] = (), commits: Sequence[Committed] = ()) -> None:
         """Tell the listeners of metrics that another process stored.
 
         Args:
             metrics: Committed, and never told before.
             run_ids: The ids of the scheduler runs among them, in their order.
+            commits: The same metrics by their entries in the log.
         """
         with self._publish_lock:
-            self._publish([Stored(metrics, run_ids)])
+            self._publish([Stored(metrics, run_ids, commits=commits)])
 
     def send(self, batch: Batch) -> Delivery:
         """Store a batch in one transaction, once for each batch id, and tell the listeners.
@@ -211,7 +231,10 @@ class Store:
         runs = [metric for metric in metrics if isinstance(metric, SchedulerRun)] if run_ids else []
         numbered = list(zip(run_ids, runs, strict=True))
         calls = [partial(listener, numbered) for listener in self._run_listeners if numbered]
-        for call in [*calls, *(partial(listener, metrics) for listener in self._listeners)]:
+        calls += [partial(listener, metrics) for listener in self._listeners]
+        commits = list({one.key: one for stored in batches for one in stored.commits}.values())
+        calls += [partial(listener, commits) for listener in self._commit_listeners if commits]
+        for call in calls:
             try:
                 call()
             except Exception:  # noqa: BLE001 - whatever a listener does, the batch is stored and the others must hear

@@ -18,7 +18,7 @@ from collector.sinks import Batch, Rejection
 from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
-from db.ingest_log import IdRange, insert_logged, write_log
+from db.ingest_log import Committed, IdRange, commits_of, insert_logged, write_log
 from db.rows import (
     BATCH_TABLE,
     PAGE_COLUMNS,
@@ -66,6 +66,7 @@ class Stored:
     metrics: Sequence[Metric]
     run_ids: Sequence[int] = ()  # of the scheduler runs among the metrics, in their order
     rejected: tuple[Rejection, ...] = ()
+    commits: Sequence[Committed] = ()  # the whole transaction's, also what other batches brought into it
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class Writer:
     def __init__(self, engine: Engine, *, clock_ms: Callable[[], int], doubt: Callable[[str, Stored], None]) -> None:
         # By this number other processes know this writer's rows, and this one knows theirs.
         self.number = random.getrandbits(62)
+        self.says_commits = False  # somebody wants `Stored.commits`
         self._engine = engine
         self._clock_ms = clock_ms
         self._doubt = doubt
@@ -170,9 +172,12 @@ class Writer:
             runs = [row for prepared in group for row in prepared.runs]
             ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
             ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
-            write_log(connection, self.number, ids)
+            entries = write_log(connection, self.number, ids)
             numbers = iter(_run_ids(ids))
-            return [Stored(each.batch.metrics, tuple(islice(numbers, len(each.runs)))) for each in group]
+            commits = self._commits(entries, [metric for each in group for metric in each.batch.metrics])
+            return [
+                Stored(each.batch.metrics, tuple(islice(numbers, len(each.runs))), commits=commits) for each in group
+            ]
 
         return insert
 
@@ -198,8 +203,11 @@ class Writer:
                 rejected.append(Rejection(index, field, message))
             else:
                 kept.append(metric)
-        write_log(connection, self.number, ids)
-        return Stored(tuple(kept), _run_ids(ids), tuple(rejected))
+        entries = write_log(connection, self.number, ids)
+        return Stored(tuple(kept), _run_ids(ids), tuple(rejected), self._commits(entries, kept))
+
+    def _commits(self, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric]) -> Sequence[Committed]:
+        return commits_of(self.number, entries, metrics) if self.says_commits else ()
 
     def _refuse_outlived(self, connection: Connection, metrics: Sequence[Metric]) -> None:
         """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""

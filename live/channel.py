@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from collector.events import Metric
@@ -25,6 +25,15 @@ class Published:
     source: str
     seq: int
     payload: bytes
+    count: int  # metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One batch that was numbered elsewhere, and what those who listen now get of it."""
+
+    published: Published
+    shown: bytes | None = None  # a payload with less in it, for who had the rest before under another number
 
 
 class Channel:
@@ -98,6 +107,34 @@ class Channel:
             if not listeners:
                 del self.subscribers[source]
 
+    def deliver(self, deliveries: Sequence[Delivery]) -> None:
+        """Bring batches that were numbered elsewhere; each follows the one before without a hole."""
+        for delivery in deliveries:
+            self._bring(delivery.published, delivery.shown)
+
+    def restart(self, *, base: int, order: int, seqs: Mapping[str, int], history: Sequence[Published]) -> None:
+        """Go on with other numbers, and tell every subscription where it stands now.
+
+        Args:
+            base: The seq of sources that aren't named.
+            order: The place of the newest batch of all.
+            seqs: The seqs of the newest batch of each source.
+            history: The newest batches in their order, up to `order`, for clients that come back with `since`.
+        """
+        for source in list(self._waiting):
+            self._flush(source)
+        self._first_seq, self._order, self._seq = base, order, dict(seqs)
+        self._ring.clear()
+        self._ring_size = 0
+        self._forgotten, self._forgotten_order = dict(seqs), order - len(history)
+        for batch in reversed(history):
+            self._forgotten[batch.source] = batch.seq - 1
+        for batch in history:
+            self._remember(batch)
+        for source, listeners in list(self.subscribers.items()):
+            fields = {"scraperSource": source, "seq": self.seq(source)}
+            self.hub.write_all(list(listeners), text_frame(protocol.answer("gap", fields)))
+
     def _take(self, metrics: list[Metric]) -> None:
         touched: dict[str, None] = {}
         for metric in metrics:
@@ -123,19 +160,24 @@ class Channel:
         self._last_sent_s[source] = time.monotonic()
 
     def _send(self, source: str, metrics: list[Metric]) -> None:
-        seq = self._seq[source] = self.seq(source) + 1
-        self._order += 1
-        self.batches_published += 1
-        self.metrics_published += len(metrics)
+        seq = self.seq(source) + 1
         payload = protocol.batch(source, seq, metrics)
-        frame = text_frame(payload)
-        self._ring.append(Published(self._order, source, seq, payload))
-        self._ring_size += len(payload)
+        self._bring(Published(self._order + 1, source, seq, payload, len(metrics)))
+
+    def _bring(self, batch: Published, shown: bytes | None = None) -> None:
+        self._order, self._seq[batch.source] = batch.order, batch.seq
+        self.batches_published += 1
+        self.metrics_published += batch.count
+        self._remember(batch)
+        everything = self.subscribers.get(protocol.EVERYTHING, set())
+        listeners = self.subscribers.get(batch.source, set()) | everything
+        self.hub.write_all(listeners, text_frame(batch.payload if shown is None else shown))
+
+    def _remember(self, batch: Published) -> None:
+        self._ring.append(batch)
+        self._ring_size += len(batch.payload)
         while len(self._ring) > self.ring_batches or self._ring_size > self.ring_bytes:
             oldest = self._ring.popleft()
             self._ring_size -= len(oldest.payload)
             self._forgotten[oldest.source] = oldest.seq
             self._forgotten_order = oldest.order
-        self.hub.write_all(
-            self.subscribers.get(source, set()) | self.subscribers.get(protocol.EVERYTHING, set()), frame
-        )

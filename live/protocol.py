@@ -97,13 +97,18 @@ def topic(metric: Metric) -> str:
 
 def batch(source: str, seq: int, metrics: Sequence[Metric]) -> bytes:
     """Encode one `metrics_batch` of SPEC section 5."""
+    return batch_of(source, seq, len(metrics), now_ms(), [to_wire(metric) for metric in metrics])
+
+
+def batch_of(source: str, seq: int, count: int, timestamp_ms: int, metrics: Any) -> bytes:
+    """Encode one `metrics_batch` whose metrics are encoded already, as an `orjson.Fragment` or a list of wire forms."""
     return to_json(
         {
             "type": "metrics_batch",
             "scraperSource": source,
-            "count": len(metrics),
+            "count": count,
             "seq": seq,
-            "timestamp": now_ms(),
-            "metrics": [to_wire(metric) for metric in metrics],
+            "timestamp": timestamp_ms,
+            "metrics": metrics,
         }
     )

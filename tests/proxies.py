@@ -22,6 +22,7 @@ class CuttingProxy:
         self.port = free_port()
         self.cuts = 0
         self._server_port = server_port
+        self._refusing = False
         self._needle: bytes | None = None
         self._when: Literal["before", "after"] = "after"
         self._sockets: list[socket.socket] = []
@@ -37,6 +38,16 @@ class CuttingProxy:
         """
         self._needle, self._when = needle, when
 
+    def refuse(self) -> None:
+        """Cut every connection, and each new one at once, until `accept`."""
+        self._refusing = True
+        self.cuts += 1
+        _end(*self._sockets)
+
+    def accept(self) -> None:
+        """Take connections again."""
+        self._refusing = False
+
     def __enter__(self) -> Self:
         return self
 
@@ -49,6 +60,9 @@ class CuttingProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self._refusing:
+                    client.close()
+                    continue
                 server = socket.create_connection(("127.0.0.1", self._server_port))
                 self._sockets += client, server
                 answer_is_cut = threading.Event()

@@ -20,6 +20,7 @@ from db.errors import DatabaseError, where_is
 from db.maintenance import maintain, rebuild
 from db.migrate import migrated
 from db.retention import generate_daily_summary
+from live.stream import RedisRefused, RedisStream
 from settings import Settings, SettingsError
 from web.progress import Progress
 
@@ -56,7 +57,7 @@ def main(make: Callable[[Settings], Board], arguments: Sequence[str] | None = No
         logging.getLogger("alembic").setLevel(logging.WARNING)
         command: Callable[[Settings, argparse.Namespace], None] = options.command
         command(settings, options)
-    except (UsageError, SettingsError, DatabaseError) as exc:
+    except (UsageError, SettingsError, DatabaseError, RedisRefused) as exc:
         _say(f"scrapeboard: {exc}")
         return 1
     except KeyboardInterrupt:
@@ -97,6 +98,8 @@ def _parser(run: Callable[[Settings, argparse.Namespace], None]) -> argparse.Arg
 def _run(make: Callable[[Settings], Board], settings: Settings, _options: argparse.Namespace) -> None:
     with migrated(settings.database_url):
         pass  # what is wrong with the database is said here, in one line, and not by the server's worker
+    if settings.redis_url:
+        RedisStream(settings.redis_url, name="").check()
     from web.serve import serve  # gunicorn is needed here only
 
     serve(settings, make)
