@@ -18,7 +18,7 @@ demo: $(VENV)/ready-demo  ## Crawl real pages with real scrapers into the runnin
 	exec $(BIN)/python -m examples.demo
 
 test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real servers
-	tools/system-packages chromium mariadb redis docs
+	tools/system-packages chromium mariadb redis nginx docs
 	$(MAKE) --no-print-directory lint
 	$(TEST_BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -29,7 +29,7 @@ lint: $(TEST_VENV)/ready
 	$(TEST_BIN)/lint-imports
 
 bench: $(TEST_VENV)/ready-bench  ## Measure: each prints one JSON document
-	tools/system-packages mariadb galera
+	tools/system-packages mariadb galera redis
 	$(TEST_BIN)/python -m bench
 
 clean:

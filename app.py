@@ -123,6 +123,7 @@ class Scrapeboard:
             "batchesPublished": self.channel.batches_published,
             "metricsPublished": self.channel.metrics_published,
             **self.views.stats(),
+            **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
         }
 
     def redis_status(self) -> dict[str, Any]:

@@ -125,6 +125,8 @@ def _channel(stats: Mapping[str, Any]) -> Iterator[Metric]:
         ("viewers", "viewers", "Browser tabs that follow a view."),
     ):
         yield _gauge(name, says, stats.get(key, 0))
+    if "redisUp" in stats:
+        yield _gauge("redis_up", "Whether Redis answers, which joins several app processes.", stats["redisUp"])
     for name, key, says in (
         ("channel_frames_sent", "framesSent", "Frames sent to all connections."),
         ("channel_sent_bytes", "bytesSent", "Bytes sent to all connections."),

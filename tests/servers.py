@@ -271,6 +271,53 @@ class PrivateRedis(PrivateServer):
         return f"redis://127.0.0.1:{self.port}/0"
 
 
+class PrivateNginx(PrivateServer):
+    """An nginx with the site of docs/nginx.conf.
+
+    Args:
+        app_ports: Where its two apps listen.
+    """
+
+    name = "nginx"
+
+    def __init__(self, app_ports: tuple[int, int]) -> None:
+        super().__init__()
+        self.app_ports = app_ports
+
+    def command(self) -> list[str]:
+        """Return the command line, after writing the configuration that it names."""
+        site = (Path(__file__).resolve().parents[1] / "docs" / "nginx.conf").read_text()
+        for written, port in zip((8050, 8051, 8052), (self.port, *self.app_ports), strict=True):
+            assert site.count(f":{written}") == 1, f"docs/nginx.conf names {written} elsewhere"
+            site = site.replace(f":{written}", f":{port}")
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        paths = "".join(f"{kind}_temp_path {self.directory / kind};" for kind in kinds)
+        owner = "user root;" if os.geteuid() == 0 else ""  # the directory is ours alone
+        self.file.write_text(
+            f"{owner} daemon off; pid {self.directory / 'pid'}; error_log stderr; worker_processes 1;\n"
+            f"events {{ worker_connections 512; }}\nhttp {{ access_log off; {paths}\n{site} }}\n"
+        )
+        return [program("nginx", package="nginx"), "-e", "stderr", "-p", str(self.directory), "-c", str(self.file)]
+
+    def answers(self) -> bool:
+        """Say whether it listens."""
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    @property
+    def file(self) -> Path:
+        """Its configuration."""
+        return self.directory / "nginx.conf"
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that nobody listens on, and that no other test process gets while this one lives.
 

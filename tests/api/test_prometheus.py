@@ -29,7 +29,7 @@ class Board:
             prometheus_blueprint(
                 BoardCollector(
                     lambda: self.health or self.store.health(),
-                    lambda: {"connections": 3, "framesSent": 17, "views": 2},
+                    lambda: {"connections": 3, "framesSent": 17, "views": 2, "redisUp": True},
                     lambda: {"pending": 1, "recorded": 9, "flushed": 6, "dropped_by_reason": {"queue_full": 2}},
                     queries,
                     clock_ms=lambda: NOON_MS,
@@ -65,6 +65,7 @@ def test_figures_of_app_channel_and_collector_are_there(board: Board) -> None:
     assert found["scrapeboard_channel_connections",] == 3
     assert found["scrapeboard_channel_frames_sent_total",] == 17
     assert found["scrapeboard_views",] == 2
+    assert found["scrapeboard_redis_up",] == 1
     assert found["scrapeboard_collector_dropped_total", "queue_full"] == 2
 
 
