@@ -63,7 +63,11 @@ class CuttingProxy:
                 if self._refusing:
                     client.close()
                     continue
-                server = socket.create_connection(("127.0.0.1", self._server_port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._server_port))
+                except OSError:  # the server is down
+                    client.close()
+                    continue
                 self._sockets += client, server
                 answer_is_cut = threading.Event()
                 threading.Thread(target=self._to_server, args=(client, server, answer_is_cut), daemon=True).start()
