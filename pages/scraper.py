@@ -28,7 +28,7 @@ from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props,
 from components.view import View, source_of
 from db.queries import Queries
 from db.results import Overview
-from pages.page import Export, Page, Rows, error_rows, event_export, url_rows
+from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, url_rows
 
 _TAB: Final = tab("scrapers")
 _MOST_EVENTS: Final = 50
@@ -141,7 +141,7 @@ def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
     return url_rows(queries.slowest_urls(view.time_range(now_ms), _only(view).filter, "navigation", 1_000))
 
 
-def _events(queries: Queries, view: View, now_ms: int) -> Rows:
+def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 

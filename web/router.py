@@ -11,7 +11,6 @@ from dash import Dash, Input, Output, State, ctx, dcc, set_props
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
-from charts.info import ChartInfo
 from components import ids
 from components.filters import filter_content
 from components.nav import nav
@@ -24,7 +23,7 @@ from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
 from pages import PAGES, find
-from pages.page import Export, Page, Rows, unreachable
+from pages.page import Export, Exported, Page, unreachable
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -96,12 +95,12 @@ class PageSource:
         except DatabaseUnavailable:
             return ()
 
-    def exporters(self) -> Mapping[str, Callable[[View, int], ChartInfo | Rows]]:
+    def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
         return {name: self._exporter(export) for page in PAGES for name, export in page.exports.items()}
 
-    def _exporter(self, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
-        def run(view: View, now_ms: int) -> ChartInfo | Rows:
+    def _exporter(self, export: Export) -> Callable[[View, int], Exported]:
+        def run(view: View, now_ms: int) -> Exported:
             self._check_database()
             return export(self.queries, view, now_ms)
 
