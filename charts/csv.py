@@ -104,7 +104,9 @@ def _column(field: Field, values: Sequence[object]) -> list[Any]:
         case "flag":
             return [None if cell is None else str(cell).lower() for cell in cells]
         case "number":
-            return [int(cell) if cell is not None and cell.is_integer() and abs(cell) < 2**53 else cell for cell in cells]
+            return [
+                int(cell) if cell is not None and cell.is_integer() and abs(cell) < 2**53 else cell for cell in cells
+            ]
         case _:
             return list(cells)
 

@@ -1,7 +1,7 @@
 """Every event of a range, newest first, in chunks: what an export reads, however many there are.
 
 Each chunk is read in a short transaction of its own that goes on where the last one ended (by time and id), so that a
-slow reader holds neither a connection nor a snapshot. Rows that are stored meanwhile may or may not be among those read.
+slow reader holds neither a connection nor a snapshot. Rows stored meanwhile may or may not be among those read.
 """
 
 from __future__ import annotations
@@ -135,12 +135,10 @@ def _runs(filter: Filter) -> _Walk:
     )
 
 
-def _chunks(
-    engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows: int
-) -> Iterator[list[EventRow]]:
-    """Walk back through the index, a part of `chunk_rows` entries at a time; what a filter leaves of it may be nothing.
+def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows: int) -> Iterator[list[EventRow]]:
+    """Walk back through the index, a part of `chunk_rows` entries at a time; a filter may leave nothing of one.
 
-    The part is measured before it is read, by the index alone: however rare what is looked for, no statement takes long.
+    The part is measured before it is read, by the index alone: however rare what is wanted, no statement takes long.
     """
     before: tuple[int, int] | None = None
     while True:
@@ -183,7 +181,7 @@ def _part(
 def _between(
     walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, last: tuple[int, int] | None
 ) -> list[ColumnElement[bool]]:
-    """Return what holds from `last` on up to, and without, `before`: as bounds of the time, so that the index serves."""
+    """Return what holds from `last` on up to, and without, `before`: bounds of the time, so that the index serves."""
     at, id = walk.table.created_at, walk.table.id
     wanted: list[ColumnElement[bool]] = [at >= start_ms, at < end_ms]
     if before is not None:

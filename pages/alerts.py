@@ -96,7 +96,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            table_card("What needs attention", [summary, found, how], wide=True),
+            table_card("What needs attention", [summary, found, how], wide=True, export="alerts-concerns", view=view),
             grid(
                 chart_card("alerts-errors", view, content, subtitle="Failed navigations and scrapes per minute"),
                 chart_card("alerts-success", view, content, subtitle="Navigations and scrapes, lowest first"),

@@ -105,8 +105,15 @@ def layout(view: View, content: Content) -> Component:
                 chart_card("scheduler-timeline", view, content, subtitle="When jobs ran and how they ended"),
                 chart_card("scheduler-duration", view, content, subtitle="Mean duration of the runs that ended"),
             ),
-            table_card("Jobs", jobs, subtitle="In this range", wide=True),
-            table_card("Latest runs", runs, subtitle=f"The last {_MOST_RUNS}, newest first", wide=True),
+            table_card("Jobs", jobs, subtitle="In this range", wide=True, export="scheduler-jobs", view=view),
+            table_card(
+                "Latest runs",
+                runs,
+                subtitle=f"The last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scheduler-runs",
+                view=view,
+            ),
         ],
     )
 
