@@ -18,6 +18,7 @@ from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
+from charts.drawing import DrawingProcess
 from components import ids
 from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
@@ -73,6 +74,7 @@ class Scrapeboard:
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
+    drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
 
@@ -99,6 +101,7 @@ class Scrapeboard:
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
+        self.drawing.stop()
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
@@ -147,6 +150,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
+    drawing = DrawingProcess()
     source = PageSource(queries, adapter, store, database=where_is(engine))
     views = ViewEngine(source, renderers.send)
     dash_channel = DashChannel(
@@ -195,6 +199,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         jobs,
         follower,
         nightly,
+        drawing,
         Pulse(),
         Pulse(),
     )
@@ -208,7 +213,17 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
     server.register_blueprint(realtime_blueprint(channel))
-    server.register_blueprint(export_blueprint(source.exporters(), adapter))
+    server.register_blueprint(
+        export_blueprint(
+            source.exporters(),
+            adapter,
+            draw=drawing.export_chart,
+            reports=source.reports(),
+            report=source.report,
+            print_report=drawing.report_pdf,
+            threads=settings.threads,
+        )
+    )
     _set_pulse(board, renderers)
     return board
 

@@ -13,9 +13,9 @@ from api.slots import AllTakenError, Slots
 from charts.base import ChartAdapter
 from charts.csv import csv_chunks, iso_time, sheet_of_info
 from charts.errors import ChartError
-from charts.export import export_chart
 from charts.info import ChartInfo
 from charts.parquet import parquet_chunks
+from charts.report import Report
 from charts.sheet import Sheet
 from charts.theme import Palette
 from components.view import View
@@ -44,13 +44,6 @@ class Draw(Protocol):
         """Return the file's bytes."""
 
 
-class Report(Protocol):
-    """Makes the report of a page."""
-
-    def __call__(self, view: View, now_ms: int) -> bytes:
-        """Return a PDF file's bytes."""
-
-
 Exporter = Callable[[View, int], ChartInfo | Table]
 
 
@@ -58,9 +51,10 @@ def export_blueprint(
     exporters: Mapping[str, Exporter],
     adapter: ChartAdapter,
     *,
-    draw: Draw = export_chart,
+    draw: Draw | None = None,
     reports: Mapping[str, str] | None = None,
-    report: Report | None = None,
+    report: Callable[[View, int], Report] | None = None,
+    print_report: Callable[[Report, Palette], bytes] | None = None,
     threads: int = 16,
 ) -> Blueprint:
     """Make the routes.
@@ -68,9 +62,10 @@ def export_blueprint(
     Args:
         exporters: name of a chart or table -> (view, now_ms) -> what to write.
         adapter: knows the colours of the pictures.
-        draw: draws them.
+        draw: draws them; the adapter itself when None.
         reports: name of a report -> the path of its page, when the query string doesn't say one.
-        report: makes a report.
+        report: (view, now_ms) -> what a report says.
+        print_report: makes a PDF file of it.
         threads: how many answer requests; sending files takes at most a quarter of them, drawing half.
 
     Returns:
@@ -81,7 +76,7 @@ def export_blueprint(
 
     @blueprint.get("/api/export/<name>.<extension>")
     def export(name: str, extension: str) -> Response:
-        is_report = reports is not None and name in reports
+        is_report = report is not None and print_report is not None and name in (reports or {})
         if not is_report and name not in exporters:
             return problem(404, f"there is no chart or table named {name[:80]}")
         if is_report and extension != "pdf":
@@ -92,9 +87,8 @@ def export_blueprint(
         path = request.args.get("page") or (reports or {}).get(name, "/")
         view = View.parse(path, request.query_string.decode("utf-8", "replace"))
         try:
-            if is_report and report is not None:
-                with drawing.place():
-                    body: Iterable[bytes] = [report(view, now_ms())]
+            if is_report and report is not None and print_report is not None:
+                body: Iterable[bytes] = [_printed(report, print_report, view, now_ms())]
             else:
                 body = _written(name, extension, view, now_ms())
         except DatabaseUnavailable as exc:
@@ -105,13 +99,26 @@ def export_blueprint(
             return answer
         except ChartError as exc:
             return problem(500, str(exc))
-        except _NoPictureError as exc:
+        except _NothingThereError as exc:
             return problem(404, str(exc))
         answer = Response(body, mimetype=PICTURES.get(extension) or SHEETS[extension])
         answer.headers["Content-Disposition"] = f'attachment; filename="scrapeboard-{name}.{extension}"'
         answer.headers["Cache-Control"] = "no-store"
         answer.headers["X-Accel-Buffering"] = "no"  # a proxy that gathers a long file first would hide its progress
         return answer
+
+    def _printed(
+        report: Callable[[View, int], Report],
+        print_report: Callable[[Report, Palette], bytes],
+        view: View,
+        moment_ms: int,
+    ) -> bytes:
+        with drawing.place():
+            try:
+                said = report(view, moment_ms)
+            except LookupError as exc:
+                raise _NothingThereError(str(exc)) from exc
+            return print_report(said, adapter.palette)
 
     def _written(name: str, extension: str, view: View, moment_ms: int) -> Iterable[bytes]:
         exported = exporters[name](view, moment_ms)
@@ -120,17 +127,19 @@ def export_blueprint(
             chunks = csv_chunks(sheet) if extension == "csv" else parquet_chunks(sheet)
             return Sending(name, chunks, sending.take()) if sheet.long else [b"".join(chunks)]
         if isinstance(exported, Table):
-            raise _NoPictureError(f"{name} is a table: ask for {name}.csv or {name}.parquet")
+            raise _NothingThereError(f"{name} is a table: ask for {name}.csv or {name}.parquet")
         theme: Literal["dark", "light"] = "dark" if request.args.get("theme") == "dark" else "light"
         footer = footer_of(view, moment_ms)
         with drawing.place():
+            if draw is None:
+                return [adapter.export(exported, extension, theme=theme, footer=footer)]  # type: ignore[arg-type]
             return [draw(exported, extension, palette=adapter.palette, theme=theme, footer=footer)]
 
     return blueprint
 
 
-class _NoPictureError(Exception):
-    """A table was asked for as a picture."""
+class _NothingThereError(Exception):
+    """A table was asked for as a picture, or a report of a page that isn't there."""
 
 
 def footer_of(view: View, moment_ms: int) -> str:

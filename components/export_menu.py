@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
+from dash import html
 from dash.development.base_component import Component
 
 from components.aria import aria
@@ -93,12 +94,10 @@ def report_link(view: View) -> Component:
     """
     query = view.search()
     page = f"page={quote(view.path, safe='/%')}"
-    link: Component = dmc.Anchor(
+    return html.A(
         "Report (PDF)",
         href=f"/api/export/report.pdf{query}{'&' if query else '?'}{page}",
         target="_blank",
-        refresh=True,
         className="report-link",
         title="Everything on this page as a PDF file, to send or to print",
     )
-    return link

@@ -13,12 +13,12 @@ from itertools import chain, islice
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, func, literal, not_, null, select, type_coerce
+from sqlalchemy import ColumnElement, Integer, and_, func, literal, not_, null, select, type_coerce
 from sqlalchemy.engine import Engine
 
 from db.detail import conditions
 from db.errors import unavailable_as_ours
-from db.events import run_conditions
+from db.events import Statement, run_conditions
 from db.models import PagePerformance as Page
 from db.models import SchedulerMetric as Run
 from db.results import Filter
@@ -154,9 +154,9 @@ def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows:
 
 def _last_of_part(
     walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, chunk_rows: int
-) -> Select[Any]:
+) -> Statement:
     table = walk.table
-    return (
+    found: Statement = (
         select(table.created_at, table.id)
         .where(*walk.along, *_between(walk, start_ms, end_ms, before, None))
         .with_hint(table, f"FORCE INDEX ({walk.index})", "mysql")
@@ -164,11 +164,12 @@ def _last_of_part(
         .offset(chunk_rows - 1)
         .limit(1)
     )
+    return found
 
 
 def _part(
     walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, last: tuple[int, int] | None
-) -> Select[Any]:
+) -> Statement:
     table = walk.table
     return (
         select(*walk.columns)

@@ -13,7 +13,7 @@ from charts import make_adapter
 from components.view import View
 from db.results import Event, Filter, TimeRange
 from pages.overview import PAGE
-from pages.page import RowStream
+from pages.page import Rows, RowStream
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
 from tests.pages.tree import components_of
 
