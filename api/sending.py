@@ -50,6 +50,9 @@ class Sending:
             # The status was sent: the connection that breaks says that the file isn't whole.
             log.warning("export %s ended before its end: %s", self._name, exc)
             raise
+        except StopIteration:
+            self.close()
+            raise
 
     def close(self) -> None:
         """End the work and give the place back; again is harmless."""

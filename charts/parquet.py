@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from queue import Empty, Queue
@@ -12,8 +11,6 @@ from charts.sheet import Cells, Field, Kind, Sheet, plain
 
 if TYPE_CHECKING:
     from arro3.core import DataType, RecordBatch, Schema
-
-log = logging.getLogger(__name__)
 
 _ROW_GROUP_ROWS: Final = 50_000
 _PIECE_BYTES: Final = 256 << 10
@@ -56,7 +53,7 @@ class _Pipe:
         self._written = 0
 
     def write(self, data: bytes) -> int:
-        """Take bytes; raises when nobody wants them any more."""
+        """Take bytes; when nobody wants them any more they are dropped: the library panics where a file fails."""
         self._piece += data
         self._written += len(data)
         if len(self._piece) >= _PIECE_BYTES:
@@ -91,7 +88,7 @@ class _Pipe:
             yield piece
 
     def leave(self) -> None:
-        """Let the writer fail at its next write, also when it waits for room now."""
+        """Let the writer end with its next rows, also when it waits for room now."""
         self._left.set()
         while True:
             try:
@@ -105,9 +102,8 @@ class _Pipe:
         return self._left.is_set()
 
     def _put(self, piece: bytes | BaseException | None) -> None:
-        if self._left.is_set():
-            raise _ReaderLeftError
-        self._pieces.put(piece)
+        if not self.left:
+            self._pieces.put(piece)
 
 
 def _write(sheet: Sheet, pipe: _Pipe) -> None:
@@ -121,27 +117,25 @@ def _write(sheet: Sheet, pipe: _Pipe) -> None:
     def batches() -> Iterator[RecordBatch]:
         try:
             for rows in sheet.chunks():
+                if pipe.left:
+                    raise _ReaderLeftError
                 yield _batch(schema, sheet.fields, rows)
         except Exception as exc:
             problems.append(exc)  # the library passes on no more than its text
             raise
 
     try:
-        try:
-            write_parquet(
-                RecordBatchReader.from_batches(schema, batches()),
-                pipe,  # type: ignore[arg-type]  # all of a file that is needed
-                compression="zstd(3)",
-                max_row_group_size=_ROW_GROUP_ROWS,
-                created_by="Scrapeboard",
-            )
-        except Exception as exc:  # noqa: BLE001 - the reader raises it, or has left
-            if not pipe.left:
-                pipe.end(problems[0] if problems else exc)
-        else:
-            pipe.end(None)
-    except _ReaderLeftError:
-        log.debug("who read a Parquet file left before its end")
+        write_parquet(
+            RecordBatchReader.from_batches(schema, batches()),
+            pipe,  # type: ignore[arg-type]  # all of a file that is needed
+            compression="zstd(3)",
+            max_row_group_size=_ROW_GROUP_ROWS,
+            created_by="Scrapeboard",
+        )
+    except Exception as exc:  # noqa: BLE001 - the reader raises it, or has left
+        pipe.end(problems[0] if problems else exc)
+    else:
+        pipe.end(None)
 
 
 def _type(kind: Kind) -> DataType:

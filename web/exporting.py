@@ -64,7 +64,10 @@ def export(
         if answer.status_code != 200:
             raise ExportRefused((answer.get_json(silent=True) or {}).get("error") or f"there is no export {name}")
         if output is None:
-            return _copy(answer.iter_encoded(), sys.stdout.buffer, name, progress)
+            try:
+                return _copy(answer.iter_encoded(), sys.stdout.buffer, name, progress)
+            except BrokenPipeError as exc:
+                raise ExportRefused("nobody reads standard output any more") from exc
         part = output.with_name(f"{output.name}.part")
         try:
             with part.open("wb") as file:
