@@ -24,6 +24,7 @@ from db.models import SchedulerMetric as Run
 from db.results import Filter
 
 EventRow = tuple[Any, ...]
+_Place = tuple[int, int]  # created_at, id
 
 # The columns of an EventRow: all that is known of a page metric or a scheduler run, `id` as in db.results.Event.
 EVENT_FIELDS: Final = (
@@ -140,7 +141,7 @@ def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows:
 
     The part is measured before it is read, by the index alone: however rare what is wanted, no statement takes long.
     """
-    before: tuple[int, int] | None = None
+    before: _Place | None = None
     while True:
         with unavailable_as_ours(engine), engine.connect() as connection:
             last = connection.execute(_last_of_part(walk, start_ms, end_ms, before, chunk_rows)).first()
@@ -152,41 +153,43 @@ def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows:
         before = last[0], last[1]
 
 
-def _last_of_part(
-    walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, chunk_rows: int
-) -> Statement:
+def _last_of_part(walk: _Walk, start_ms: int, end_ms: int, before: _Place | None, chunk_rows: int) -> Statement:
     table = walk.table
+    at = table.created_at
     found: Statement = (
-        select(table.created_at, table.id)
-        .where(*walk.along, *_between(walk, start_ms, end_ms, before, None))
+        select(at, table.id)
+        .where(*walk.along, at >= start_ms, at < _end(end_ms, before), *_edges(walk, before, None))
         .with_hint(table, f"FORCE INDEX ({walk.index})", "mysql")
-        .order_by(table.created_at.desc(), table.id.desc())
+        .order_by(at.desc(), table.id.desc())
         .offset(chunk_rows - 1)
         .limit(1)
     )
     return found
 
 
-def _part(
-    walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, last: tuple[int, int] | None
-) -> Statement:
+def _part(walk: _Walk, start_ms: int, end_ms: int, before: _Place | None, last: _Place | None) -> Statement:
     table = walk.table
+    # One bound at each side: of several, SQLite takes the first to walk along and looks at every row in between.
+    bounds = walk.wanted(start_ms if last is None else last[0], _end(end_ms, before))
     return (
         select(*walk.columns)
-        .where(*walk.wanted(start_ms, end_ms), *_between(walk, start_ms, end_ms, before, last))
+        .where(*bounds, *_edges(walk, before, last))
         .with_hint(table, f"FORCE INDEX ({walk.index})", "mysql")
         .order_by(table.created_at.desc(), table.id.desc())
     )
 
 
-def _between(
-    walk: _Walk, start_ms: int, end_ms: int, before: tuple[int, int] | None, last: tuple[int, int] | None
-) -> list[ColumnElement[bool]]:
-    """Return what holds from `last` on up to, and without, `before`: bounds of the time, so that the index serves."""
+def _end(end_ms: int, before: _Place | None) -> int:
+    """Return the first moment behind a part; the one that the part before it ended in may go on in this one."""
+    return end_ms if before is None else before[0] + 1
+
+
+def _edges(walk: _Walk, before: _Place | None, last: _Place | None) -> list[ColumnElement[bool]]:
+    """Return what keeps a part's first and last millisecond apart from its neighbours."""
     at, id = walk.table.created_at, walk.table.id
-    wanted: list[ColumnElement[bool]] = [at >= start_ms, at < end_ms]
+    wanted: list[ColumnElement[bool]] = []
     if before is not None:
-        wanted += [at <= before[0], not_(and_(at == before[0], id >= before[1]))]
+        wanted.append(not_(and_(at == before[0], id >= before[1])))
     if last is not None:
-        wanted += [at >= last[0], not_(and_(at == last[0], id < last[1]))]
+        wanted.append(not_(and_(at == last[0], id < last[1])))
     return wanted
