@@ -18,6 +18,7 @@ from charts.parquet import parquet_chunks
 from charts.report import Report
 from charts.sheet import Sheet
 from charts.theme import Palette
+from components.more_filters import active
 from components.view import View
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
@@ -151,7 +152,5 @@ def footer_of(view: View, moment_ms: int) -> str:
     """
     range = view.time_range(moment_ms)
     parts = [f"{iso_time(range.start_ms)[:16]} to {iso_time(range.end_ms)[:16]} UTC"]
-    parts += [", ".join(view.sources)] if view.sources else []
-    parts += [f"{view.result} only"] if view.result != "all" else []
-    parts += [f"URL contains “{view.q}”"] if view.q else []
+    parts += [text for text, _ in active(view)]
     return " · ".join(parts)

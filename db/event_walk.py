@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Integer, and_, func, literal, not_, null, 
 from sqlalchemy.engine import Engine
 
 from db.detail import conditions
+from db.error_kinds import kind_of_error
 from db.errors import unavailable_as_ours
 from db.events import Statement, run_conditions
 from db.models import PagePerformance as Page
@@ -47,6 +48,7 @@ class _Walk:
     columns: tuple[Any, ...]  # as in EVENT_FIELDS
     wanted: Callable[[int, int], list[ColumnElement[bool]]]  # (start_ms, end_ms) -> what a row must fulfil
     along: tuple[ColumnElement[bool], ...]  # what every row of the index' part must fulfil
+    error: str  # the kind of error that is wanted, "" for whatever
 
 
 def event_chunks(
@@ -117,6 +119,7 @@ def _pages(filter: Filter) -> _Walk:
         columns=columns,
         wanted=lambda start_ms, end_ms: conditions(start_ms, end_ms, filter, None),
         along=() if one is None else (Page.scraper_source == one,),
+        error=filter.error,
     )
 
 
@@ -133,6 +136,7 @@ def _runs(filter: Filter) -> _Walk:
         columns=columns,
         wanted=lambda start_ms, end_ms: run_conditions(start_ms, end_ms, filter),
         along=(),
+        error=filter.error,
     )
 
 
@@ -146,7 +150,9 @@ def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows:
         with unavailable_as_ours(engine), engine.connect() as connection:
             last = connection.execute(_last_of_part(walk, start_ms, end_ms, before, chunk_rows)).first()
             part = _part(walk, start_ms, end_ms, before, None if last is None else (last[0], last[1]))
-            rows = connection.execute(part).all()
+            rows = list(connection.execute(part))
+        if walk.error:  # SQL let every failure through that may be of the kind
+            rows = [row for row in rows if kind_of_error(row[9] or "") == walk.error]
         yield [(*row[:8], bool(row[8]), *row[9:14], f"{walk.prefix}{row[14]}") for row in rows]
         if last is None:
             return

@@ -22,7 +22,7 @@ class ExportQueries:
             range: The range.
             filter: As for `Queries.events`.
         """
-        return event_chunks(self._engine, range.start_ms, range.end_ms, filter, runs=not filter.url_contains)
+        return event_chunks(self._engine, range.start_ms, range.end_ms, filter, runs=not filter.without_runs)
 
     def run_chunks(self, range: TimeRange, filter: Filter) -> Iterator[Sequence[EventRow]]:
         """Return all scheduler runs of a range, newest first, in chunks of rows of `db.event_walk.EVENT_FIELDS`.

@@ -149,7 +149,7 @@ def events_in(queries: Queries, view: View, now_ms: int) -> int:
     """
     range = view.time_range(now_ms)
     pages = queries.overview(range, view.filter).current.count
-    runs = 0 if view.q else sum(job.runs for job in queries.scheduler_summary(range, view.filter))
+    runs = 0 if view.filter.without_runs else sum(job.runs for job in queries.scheduler_summary(range, view.filter))
     return pages + runs
 
 

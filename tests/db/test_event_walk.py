@@ -27,6 +27,8 @@ FILTERS = (
     Filter(sources=("nightly",)),
     Filter(result="failed"),
     Filter(url_contains="RARE"),
+    Filter(error="HTTP #"),
+    Filter(kind="scrape", sources=("a", "b")),
     Filter(sources=("nobody",)),
 )
 
@@ -40,7 +42,14 @@ def filled(engine: Engine) -> Engine:
         at_ms = NOON_MS + dice.randrange(-3, 40) * 100_000
         source = "rare" if place % 200 == 0 else dice.choice("abc")
         make: Callable[..., Any] = dice.choice((navigation, scrape))
-        metrics.append(make(source, at_ms, success=dice.random() > 0.2))
+        metrics.append(
+            make(
+                source,
+                at_ms,
+                success=(ok := dice.random() > 0.2),
+                error=None if ok else dice.choice(("HTTP 503", "HTTP 429", "timeout")),
+            )
+        )
         if place % 10 == 0:
             metrics.append(run("nightly", at_ms, scraper_source=dice.choice((None, "a"))))
     Store(engine, clock_ms=lambda: NOON_MS + 4_000_000).send(batch(*metrics))
@@ -60,7 +69,7 @@ def test_chunks_together_are_what_one_query_finds(filled: Engine, chunk_rows: in
 
 
 def compare(engine: Engine, filter: Filter, chunk_rows: int) -> None:
-    runs = not filter.url_contains
+    runs = not filter.without_runs
     chunks = list(event_chunks(engine, RANGE.start_ms, RANGE.end_ms, filter, runs=runs, chunk_rows=chunk_rows))
     rows = [dict(zip(EVENT_FIELDS, row, strict=True)) for chunk in chunks for row in chunk]
     expected = asked(engine).events(RANGE, filter, 100_000)
