@@ -41,7 +41,9 @@ from db.results import (
 from db.rollups import Rollups
 from db.scheduler_queries import SchedulerQueries
 from db.spread import histogram
+from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
@@ -50,7 +52,7 @@ _KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
 
 
-class Queries(SchedulerQueries):
+class Queries(TabQueries, SchedulerQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -81,6 +83,7 @@ class Queries(SchedulerQueries):
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
         self._event_search = EventSearch(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
@@ -202,7 +205,7 @@ class Queries(SchedulerQueries):
             kind: Navigations or scrapes only; None for both.
 
         Returns:
-            (error, failures, last_seen_ms) for each kind; "" stands for failures without a text.
+            A group for each kind; "" stands for failures without a text.
         """
 
         def answer() -> tuple[ErrorGroup, ...]:

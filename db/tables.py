@@ -1,67 +1,37 @@
-"""Tables of a range: failures by text, URLs by duration, outcomes; each from memory and, for older ranges, in SQL."""
+"""Tables of a range: URLs by duration or by failures, outcomes; each from groups and, where there are none, in SQL."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Integer, func, select, type_coerce
+from sqlalchemy import Integer, func, literal_column, select, type_coerce
 from sqlalchemy.engine import Connection
 
 from db.breakdown import OTHERS, Groups, numbered, texts_of
 from db.columns import Names
 from db.detail import conditions
-from db.error_kinds import kind_of_error
 from db.models import PagePerformance as Page
-from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
+from db.results import Filter, Kind, TimeRange, UrlStats
+
+UrlOrder = Literal["slowest", "worst"]
 
 _SUCCESS = type_coerce(Page.success, Integer)
 
 
-def errors_of(groups: Groups) -> tuple[ErrorGroup, ...]:
-    """Return failures by their kind, most frequent first.
+def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest") -> tuple[UrlStats, ...]:
+    """Return URLs, the one with the highest mean duration first, or the one that fails worst.
 
-    Args:
-        groups: By kind of error.
-    """
-    group, size = numbered(groups.value)
-    failures = np.bincount(group, weights=groups.count, minlength=size).astype(np.int64)
-    last_seen_ms, value = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.uint64)
-    np.maximum.at(last_seen_ms, group, groups.last_ms)
-    value[group] = groups.value
-    texts = texts_of(groups, set(value.tolist()))
-    rows = zip(value.tolist(), failures.tolist(), last_seen_ms.tolist(), strict=True)
-    return _by_frequency([ErrorGroup(texts[code], count, moment) for code, count, moment in rows])
-
-
-def errors_by_sql(connection: Connection, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
-    """Return what `errors_of` returns, counted by the database.
-
-    Args:
-        connection: An open connection.
-        span: The range.
-        filter: Which rows.
-        kind: Navigations or scrapes only; None for both.
-    """
-    error = func.coalesce(Page.error, "")
-    statement = (
-        select(error, func.count(), func.max(Page.created_at))
-        .where(Page.success == False, *conditions(span.start_ms, span.end_ms, filter, kind))  # noqa: E712 - it is SQL
-        .group_by(error)
-    )
-    rows = connection.execute(statement)
-    return joined_errors([[ErrorGroup(kind_of_error(error), count, moment) for error, count, moment in rows]])
-
-
-def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
-    """Return the URLs with the highest mean duration, slowest first.
+    The worst has the most failures, each counted by the share of failures: a page that failed 3 times of 3 is worse
+    than one that failed 10 times of 100. Equally bad ones are told apart by their mean duration.
 
     Args:
         groups: By URL.
         names: What the source numbers stand for.
         limit: How many at most.
+        order: What comes first.
     """
     groups = groups.chosen(groups.value != OTHERS)
     group, size = numbered(groups.value, groups.source)
@@ -71,9 +41,15 @@ def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
 
     counts = sums(groups.count)
     mean_ms = sums(groups.sum_ms) / np.maximum(counts, 1)
-    # Everything that could be among the slowest, equals of the last one too: the text decides among those.
-    kept = np.arange(size) if size <= limit else np.flatnonzero(mean_ms >= np.partition(mean_ms, -limit)[-limit])
     errors, items = sums(groups.count * ~groups.success), sums(groups.items)
+    badness = np.zeros(size) if order == "slowest" else errors * errors / np.maximum(counts, 1)
+    # Everything that could be among the first, equals of the last one too: the text decides among those.
+    kept = np.arange(size)
+    if size > limit:
+        by_rank = np.argpartition(-mean_ms, limit - 1) if order == "slowest" else np.lexsort((-mean_ms, -badness))
+        last = by_rank[limit - 1]
+        equal = badness == badness[last]
+        kept = np.flatnonzero((badness > badness[last]) | (equal & (mean_ms >= mean_ms[last])))
     max_ms, last_seen_ms, one = np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     np.maximum.at(max_ms, group, groups.max_ms)
     np.maximum.at(last_seen_ms, group, groups.last_ms)
@@ -88,12 +64,12 @@ def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
         )
         for index in kept.tolist()
     ]  # fmt: skip
-    found.sort(key=lambda url: (-url.mean_ms, url.url, url.source))
+    found.sort(key=lambda url: (-_badness(url, order), -url.mean_ms, url.url, url.source))
     return tuple(found[:limit])
 
 
 def urls_by_sql(
-    connection: Connection, span: TimeRange, filter: Filter, kind: Kind, limit: int
+    connection: Connection, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
 ) -> tuple[UrlStats, ...]:
     """Return what `urls_of` returns, counted by the database.
 
@@ -103,17 +79,22 @@ def urls_by_sql(
         filter: Which rows.
         kind: Navigations or scrapes only.
         limit: How many at most.
+        order: What comes first.
     """
     duration_ms = Page.navigation_duration_ms if kind == "navigation" else Page.scrape_duration_ms
-    mean_ms = func.avg(duration_ms)
+    mean_ms, failures = func.avg(duration_ms), func.sum(1 - _SUCCESS)
+    first = [mean_ms.desc()]
+    if order == "worst":
+        # 1e0: whole numbers would be divided to whole or to rounded ones.
+        first.insert(0, (literal_column("1e0") * failures * failures / func.count()).desc())
     statement = (
         select(
-            Page.page_url, Page.scraper_source, func.count(), func.sum(1 - _SUCCESS),
+            Page.page_url, Page.scraper_source, func.count(), failures,
             func.sum(func.coalesce(Page.items_extracted, 0)), mean_ms, func.max(duration_ms), func.max(Page.created_at),
         )
         .where(*conditions(span.start_ms, span.end_ms, filter, kind))
         .group_by(Page.page_url, Page.scraper_source)
-        .order_by(mean_ms.desc(), Page.page_url, Page.scraper_source)
+        .order_by(*first, Page.page_url, Page.scraper_source)
         .limit(limit)
     )  # fmt: skip
     return tuple(
@@ -155,17 +136,8 @@ def outcomes_by_sql(connection: Connection, span: TimeRange, filter: Filter) -> 
     return _most_first(counts)
 
 
-def joined_errors(parts: Sequence[Sequence[ErrorGroup]]) -> tuple[ErrorGroup, ...]:
-    """Return the failures of several spans as those of one.
-
-    Args:
-        parts: What `errors_of` or `errors_by_sql` returned for each.
-    """
-    groups: dict[str, tuple[int, int]] = {}
-    for error, failures, last_seen_ms in (group for part in parts for group in part):
-        count, newest_ms = groups.get(error, (0, 0))
-        groups[error] = (count + failures, max(newest_ms, last_seen_ms))
-    return _by_frequency([ErrorGroup(error, *group) for error, group in groups.items()])
+def _badness(url: UrlStats, order: UrlOrder) -> float:
+    return 0.0 if order == "slowest" else url.errors * url.errors / url.count
 
 
 def joined_outcomes(parts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
@@ -182,7 +154,3 @@ def joined_outcomes(parts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
 
 def _most_first(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _by_frequency(groups: list[Any]) -> tuple[ErrorGroup, ...]:
-    return tuple(sorted(groups, key=lambda group: (-group.failures, group.error)))
