@@ -98,7 +98,12 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
     Args:
         errors: In the order to write.
     """
-    return Rows(ErrorGroup._fields, tuple(tuple(group) for group in errors))
+    columns = ("error", "failures", "first_seen_ms", "last_seen_ms", "sources", "sample")
+    rows = [
+        (one.error, one.failures, one.first_seen_ms, one.last_seen_ms, ", ".join(one.sources), one.sample)
+        for one in errors
+    ]
+    return Rows(columns, tuple(rows))
 
 
 def unreachable(reason: str) -> Component:
