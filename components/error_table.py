@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
-from urllib.parse import quote
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -84,8 +84,7 @@ def error_href(view: View, error: str) -> str:
         view: The page.
         error: The kind of error.
     """
-    href = view.href()
-    return f"{href}{'&' if '?' in href else '?'}error={quote(error, safe='', errors='replace')}"
+    return replace(view, error=error, problems=()).href()
 
 
 def _columns(*, one_source: bool) -> tuple[Column, ...]:

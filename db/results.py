@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -44,21 +44,65 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows count: empty `sources` means all, `result` is all, ok or failed, `url_contains` ignores case."""
+    """Which rows count; whatever is empty or "all" lets everything through.
+
+    Args:
+        sources: Any of these.
+        result: all, ok or failed.
+        url_contains: A text in the URL, whatever the size of its letters.
+        kind: all, navigation or scrape.
+        outcomes: Scrapes with any of these; one that told none counts as "ok" or "failed".
+        error: Failures with this kind of error (db.error_kinds).
+        labels: `key=value` each: of those with the same key any, of every key one.
+    """
 
     sources: tuple[str, ...] = ()
     result: str = "all"
     url_contains: str = ""
+    kind: Literal["all", "navigation", "scrape"] = "all"
+    outcomes: tuple[str, ...] = ()
+    error: str = ""
+    labels: tuple[str, ...] = ()
+
+    def within(self, kind: Kind | None) -> tuple[Filter, Kind | None] | None:
+        """Return what is left when the kind of metric is told apart, or None when no row can fulfil all of it.
+
+        Args:
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (the filter without a kind, the kind that is asked for by either, None for both).
+        """
+        kinds = [asked for asked in (kind, None if self.kind == "all" else self.kind) if asked is not None]
+        if self.outcomes:  # navigations have none
+            kinds.append("scrape")
+        if len(set(kinds)) > 1 or (self.error and self.result == "ok"):
+            return None
+        return (self if self.kind == "all" else replace(self, kind="all")), (kinds[0] if kinds else None)
+
+    @property
+    def without_runs(self) -> bool:
+        """True when something is asked for that no scheduler run has: a type, an outcome, a label, a URL."""
+        return bool(self.kind != "all" or self.outcomes or self.labels or self.url_contains)
 
     @property
     def only_sources(self) -> bool:
         """True when nothing but the source is asked for."""
-        return self.result == "all" and not self.url_contains
+        return self == Filter(self.sources)
 
     @property
     def in_rollups(self) -> bool:
-        """True when rollups can answer: they know sources and results, but no URL."""
-        return not self.url_contains
+        """True when rollups can answer: they know sources, kinds and results only."""
+        return not (self.url_contains or self.outcomes or self.error or self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoices:
+    """What a filter can be set to: the values that rows have, each in order and bounded in number."""
+
+    outcomes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()  # kinds, as db.error_kinds writes them
+    labels: tuple[str, ...] = ()  # "key=value"
 
 
 @dataclass(frozen=True, slots=True)

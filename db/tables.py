@@ -1,24 +1,18 @@
-"""Tables of a range: URLs by duration or by failures, outcomes; each from groups and, where there are none, in SQL."""
+"""Tables of a range from what its rows add up to: URLs by duration or by failures, outcomes."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from sqlalchemy import Integer, func, literal_column, select, type_coerce
-from sqlalchemy.engine import Connection
 
 from db.breakdown import OTHERS, Groups, numbered, texts_of
 from db.columns import Names
-from db.detail import conditions
-from db.models import PagePerformance as Page
-from db.results import Filter, Kind, TimeRange, UrlStats
+from db.results import UrlStats
 
 UrlOrder = Literal["slowest", "worst"]
-
-_SUCCESS = type_coerce(Page.success, Integer)
 
 
 def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest") -> tuple[UrlStats, ...]:
@@ -68,41 +62,6 @@ def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest
     return tuple(found[:limit])
 
 
-def urls_by_sql(
-    connection: Connection, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
-) -> tuple[UrlStats, ...]:
-    """Return what `urls_of` returns, counted by the database.
-
-    Args:
-        connection: An open connection.
-        span: The range.
-        filter: Which rows.
-        kind: Navigations or scrapes only.
-        limit: How many at most.
-        order: What comes first.
-    """
-    duration_ms = Page.navigation_duration_ms if kind == "navigation" else Page.scrape_duration_ms
-    mean_ms, failures = func.avg(duration_ms), func.sum(1 - _SUCCESS)
-    first = [mean_ms.desc()]
-    if order == "worst":
-        # 1e0: whole numbers would be divided to whole or to rounded ones.
-        first.insert(0, (literal_column("1e0") * failures * failures / func.count()).desc())
-    statement = (
-        select(
-            Page.page_url, Page.scraper_source, func.count(), failures,
-            func.sum(func.coalesce(Page.items_extracted, 0)), mean_ms, func.max(duration_ms), func.max(Page.created_at),
-        )
-        .where(*conditions(span.start_ms, span.end_ms, filter, kind))
-        .group_by(Page.page_url, Page.scraper_source)
-        .order_by(*first, Page.page_url, Page.scraper_source)
-        .limit(limit)
-    )  # fmt: skip
-    return tuple(
-        UrlStats(url, source, count, int(errors), int(items), mean, longest, seen)
-        for url, source, count, errors, items, mean, longest, seen in connection.execute(statement)
-    )
-
-
 def outcomes_of(groups: Groups) -> Mapping[str, int]:
     """Return how many scrapes had each outcome, most frequent first; "ok" or "failed" where none was given.
 
@@ -116,41 +75,9 @@ def outcomes_of(groups: Groups) -> Mapping[str, int]:
     return _most_first(counts)
 
 
-def outcomes_by_sql(connection: Connection, span: TimeRange, filter: Filter) -> Mapping[str, int]:
-    """Return what `outcomes_of` returns, counted by the database.
-
-    Args:
-        connection: An open connection.
-        span: The range.
-        filter: Which rows.
-    """
-    statement = (
-        select(Page.outcome, _SUCCESS, func.count())
-        .where(*conditions(span.start_ms, span.end_ms, filter, "scrape"))
-        .group_by(Page.outcome, Page.success)
-    )
-    counts: dict[str, int] = {}
-    for outcome, success, count in connection.execute(statement):
-        name = outcome if outcome is not None else ("ok" if success else "failed")
-        counts[name] = counts.get(name, 0) + count
-    return _most_first(counts)
+def _most_first(counts: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
 def _badness(url: UrlStats, order: UrlOrder) -> float:
     return 0.0 if order == "slowest" else url.errors * url.errors / url.count
-
-
-def joined_outcomes(parts: Sequence[Mapping[str, int]]) -> Mapping[str, int]:
-    """Return the outcomes of several spans as those of one.
-
-    Args:
-        parts: What `outcomes_of` or `outcomes_by_sql` returned for each.
-    """
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(part)
-    return _most_first(counts)
-
-
-def _most_first(counts: dict[str, int]) -> dict[str, int]:
-    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
