@@ -71,7 +71,7 @@ def error_table(id: str, content: Content, *, one_source: bool = False) -> Compo
         id=id,
         className=f"table table-rows {column_classes(columns)}",
         tabularNums=True,
-        style={"minWidth": 720 if one_source else 960, **column_widths(columns)},
+        style={"minWidth": 820 if one_source else 1040, **column_widths(columns)},
         **content[id],
     )
     return scrolling(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from charts.info import BarInfo, HeatmapInfo, LineInfo
@@ -101,9 +102,7 @@ def size(info: LineInfo, raw: Raw, before: Raw) -> None:
         assert info.lines == ()
 
 
-def over(
-    raw: Raw, values: np.ndarray[tuple[int], np.dtype[np.float64]]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def over(raw: Raw, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Leave out what isn't over."""
     ends_ms = raw.range.bucket_starts() + raw.range.bucket_ms
     return np.where(ends_ms <= NOW_MS, values, np.nan)
