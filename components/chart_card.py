@@ -51,7 +51,7 @@ def chart(id: str, props: dict[str, Any]) -> Component:
 
 
 def chart_card(
-    id: str, view: View, content: Content, *, subtitle: str = "", wide: bool = False, tall: bool = False
+    id: str, view: View, content: Content, *, subtitle: str | Component = "", wide: bool = False, tall: bool = False
 ) -> Component:
     """Build the card of a chart.
 
@@ -59,13 +59,15 @@ def chart_card(
         id: The chart's id.
         view: Decides what the menu's links export.
         content: The page's content with what `chart_content` returned.
-        subtitle: A line that says what is drawn.
+        subtitle: A line that says what is drawn; a component when it changes.
         wide: Whether the card takes the page's full width.
         tall: Whether the chart is twice as high.
     """
     title = html.H2(id=f"{id}-title", className="card-title", **content.get(f"{id}-title", {}))
     words = html.P(id=f"{id}-words", className="visually-hidden", **content.get(f"{id}-words", {}))
-    heading = [title, words, *([html.P(subtitle, className="card-subtitle")] if subtitle else [])]
+    heading = [title, words]
+    if subtitle:
+        heading.append(html.P(subtitle, className="card-subtitle") if isinstance(subtitle, str) else subtitle)
     body = chart(id, content[id]) if id in content else html.Div(className="skeleton")
     return html.Section(
         [

@@ -73,23 +73,28 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
         props: What `table_props` returned.
         min_width_px: Below this width it scrolls sideways.
     """
-    return html.Div(
+    return scrolling(
         dmc.Table(
             id=id,
-            className=f"table {_classes(columns)}",
+            className=f"table {column_classes(columns)}",
             tabularNums=True,
             highlightOnHover=True,
             stickyHeader=True,
             verticalSpacing=6,
             horizontalSpacing=12,
-            style={"minWidth": min_width_px, **_widths(columns)},
+            style={"minWidth": min_width_px, **column_widths(columns)},
             **props,
-        ),
-        className="table-scroll",
-        tabIndex="0",
-        role="region",
-        **aria(label="Table, scrollable"),
+        )
     )
+
+
+def scrolling(table: Component) -> Component:
+    """Put a table where it scrolls by itself.
+
+    Args:
+        table: Any table.
+    """
+    return html.Div(table, className="table-scroll", tabIndex="0", role="region", **aria(label="Table, scrollable"))
 
 
 def table_card(
@@ -134,7 +139,7 @@ def one_line(text: str) -> str:
     return folded if len(folded) <= _LONGEST_TEXT else folded[: _LONGEST_TEXT - 1] + "…"
 
 
-def _widths(columns: Sequence[Column]) -> dict[str, str]:
+def column_widths(columns: Sequence[Column]) -> dict[str, str]:
     """Return each heading's width as the variable that the stylesheet reads it from."""
     widths = [column.width_px or _WIDTHS_PX.get(column.kind) for column in columns]
     return {f"--w{place}": f"{width_px}px" for place, width_px in enumerate(widths, 1) if width_px}
@@ -150,7 +155,7 @@ def _body_row(row: Sequence[str | Status]) -> list[str]:
     return cells
 
 
-def _classes(columns: Sequence[Column]) -> str:
+def column_classes(columns: Sequence[Column]) -> str:
     """Name special columns by their place among headings (h) and among cells (c), where a status takes three."""
     classes: list[str] = []
     cell = 1

@@ -39,7 +39,9 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
 _MADE = ("url_hash", "error_hash")
 ALL = (*_EXPRESSIONS, *_MADE)
 STATISTICS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
-BREAKDOWN = (*STATISTICS, "data_size", "outcome", "url", "error", "url_hash", "error_hash")
+BREAKDOWN = (
+    *STATISTICS, "retry_count", "data_size", "status_code", "outcome", "url", "error", "url_hash", "error_hash",
+)  # fmt: skip
 
 
 def newest_rows(

@@ -43,7 +43,9 @@ from db.results import (
 from db.rollups import Rollups
 from db.scheduler_queries import SchedulerQueries
 from db.spread import histogram
+from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
@@ -53,7 +55,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(SchedulerQueries, ExportQueries):
+class Queries(TabQueries, SchedulerQueries, ExportQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -84,6 +86,7 @@ class Queries(SchedulerQueries, ExportQueries):
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
         self._event_search = EventSearch(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
@@ -225,7 +228,7 @@ class Queries(SchedulerQueries, ExportQueries):
             kind: Navigations or scrapes only; None for both.
 
         Returns:
-            (error, failures, last_seen_ms) for each kind; "" stands for failures without a text.
+            A group for each kind; "" stands for failures without a text.
         """
 
         def answer() -> tuple[ErrorGroup, ...]:

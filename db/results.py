@@ -198,6 +198,11 @@ class ErrorGroup(NamedTuple):
     error: str
     failures: int
     last_seen_ms: int
+    first_seen_ms: int  # inside the range, like all of it
+    sources: tuple[str, ...]  # which ones failed so, by name
+    starts_ms: tuple[int, ...]  # where each of n buckets begins; the first may be shorter than the others
+    counts: tuple[int, ...]  # failures in each of them
+    sample: str | None  # what the newest of them said in full; None when its detail row isn't kept any more
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,12 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
     Args:
         errors: In the order to write.
     """
-    return rows_of(ErrorGroup, errors)
+    columns = ("error", "failures", "first_seen_ms", "last_seen_ms", "sources", "sample")
+    rows = [
+        (one.error, one.failures, one.first_seen_ms, one.last_seen_ms, ", ".join(one.sources), one.sample)
+        for one in errors
+    ]
+    return Rows(columns, tuple(rows))
 
 
 def unreachable(reason: str) -> Component:

@@ -16,6 +16,7 @@ from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
+from components.error_table import error_content, error_table
 from components.event_table import event_content, event_table
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
@@ -25,7 +26,7 @@ from components.spark import spark_props
 from components.states import states_of
 from components.tables import table, table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
+from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
 from db.queries import Queries
 from db.results import Overview
@@ -55,7 +56,13 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, one_source=True),
         **_state(queries, asked, overview),
-        "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
+        **error_content(
+            "scraper-failures",
+            queries.errors_by_kind(range, asked.filter),
+            view,
+            span_ms=span_ms,
+            one_source=True,
+        ),
         "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
         **event_content("scraper-events", events, span_ms=span_ms),
         **export_size("scraper-events", events_in(queries, asked, now_ms)),
@@ -90,7 +97,7 @@ def layout(view: View, content: Content) -> Component:
     """
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
-    errors = table("scraper-failures", ERROR_COLUMNS, content["scraper-failures"], min_width_px=420)
+    errors = error_table("scraper-failures", content, one_source=True)
     slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
     events = event_table("scraper-events", content)
     return frame(
@@ -103,20 +110,22 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                table_card(
-                    "Errors",
-                    errors,
-                    subtitle="By kind of error, most frequent first",
-                    export="scraper-failures",
-                    view=view,
-                ),
-                table_card(
-                    "Slowest pages",
-                    slowest,
-                    subtitle=f"The {_MOST_URLS} with the highest mean load time",
-                    export="scraper-slowest",
-                    view=view,
-                ),
+            ),
+            table_card(
+                "Errors",
+                errors,
+                subtitle="By kind of error, most frequent first; a click shows these failures alone",
+                wide=True,
+                export="scraper-failures",
+                view=view,
+            ),
+            table_card(
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean load time",
+                wide=True,
+                export="scraper-slowest",
+                view=view,
             ),
             table_card(
                 "Latest events",

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from db.error_kinds import kind_of_error
-from db.queries import Queries
 from db.results import (
     DailyRow,
     ErrorGroup,
@@ -32,12 +31,13 @@ from db.results import (
     Totals,
     UrlStats,
 )
+from tests.pages.memory_tabs import MemoryTabs
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(Queries):
+class MemoryQueries(MemoryTabs):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -104,7 +104,20 @@ class MemoryQueries(Queries):
         groups: dict[str, list[Event]] = defaultdict(list)
         for event in failed:
             groups[kind_of_error(event.error or "")].append(event)
-        found = [ErrorGroup(text, len(group), group[-1].recorded_at_ms) for text, group in groups.items()]
+        step_ms = (range.end_ms - range.start_ms) // 4
+        found = [
+            ErrorGroup(
+                error=text, failures=len(group), last_seen_ms=group[-1].recorded_at_ms,
+                first_seen_ms=group[0].recorded_at_ms, sources=tuple(sorted({event.source for event in group})),
+                starts_ms=tuple(range.start_ms + step_ms * n for n in (0, 1, 2, 3)),
+                counts=tuple(
+                    sum(min(3, (event.recorded_at_ms - range.start_ms) // step_ms) == n for event in group)
+                    for n in (0, 1, 2, 3)
+                ),
+                sample=group[-1].error or "",
+            )
+            for text, group in groups.items()
+        ]  # fmt: skip
         return tuple(sorted(found, key=lambda group: (-group.failures, group.error)))
 
     def slowest_urls(self, range: TimeRange, filter: Filter, kind: Kind, limit: int = 20) -> tuple[UrlStats, ...]:
