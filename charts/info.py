@@ -128,6 +128,7 @@ class BarInfo(ChartInfo):
         colour_keys: One per category (with `values`) or per group (with `groups`). None: one tone, or by group name.
         stacked: Stack the groups instead of standing them side by side.
         value_title: What the value axis measures.
+        ordered: The categories follow each other (buckets of time): where they are many, every n-th is labelled.
     """
 
     title: str
@@ -141,6 +142,7 @@ class BarInfo(ChartInfo):
     colour_keys: tuple[str, ...] | None = None
     stacked: bool = False
     value_title: str = ""
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         _require((self.values is None) != (self.groups is None), self, "values", "give either values or groups")
@@ -280,6 +282,7 @@ class ScatterInfo(ChartInfo):
         points: The bubbles.
         x_title, y_title, size_title: What the values measure.
         x_unit, y_unit, size_unit: Their units.
+        x_log, y_log: Whether an axis is logarithmic; what isn't above zero then stands at its lower edge.
     """
 
     title: str
@@ -291,6 +294,8 @@ class ScatterInfo(ChartInfo):
     x_unit: str = ""
     y_unit: str = ""
     size_unit: str = ""
+    x_log: bool = False
+    y_log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

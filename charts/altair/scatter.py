@@ -10,7 +10,7 @@ import altair as alt
 from charts.altair.common import inline, layered, titled, value_axis, value_scale
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
-from charts.styles import MOST_NAMED, diameters_px
+from charts.styles import MOST_NAMED, diameters_px, on_log_axis
 from charts.theme import Palette
 from charts.units import format_value, scale_for
 
@@ -26,6 +26,9 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
     x = as_floats([point.x for point in points])
     y = as_floats([point.y for point in points])
     x_scale, y_scale = scale_for(info.x_unit, largest_of(x)), scale_for(info.y_unit, largest_of(y))
+    (x_at, x_shown), (y_at, y_shown) = (
+        on_log_axis(values) if log else (values, None) for values, log in ((x, info.x_log), (y, info.y_log))
+    )
     tones = palette.colours([point.colour_key or point.name for point in points])
     rows = [
         {
@@ -37,19 +40,21 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
             "tone": tones[point.colour_key or point.name],
             "above": -diameter / 2 - 3,
             "size": format_value(point.size, info.size_unit),
+            "xtext": format_value(point.x, info.x_unit),
+            "ytext": format_value(point.y, info.y_unit),
         }
         for point, across, up, diameter in zip(
             points,
-            as_plain(x / x_scale.divisor),
-            as_plain(y / y_scale.divisor),
+            as_plain(x_at / x_scale.divisor),
+            as_plain(y_at / y_scale.divisor),
             diameters_px(as_floats([point.size for point in points])).tolist(),
             strict=True,
         )
     ]
     tooltips: list[Any] = [
         alt.Tooltip("name:N"),
-        alt.Tooltip("x:Q", title=titled(info.x_title, x_scale.suffix.strip()), format=x_scale.hover_format),
-        alt.Tooltip("y:Q", title=titled(info.y_title, y_scale.suffix.strip()), format=y_scale.hover_format),
+        alt.Tooltip("xtext:N", title=titled(info.x_title, "")),
+        alt.Tooltip("ytext:N", title=titled(info.y_title, "")),
     ]
     if info.size_title:
         tooltips.append(alt.Tooltip("size:N", title=info.size_title))
@@ -57,12 +62,12 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         x=alt.X(
             "x:Q",
             axis=value_axis(info.x_unit, largest_of(x), info.x_title or None),
-            scale=value_scale(info.x_unit, largest_of(x)),
+            scale=_scale(x_shown, x_scale.divisor) or value_scale(info.x_unit, largest_of(x)),
         ),
         y=alt.Y(
             "y:Q",
             axis=value_axis(info.y_unit, largest_of(y), info.y_title or None),
-            scale=value_scale(info.y_unit, largest_of(y)),
+            scale=_scale(y_shown, y_scale.divisor) or value_scale(info.y_unit, largest_of(y)),
         ),
     )
     bubbles = chart.mark_circle(fillOpacity=0.55, strokeWidth=1.5, strokeOpacity=1, opacity=1).encode(
@@ -75,3 +80,9 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         return layered(bubbles)
     names = chart.mark_text(fontSize=10, baseline="bottom", dy=alt.expr("datum.above")).encode(text="label:N")
     return layered(bubbles, names)
+
+
+def _scale(shown: tuple[float, float] | None, divisor: float) -> alt.Scale | None:
+    if shown is None:
+        return None
+    return alt.Scale(type="log", domain=[edge / divisor for edge in shown], nice=False)

@@ -137,6 +137,17 @@ def retries() -> BarInfo:
     )
 
 
+def by_bucket() -> BarInfo:
+    """Two groups, stacked, by bucket of time."""
+    names = tuple(f"{place // 2:02}:{place % 2 * 3}0" for place in range(30))
+    ok = tuple(20 + place % 7 for place in range(30))
+    return BarInfo(
+        "Results over time", "Runs that went well and that failed.", names,
+        groups=(("ok", ok), ("failed", tuple(place % 4 for place in range(30)))),
+        colour_keys=(OK_KEY, FAILED_KEY), stacked=True, value_title="runs", ordered=True,
+    )  # fmt: skip
+
+
 def volume() -> PieInfo:
     """Share of volume."""
     return PieInfo(
@@ -202,6 +213,14 @@ def fleet() -> ScatterInfo:
     )
 
 
+def decades() -> ScatterInfo:
+    """Points over five decades, one of them without items."""
+    points = tuple(
+        Point(name, 10.0**place, 3.0 * 7.0**place if place else 0.0, 50.0) for place, name in enumerate(SOURCES)
+    )
+    return ScatterInfo("Fleet", "Pages against items.", points, "pages", "items", "mean duration", size_unit="ms")
+
+
 def runs() -> TimelineInfo:
     """Planned and actual runs of three jobs, one late, one failed, one missed."""
     bars: list[Span] = []
@@ -234,6 +253,7 @@ def gallery() -> dict[str, ChartInfo]:
         "line-many": many_lines(),
         "bar": success_rates(),
         "bar-groups": retries(),
+        "bar-ordered": by_bucket(),
         "bar-stacked": replace(retries(), horizontal=True, stacked=True),
         "pie": volume(),
         "radar": scores(),
@@ -241,6 +261,7 @@ def gallery() -> dict[str, ChartInfo]:
         "histogram-wide": wide_distribution(),
         "heatmap": by_hour(),
         "scatter": fleet(),
+        "scatter-log": replace(decades(), x_log=True, y_log=True),
         "timeline": runs(),
     }
 
@@ -260,6 +281,8 @@ def empty() -> dict[str, ChartInfo]:
         "heatmap": HeatmapInfo("t", "d", (), (), ()),
         "heatmap-gaps": HeatmapInfo("t", "d", ("a", "b"), ("c",), ((None, None),)),
         "scatter": ScatterInfo("t", "d", ()),
+        "scatter-log": ScatterInfo("t", "d", (), x_log=True, y_log=True),
+        "bar-ordered": BarInfo("t", "d", (), groups=(("ok", ()),), stacked=True, ordered=True),
         "timeline": TimelineInfo("t", "d", (), (START_MS, START_MS + 60_000)),
     }
 
