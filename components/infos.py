@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from charts.info import MUTED_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo, Span, TimelineInfo
+from charts.info import MUTED_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo
 from components.numbers import count, duration, percent
 from components.timerange import MINUTE_MS
 from db.results import (
     FloatArray,
     IntArray,
-    SchedulerRunRow,
     Series,
     SourceStats,
     TimeRange,
@@ -217,61 +216,6 @@ def spread(edges_ms: FloatArray, counts: IntArray, *, what: str) -> HistogramInf
         counts=counts,
         x_title="duration",
         unit="ms",
-    )
-
-
-def runs_timeline(runs: Sequence[SchedulerRunRow], range: TimeRange) -> TimelineInfo:
-    """Draw when each scheduler job ran, for how long, and whether it went well.
-
-    Args:
-        runs: The runs, in any order.
-        range: The range; a run that began before it is cut at its edge.
-    """
-    ordered = sorted(runs, key=lambda run: (run.scheduler_name, run.start_ms))
-    failed = sum(not run.success for run in runs)
-    return TimelineInfo(
-        title="Runs",
-        description=f"When scheduler jobs ran: {count(len(runs))} runs, {count(failed)} of them failed.",
-        bars=tuple(
-            Span(
-                lane=run.scheduler_name,
-                start_ms=max(run.start_ms, range.start_ms),
-                end_ms=max(run.recorded_at_ms, range.start_ms),
-                label=f"{'ok' if run.success else 'failed'}, {duration(run.duration_ms)}, {count(run.items)} items",
-                ok=run.success,
-            )
-            for run in ordered
-        ),
-        x_range_ms=(range.start_ms, range.end_ms),
-    )
-
-
-def runs_trend(runs: Sequence[SchedulerRunRow], range: TimeRange) -> LineInfo:
-    """Draw the mean duration of each job per bucket.
-
-    Args:
-        runs: The runs, in any order.
-        range: The range.
-    """
-    names = sorted({run.scheduler_name for run in runs})[:MOST_LINES]
-    lines = []
-    for name in names:
-        sums = np.zeros(range.bucket_count)
-        numbers = np.zeros(range.bucket_count)
-        for run in runs:
-            place = (run.recorded_at_ms - range.start_ms) // range.bucket_ms
-            if run.scheduler_name == name and 0 <= place < range.bucket_count:
-                sums[place] += run.duration_ms
-                numbers[place] += 1
-        lines.append(Line(name, np.divide(sums, numbers, out=np.full(range.bucket_count, np.nan), where=numbers > 0)))
-    return LineInfo(
-        title="Run duration",
-        description=f"Mean duration of each job's runs over time: {', '.join(names) or 'no data'}.",
-        x_ms=range.bucket_starts(),
-        lines=tuple(lines),
-        y_title="duration",
-        y_unit="ms",
-        x_range_ms=(range.start_ms, range.end_ms),
     )
 
 
