@@ -97,6 +97,7 @@ class LineInfo(ChartInfo):
         x_range_ms: The (start, end) that the axis shows; what the data spans when None.
         stacked: Stack the lines as areas.
         y_range: The (low, high) that the vertical axis shows, for instance (0, 100) for percent; fitted when None.
+        y_log: Whether the vertical axis is logarithmic: for lines that lie decades apart; not with `stacked`.
     """
 
     title: str
@@ -108,8 +109,10 @@ class LineInfo(ChartInfo):
     x_range_ms: tuple[int, int] | None = None
     stacked: bool = False
     y_range: tuple[float, float] | None = None
+    y_log: bool = False
 
     def __post_init__(self) -> None:
+        _require(not (self.stacked and self.y_log), self, "y_log", "areas can't be stacked on a logarithmic axis")
         for line in self.lines:
             _require(len(line.y) == len(self.x_ms), self, "lines", f"{line.name!r} needs {len(self.x_ms)} values")
 

@@ -55,10 +55,10 @@ def on_log_axis(values: Floats) -> tuple[Floats, tuple[float, float]]:
     """Return where values stand on a logarithmic axis, and the (low, high) that it shows.
 
     Args:
-        values: float64[n]; what isn't above zero is put at the lower edge.
+        values: float64, any shape; what isn't above zero is put at the lower edge, NaN stays.
     """
     above = values[values > 0]
     if not above.size:
-        return np.ones_like(values), (0.5, 2.0)
+        return np.where(np.isfinite(values), 1.0, np.nan), (0.5, 2.0)
     low, high = float(above.min()) / 2, float(above.max()) * 2
-    return np.where(values > 0, values, low), (low, high)
+    return np.where(values <= 0, low, values), (low, high)

@@ -16,8 +16,8 @@ JOB_COLUMNS: Final = (
     Column("Last run (UTC)", "time"),
     Column("Runs", "number"),
     Column("Failed", "number"),
-    Column("Mean", "number"),
-    Column("p95", "number"),
+    Column("Mean", "number", width_px=108),
+    Column("p95", "number", width_px=108),
     Column("Items", "number"),
     Column("Usually every", "number", width_px=120),
     Column("Last error", "clip"),
@@ -27,7 +27,7 @@ RUN_COLUMNS: Final = (
     Column("Job", "name"),
     Column("Source", "name"),
     Column("Result", "status"),
-    Column("Duration", "number"),
+    Column("Duration", "number", width_px=108),
     Column("Items", "number"),
     Column("Error", "clip"),
 )
@@ -35,16 +35,15 @@ SLIP_COLUMNS: Final = (
     Column("What", "status"),
     Column("Job", "name"),
     Column("Expected (UTC)", "time"),
-    Column("Came (UTC)", "time"),
     Column("How much", "clip"),
 )
 NEXT_COLUMNS: Final = (
     Column("Job", "name"),
     Column("State", "status"),
     Column("Next (UTC)", "time"),
-    Column("In", "number", width_px=104),
-    Column("Usually every", "number", width_px=112),
-    Column("Usually takes", "number", width_px=112),
+    Column("In", "number", width_px=128),
+    Column("Usually every", "number", width_px=120),
+    Column("Usually takes", "number", width_px=120),
     Column("Learnt from", "clip"),
 )
 _SYMBOLS: Final = {"late": "◷", "missed": "○", "overlap": "≡"}
@@ -105,13 +104,14 @@ def slip_row(slip: Deviation, span_ms: int) -> list[str | Status]:
     """
     if slip.what == "missed":
         said = "1 run" if slip.count == 1 else f"{count(slip.count)} runs in a row"
+    elif slip.what == "late":
+        said = f"{duration(slip.by_ms)} late"
     else:
-        said = f"{duration(slip.by_ms)} {'late' if slip.what == 'late' else 'side by side with the run before'}"
+        said = f"{duration(slip.by_ms)} side by side"
     return [
         Status("bad" if slip.what == "missed" else "warn", f"{_SYMBOLS[slip.what]} {slip.what}"),
         slip.job,
         clock(slip.expected_ms, span_ms=span_ms),
-        clock(slip.came_ms, span_ms=span_ms),
         said,
     ]
 

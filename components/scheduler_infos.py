@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from charts.info import ACCENT_KEY, FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
-from components.infos import MOST_BARS, MOST_LINES
+from components.infos import MOST_BARS, MOST_LINES, spans_decades
 from components.numbers import count, duration
 from components.schedules import Deviation, Learnt, Schedule
 from components.timerange import DAY_MS, bucket_for
@@ -19,8 +19,9 @@ from db.results import IntArray, SchedulerSeries, SchedulerStats, TimeRange
 
 MOST_LANES: Final = 20
 MOST_SPANS: Final = 500
-# Up to so many runs of a job are drawn one by one; of more, those of the same time and result as a block.
-_ONE_BY_ONE: Final = 40
+# Up to so many runs of a job are drawn one by one (the first number that leaves room for all jobs); of more, those of
+# the same time and result as a block.
+_ONE_BY_ONE: Final = (120, 80, 40)
 _BLOCKS: Final = 30
 
 
@@ -53,6 +54,7 @@ def run_durations(trend: JobTrend, range: TimeRange) -> LineInfo:
     for name in chosen:
         runs, sum_ms = trend.runs[place[name]], trend.sum_ms[place[name]]
         lines.append(Line(name, np.divide(sum_ms, runs, out=np.full(len(runs), np.nan), where=runs > 0)))
+    means = np.array([line.y for line in lines]) if lines else np.empty(0)
     which = "those that run longest in all: " if cut else ""
     return LineInfo(
         title=f"Run duration{cut}",
@@ -62,6 +64,7 @@ def run_durations(trend: JobTrend, range: TimeRange) -> LineInfo:
         y_title="duration",
         y_unit="ms",
         x_range_ms=(range.start_ms, range.end_ms),
+        y_log=spans_decades(means),
     )
 
 
@@ -118,7 +121,10 @@ def runs_timeline(
         range: The range; what began before it is cut at its edge.
         result: `all`, `ok` or `failed`: which runs are drawn.
     """
-    lanes, left_out = _lanes(learnt, deviations, range, result)
+    for one_by_one in _ONE_BY_ONE:
+        lanes, left_out, is_full = _lanes(learnt, deviations, range, result, one_by_one)
+        if not is_full:
+            break
     slips = Counter(one.what for one in deviations)
     runs = learnt.runs
     inside = (runs.end_ms >= range.start_ms) & (runs.end_ms < range.end_ms)
@@ -144,9 +150,9 @@ def _missed(deviations: Sequence[Deviation]) -> list[int]:
 
 
 def _lanes(
-    learnt: Learnt, deviations: Sequence[Deviation], range: TimeRange, result: str
-) -> tuple[list[tuple[str, list[Span]]], int]:
-    """Return the spans of the jobs that are shown, and how many jobs with spans are not."""
+    learnt: Learnt, deviations: Sequence[Deviation], range: TimeRange, result: str, one_by_one: int
+) -> tuple[list[tuple[str, list[Span]]], int, bool]:
+    """Return (spans of the jobs that are shown, how many others there are, whether there was no room for one)."""
     runs = learnt.runs
     shown = (runs.end_ms >= range.start_ms) & (runs.end_ms < range.end_ms)
     if result != "all":
@@ -167,21 +173,21 @@ def _lanes(
     for _, _, name, place in order[:MOST_LANES]:
         low, high = int(runs.offsets[place]), int(runs.offsets[place + 1])
         own = low + np.flatnonzero(shown[low:high])
-        spans = _planned(learnt, own, learnt.schedules[place], by_job.get(name, ()), range)
-        spans += _actual(learnt, own, name, range)
+        spans = _planned(learnt, own, learnt.schedules[place], by_job.get(name, ()), range, one_by_one)
+        spans += _actual(learnt, own, name, range, one_by_one)
         if lanes and total + len(spans) > MOST_SPANS:
-            break
+            return lanes, len(order) - len(lanes), True
         total += len(spans)
         lanes.append((name, spans))
-    return lanes, len(order) - len(lanes)
+    return lanes, len(order) - len(lanes), False
 
 
 def _planned(
-    learnt: Learnt, own: IntArray, schedule: Schedule, slips: Sequence[Deviation], range: TimeRange
+    learnt: Learnt, own: IntArray, schedule: Schedule, slips: Sequence[Deviation], range: TimeRange, one_by_one: int
 ) -> list[Span]:
     """Outline what was missed, and, where runs are drawn one by one, when each was to begin."""
     spans: list[tuple[int, int, str]] = []
-    if len(own) <= _ONE_BY_ONE:
+    if len(own) <= one_by_one:
         starts, interval_ms = learnt.runs.start_ms, learnt.interval_ms
         known = own[np.isfinite(interval_ms[own]) & ~learnt.habit[own]]
         late = {one.came_ms: one.expected_ms for one in slips if one.what == "late"}
@@ -203,12 +209,12 @@ def _planned(
     ]
 
 
-def _actual(learnt: Learnt, own: IntArray, name: str, range: TimeRange) -> list[Span]:
+def _actual(learnt: Learnt, own: IntArray, name: str, range: TimeRange, one_by_one: int) -> list[Span]:
     runs = learnt.runs
     start_ms, end_ms = np.maximum(runs.start_ms[own], range.start_ms), runs.end_ms[own]
     ok, items = runs.success[own], runs.items[own]
     took_ms = (end_ms - runs.start_ms[own]).astype(np.float64)
-    if len(own) <= _ONE_BY_ONE:
+    if len(own) <= one_by_one:
         return [
             Span(name, low, high, f"{_word(well)}, {duration(took)}, {count(number)} items", well)
             for low, high, well, took, number in zip(
@@ -225,6 +231,9 @@ def _actual(learnt: Learnt, own: IntArray, name: str, range: TimeRange) -> list[
     np.maximum.at(high_ms, block, end_ms)
     number, sum_ms = np.bincount(block), np.bincount(block, weights=took_ms)
     total = np.bincount(block, weights=items)
+    # Failures are as wide as they took together: to the end of the last one they would cover what went well between.
+    failed = ~ok[first]
+    high_ms[failed] = np.minimum(high_ms, low_ms + sum_ms.astype(np.int64))[failed]
     return [
         Span(
             name,

@@ -115,7 +115,7 @@ def layout(view: View, content: Content) -> Component:
                 "scheduler-timeline",
                 view,
                 content,
-                subtitle="Jobs in trouble first, then the busiest; outlines show when a run was usually due",
+                subtitle="Outlines show when a run was usually due; a block stands for many runs",
                 wide=True,
                 tall=True,
             ),

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from charts.altair.common import inline, layered, titled, value_axis, value_scale
+from charts.altair.common import inline, layered, log_axis, log_scale, titled, value_axis, value_scale
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
 from charts.styles import MOST_NAMED, diameters_px, on_log_axis
@@ -61,13 +61,17 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
     chart = alt.Chart(inline(rows)).encode(
         x=alt.X(
             "x:Q",
-            axis=value_axis(info.x_unit, largest_of(x), info.x_title or None),
-            scale=_scale(x_shown, x_scale.divisor) or value_scale(info.x_unit, largest_of(x)),
+            axis=value_axis(info.x_unit, largest_of(x), info.x_title or None)
+            if x_shown is None
+            else log_axis(info.x_unit, x_shown, x_scale.divisor, info.x_title or None),
+            scale=value_scale(info.x_unit, largest_of(x)) if x_shown is None else log_scale(x_shown, x_scale.divisor),
         ),
         y=alt.Y(
             "y:Q",
-            axis=value_axis(info.y_unit, largest_of(y), info.y_title or None),
-            scale=_scale(y_shown, y_scale.divisor) or value_scale(info.y_unit, largest_of(y)),
+            axis=value_axis(info.y_unit, largest_of(y), info.y_title or None)
+            if y_shown is None
+            else log_axis(info.y_unit, y_shown, y_scale.divisor, info.y_title or None),
+            scale=value_scale(info.y_unit, largest_of(y)) if y_shown is None else log_scale(y_shown, y_scale.divisor),
         ),
     )
     bubbles = chart.mark_circle(fillOpacity=0.55, strokeWidth=1.5, strokeOpacity=1, opacity=1).encode(
@@ -80,9 +84,3 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         return layered(bubbles)
     names = chart.mark_text(fontSize=10, baseline="bottom", dy=alt.expr("datum.above")).encode(text="label:N")
     return layered(bubbles, names)
-
-
-def _scale(shown: tuple[float, float] | None, divisor: float) -> alt.Scale | None:
-    if shown is None:
-        return None
-    return alt.Scale(type="log", domain=[edge / divisor for edge in shown], nice=False)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from charts.arrays import Floats, as_floats, as_plain, largest_of
 from charts.info import Point, ScatterInfo
-from charts.plotly.common import Figure, axis_title, layout, safe, short, value_axis
+from charts.plotly.common import Figure, axis_title, layout, log_axis, safe, short, value_axis
 from charts.styles import MOST_NAMED, diameters_px, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import format_value, scale_for
@@ -52,10 +51,16 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
         "layout": layout(
             dragmode=False,
             xaxis=value_axis(
-                info.x_unit, largest_of(x), title=axis_title(info.x_title), **_log_axis(x_at[1], x_scale.divisor)
+                info.x_unit,
+                largest_of(x),
+                title=axis_title(info.x_title),
+                **_log_axis(info.x_unit, x_at[1], x_scale.divisor),
             ),
             yaxis=value_axis(
-                info.y_unit, largest_of(y), title=axis_title(info.y_title), **_log_axis(y_at[1], y_scale.divisor)
+                info.y_unit,
+                largest_of(y),
+                title=axis_title(info.y_title),
+                **_log_axis(info.y_unit, y_at[1], y_scale.divisor),
             ),
         ),
     }
@@ -66,13 +71,8 @@ def _placed(values: Floats, *, log: bool) -> tuple[Floats, tuple[float, float] |
     return on_log_axis(values) if log else (values, None)
 
 
-def _log_axis(shown: tuple[float, float] | None, divisor: float) -> dict[str, Any]:
-    if shown is None:
-        return {}
-    low, high = (math.log10(edge / divisor) for edge in shown)
-    # Whole powers alone, once there are enough of them: else 2 and 5 between.
-    steps = {"dtick": 1} if high - low > 2 else {"dtick": "D2"}
-    return {"type": "log", "range": [round(low, 4), round(high, 4)], "tickformat": "~s", **steps}
+def _log_axis(unit: str, shown: tuple[float, float] | None, divisor: float) -> dict[str, Any]:
+    return {} if shown is None else log_axis(unit, shown, divisor)
 
 
 def _hover(info: ScatterInfo, point: Point) -> str:

@@ -93,6 +93,15 @@ def many_lines(count: int = 30) -> LineInfo:
     )
 
 
+def decades_of_durations() -> LineInfo:
+    """Lines from 5 ms to an hour on one axis, one of them with a zero and a gap."""
+    x_ms = START_MS + 60_000 * np.arange(60, dtype=np.int64)
+    wave = 1 + 0.4 * np.sin(np.arange(60) / 9)
+    lines = [Line(name, 5.0 * 9.0**place * wave) for place, name in enumerate(SOURCES[:7])]
+    np.asarray(lines[0].y)[[7, 8]] = 0.0, np.nan
+    return LineInfo("By source", "Mean duration.", x_ms, tuple(lines), "duration", "ms", y_log=True)
+
+
 def stacked() -> LineInfo:
     """Items a minute of some sources, stacked."""
     rng = np.random.default_rng(10)
@@ -251,6 +260,7 @@ def gallery() -> dict[str, ChartInfo]:
         "line-ghost": throughput(),
         "line-stacked": stacked(),
         "line-many": many_lines(),
+        "line-log": decades_of_durations(),
         "bar": success_rates(),
         "bar-groups": retries(),
         "bar-ordered": by_bucket(),
@@ -271,6 +281,7 @@ def empty() -> dict[str, ChartInfo]:
     none = np.empty(0)
     return {
         "line": replace(durations(), x_ms=none.astype(np.int64), lines=()),
+        "line-log": LineInfo("t", "d", (), (), "duration", "ms", y_log=True),
         "line-named": replace(durations(), x_ms=none.astype(np.int64), lines=(Line("mean", none),)),
         "bar": BarInfo("t", "d", (), values=()),
         "bar-groups": BarInfo("t", "d", (), groups=()),
@@ -311,6 +322,7 @@ def awkward() -> dict[str, ChartInfo]:
         ),
         "line-gaps": LineInfo("t", "d", (1, 2), (Line("a", (math.nan, math.nan)), Line("b", (None, None))), "y", "%"),
         "line-30": many_lines(30),
+        "line-log": LineInfo("t", "d", (1, 2), (Line("a", (0, -5)), Line("b", (None, 1e300))), "y", "ms", y_log=True),
         "bar": BarInfo("t", "d", AWKWARD_NAMES, values=huge, unit="ms"),
         "bar-equal": BarInfo("t", "d", ("a", "a"), groups=(("g", (0, 0)), ("g2", (math.nan, None)))),
         "pie": PieInfo("t", "d", AWKWARD_NAMES, (1, 2, 3, 4, 5, 6, None, math.nan)),
