@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -35,6 +36,7 @@ DTYPES: dict[str, Any] = {
     "error": np.object_,
     "url_hash": np.uint64,
     "error_hash": np.uint64,
+    "run_id": np.object_,
 }
 
 _MAX_TEXTS = 4
@@ -174,11 +176,16 @@ def chunk_of_metrics(metrics: Iterable[PageNavigation | PageScrape], sources: Na
     return Chunk.of_columns(dict(zip(DTYPES, columns, strict=True)))
 
 
-def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int]:
+def shared(run_id: str | None) -> str | None:
+    """Return the one copy of a run's id: all rows of a run hold the same text."""
+    return None if run_id is None else sys.intern(run_id)
+
+
+def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int, str | None]:
     url, error = metric.url[: fields.MAX_URL_CHARS], metric.error
     if error is not None:
         error = error[: fields.MAX_ERROR_CHARS]
-    return url, error, hash_of(url), error_hash(error, metric.success)
+    return url, error, hash_of(url), error_hash(error, metric.success), shared(metric.run_id)
 
 
 class DetailColumns:
@@ -273,6 +280,11 @@ class DetailColumns:
     def error_hash(self) -> HashArray:
         """64 bits that stand for the kind of error, 0 for a success."""
         return self._column("error_hash")
+
+    @cached_property
+    def run_id(self) -> ObjectArray:
+        """The id of the scraper's run, str or None."""
+        return self._column("run_id")
 
     def between(self, start_ms: int, end_ms: int) -> DetailColumns:
         """Return the rows of [start_ms, end_ms); they share memory with these."""

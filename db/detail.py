@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, Select, func, select, type_coerce
 from sqlalchemy.engine import Connection
 
-from db.columns import Chunk, DetailColumns, Names
+from db.columns import Chunk, DetailColumns, Names, shared
 from db.hashes import error_hash, hash_of
 from db.models import PagePerformance as Page
 from db.results import Filter, Kind
@@ -29,6 +29,7 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
     "outcome": Page.outcome.expression,
     "url": Page.page_url.expression,
     "error": Page.error.expression,
+    "run_id": Page.run_id.expression,
 }
 # Columns that aren't read but made from others.
 _MADE = ("url_hash", "error_hash")
@@ -144,6 +145,8 @@ def _fetch(
         values["scrape"] = [kind == "scrape" for kind in values["scrape"]]
         if "outcome" in values:
             values["outcome"] = [-1 if name is None else outcomes.code(name) for name in values["outcome"]]
+        if "run_id" in values:
+            values["run_id"] = [shared(run_id) for run_id in values["run_id"]]
         if "url_hash" in columns:
             values["url_hash"] = [hash_of(url) for url in values["url"]]
         if "error_hash" in columns:

@@ -40,6 +40,7 @@ from db.results import (
 )
 from db.rollups import Rollups
 from db.scheduler_queries import SchedulerQueries
+from db.scraper_queries import ScraperQueries
 from db.spread import histogram
 from db.table_answers import TableAnswers
 
@@ -50,7 +51,7 @@ _KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
 
 
-class Queries(SchedulerQueries):
+class Queries(SchedulerQueries, ScraperQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

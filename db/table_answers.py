@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Mapping
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, groups_of, narrowed
@@ -17,6 +18,7 @@ from db.history import History
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
+from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.tables import (
     errors_by_sql,
     errors_of,
@@ -82,6 +84,21 @@ class TableAnswers:
         ask = partial(outcomes_by_sql, span=old, filter=filter)
         before = self._once_old(("outcomes", old, filter), old, ask)
         return joined_outcomes([before, outcomes_of(groups_of(rows, "outcome"))])
+
+    def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
+        """Return what each run of the scrapers did."""
+        rows = self._history.in_memory(span)
+        if rows is not None:
+            return runs_of(rows.matching(filter), limit)
+        old, rows = self._history.split(span, filter)
+        before = self._once_old(("runs", old, filter), old, partial(runs_by_sql, span=old, filter=filter))
+        # One that is among the newest here may have begun there.
+        return joined_runs([before, runs_of(rows, len(rows))], limit)
+
+    def with_items(self, span: TimeRange, filter: Filter) -> int | None:
+        """Return how many scrapes brought items, None where memory doesn't reach."""
+        rows = self._history.in_memory(span)
+        return None if rows is None else int(np.count_nonzero(rows.matching(filter, "scrape").items))
 
     def warm(self, present_ms: int) -> None:
         """Read what the last day, week and month are counted from.

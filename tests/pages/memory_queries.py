@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from db.job_runs import JobRuns, JobTrend
 from db.queries import Queries
 from db.results import (
     DailyRow,
@@ -22,7 +21,6 @@ from db.results import (
     Kind,
     Overview,
     SchedulerRunRow,
-    SchedulerSeries,
     SchedulerStats,
     Series,
     SourceStats,
@@ -30,18 +28,20 @@ from db.results import (
     Totals,
     UrlStats,
 )
+from tests.pages.memory_runs import MemoryRuns
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(Queries):
+class MemoryQueries(MemoryRuns, Queries):
     """Answers from what it was given; `veterans` are sources that have reported for years."""
 
     def __init__(
         self, events: Sequence[Event] = (), runs: Sequence[SchedulerRunRow] = (), *, veterans: Sequence[str] = ()
     ) -> None:
         self.veterans = veterans
+        self.run_ids = {}
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -183,53 +183,6 @@ class MemoryQueries(Queries):
                 )
             )
         return tuple(found)
-
-    def scheduler_series(self, range: TimeRange, filter: Filter = Filter()) -> SchedulerSeries:
-        buckets: list[list[SchedulerRunRow]] = [[] for _ in range.bucket_starts()]
-        for run in self.scheduler_runs(range, filter):
-            buckets[(run.recorded_at_ms - range.start_ms) // range.bucket_ms].append(run)
-
-        def durations(rank: float | None) -> FloatArray:
-            lists = [[run.duration_ms for run in bucket] for bucket in buckets]
-            return np.array([
-                math.nan if not some else np.mean(some) if rank is None else np.quantile(some, rank) for some in lists
-            ])  # fmt: skip
-
-        return SchedulerSeries(
-            range.bucket_starts(),
-            np.array([len(bucket) for bucket in buckets]),
-            np.array([sum(run.success for run in bucket) for bucket in buckets]),
-            np.array([sum(not run.success for run in bucket) for bucket in buckets]),
-            np.array([sum(run.items for run in bucket) for bucket in buckets]),
-            *(durations(rank) for rank in (None, 0.5, 0.95, 0.99)),
-        )
-
-    def scheduler_trend(self, range: TimeRange, filter: Filter = Filter()) -> JobTrend:
-        runs = self.scheduler_runs(range, filter)
-        names = tuple(sorted({run.scheduler_name for run in runs}))
-        counts, sums = (
-            np.zeros((len(names), range.bucket_count), dtype=np.int64),
-            np.zeros((len(names), range.bucket_count)),
-        )
-        for run in runs:
-            place = names.index(run.scheduler_name), (run.recorded_at_ms - range.start_ms) // range.bucket_ms
-            counts[place] += 1
-            sums[place] += run.duration_ms
-        return JobTrend(names, counts, sums)
-
-    def job_runs(self, end_ms: int, filter: Filter = Filter()) -> JobRuns:
-        found = self.scheduler_runs(TimeRange(0, end_ms, end_ms), filter)
-        runs = sorted(found, key=lambda run: (run.scheduler_name, run.start_ms))
-        names = sorted({run.scheduler_name for run in runs})
-        offsets = [sum(run.scheduler_name < name for run in runs) for name in names]
-        return JobRuns(
-            tuple(names),
-            np.array([*offsets, len(runs)]),
-            np.array([run.start_ms for run in runs], dtype=np.int64),
-            np.array([run.recorded_at_ms for run in runs], dtype=np.int64),
-            np.array([run.success for run in runs], dtype=np.bool_),
-            np.array([run.items for run in runs], dtype=np.int64),
-        )
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
         nothing = (None,) * 5
