@@ -35,7 +35,7 @@ def scores(sources: Sequence[SourceStats], range: TimeRange) -> RadarInfo:
         range: The range.
     """
     shown = busiest(sources, MOST_SHAPES)
-    found = scores_of(sources, range)
+    found = scores_of(shown, sources, range)
     return RadarInfo(
         title=f"Scores{_cut(shown, sources, 'busiest')}",
         description=f"Scores of {', '.join(stats.source for stats in shown) or 'no scraper'}, 100 is best. "

@@ -18,11 +18,14 @@ DEFINITIONS: Final = (
 Score = float | None
 
 
-def scores_of(sources: Sequence[SourceStats], range: TimeRange) -> dict[str, tuple[Score, ...]]:
-    """Score every scraper, rounded to a tenth.
+def scores_of(
+    shown: Sequence[SourceStats], sources: Sequence[SourceStats], range: TimeRange
+) -> dict[str, tuple[Score, ...]]:
+    """Score scrapers, rounded to a tenth.
 
     Args:
-        sources: Their figures over the range; who is best is looked for among all of them.
+        shown: The ones to score.
+        sources: The ones that they are compared with: who is best is looked for among all of them.
         range: The range; "now" is its end.
 
     Returns:
@@ -40,7 +43,7 @@ def scores_of(sources: Sequence[SourceStats], range: TimeRange) -> dict[str, tup
             _rounded(_freshness(stats, range)),
             _share(stats.totals.count, most),
         )
-        for stats in sources
+        for stats in shown
     }
 
 

@@ -90,6 +90,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         **chart_content("scrapers-comparison", adapter, _comparison(queries, view, now_ms)),
         **chart_content("scrapers-scores", adapter, _scores(queries, view, now_ms)),
         **chart_content("scrapers-fleet", adapter, _fleet(queries, view, now_ms)),
+        **chart_content("scrapers-volume", adapter, _volume(queries, view, now_ms)),
         **chart_content("scrapers-share", adapter, _share(queries, view, now_ms)),
     }
 
@@ -133,6 +134,7 @@ def layout(view: View, content: Content) -> Component:
                     subtitle="Items against pages; the larger the bubble, the slower",
                     tall=True,
                 ),
+                chart_card("scrapers-volume", view, content, subtitle="Metrics per minute, the shares over time"),
                 chart_card("scrapers-share", view, content, subtitle="Of all navigations and scrapes"),
             ),
             table_card(
@@ -186,7 +188,11 @@ def _choices(view: View) -> Component:
 
 def _comparison(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.coarse_range(now_ms)
-    sources, series = queries.sources(range, view.filter), queries.source_series(range, view.filter)
+    # Asked as the other charts ask, so that it is answered once.
+    sources = queries.sources(view.time_range(now_ms), view.filter)
+    # A series for each of two thousand sources would be asked for to draw eight.
+    shown = tuple(stats.source for stats in fleet_infos.busiest(sources, infos.MOST_LINES))
+    series = queries.source_series(range, replace(view.filter, sources=shown)) if shown else {}
     return infos.comparison(series, sources, range, _METRICS[view.metric], now_ms=now_ms)
 
 
@@ -197,6 +203,12 @@ def _scores(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 def _fleet(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return fleet_infos.fleet(queries.sources(view.time_range(now_ms), view.filter))
+
+
+def _volume(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms)
+    sources = queries.sources(range, view.filter)
+    return infos.throughput({stats.source: stats.counts for stats in sources}, range)
 
 
 def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -247,6 +259,7 @@ PAGE: Final = Page(
             "scrapers-comparison": _comparison,
             "scrapers-scores": _scores,
             "scrapers-fleet": _fleet,
+            "scrapers-volume": _volume,
             "scrapers-share": _share,
             "scrapers-table": _rows,
         }

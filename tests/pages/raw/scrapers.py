@@ -76,6 +76,7 @@ CHECKS = {
     "scrapers-comparison": comparison,
     "scrapers-scores": scores,
     "scrapers-fleet": fleet,
+    "scrapers-volume": overview.CHECKS["overview-throughput"],
     "scrapers-share": share,
     "scrapers-table": table,
     "scraper-events": overview.events,
