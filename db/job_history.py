@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -74,7 +73,7 @@ class JobHistory:
         Args:
             start_ms: Epoch ms, None for no bound.
             end_ms: Epoch ms, None for no bound.
-            filter: Its sources match a run's scraper and its name.
+            filter: As for `db.events.run_conditions`.
             limit: How many at most.
         """
         return self._runs.newest(start_ms, end_ms, filter, limit)
@@ -86,12 +85,11 @@ class JobHistory:
             span: The range.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> tuple[SchedulerStats, ...]:
-            few = self._few(span)
+            few = self._few(span, filter)
             if few is not None:
-                return summarize_runs(few.matching(filter))
+                return summarize_runs(few)
             cells = joined(self._parts(span.start_ms, span.end_ms), self._runs.names)
             return summarize_cells(merged(cells, np.full(len(cells), span.start_ms)), filter)
 
@@ -104,11 +102,10 @@ class JobHistory:
             span: The range and its buckets.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> SchedulerSeries:
-            few = self._few(span)
-            return self._by_bucket(span, filter) if few is None else series_of_runs(span, few.matching(filter))
+            few = self._few(span, filter)
+            return self._by_bucket(span, filter) if few is None else series_of_runs(span, few)
 
         return self._once(self._series, (span, filter), span.start_ms, span.end_ms, find)
 
@@ -119,12 +116,12 @@ class JobHistory:
             span: The range and its buckets.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> JobTrend:
-            few = self._few(span)
-            if few is not None or span.bucket_ms % HOUR_MS:
-                runs = self._read(span.start_ms, span.end_ms, filter) if few is None else few.matching(filter)
+            few = self._few(span, filter)
+            # Rollups don't know why runs failed.
+            if few is not None or span.bucket_ms % HOUR_MS or filter.error or filter.without_runs:
+                runs = self._read(span.start_ms, span.end_ms, filter) if few is None else few
                 ones = np.ones(len(runs), dtype=np.int64)
                 return trend_of(span, runs.names.all(), runs.name, runs.created_at_ms, ones, runs.duration_ms)
             starts = span.bucket_starts().tolist()
@@ -146,13 +143,12 @@ class JobHistory:
             end_ms: Epoch ms.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> JobRuns:
             runs = self._runs.newest(None, end_ms, filter, MOST_RUNS)
             if runs is None:
                 with self._engine.connect() as connection:
-                    runs = newest_runs_of(connection, end_ms, MOST_RUNS, self._runs.names, filter)
+                    runs = newest_runs_of(connection, end_ms, MOST_RUNS, self._runs.names, filter).matching(filter)
             return job_runs_of(runs, most=MOST_RUNS)
 
         return self._once(self._job_runs, (end_ms, filter), 0, end_ms, find)
@@ -167,11 +163,17 @@ class JobHistory:
         self._days(midnight_ms - 31 * DAY_MS, midnight_ms)
         self._hours(midnight_ms - DAY_MS, present_ms // HOUR_MS * HOUR_MS)
 
-    def _few(self, span: TimeRange) -> RunColumns | None:
+    def _few(self, span: TimeRange, filter: Filter) -> RunColumns | None:
+        """Return the runs of a span, filtered, when they are to be counted one by one."""
+        if filter.without_runs:
+            return RunColumns.of_rows([], self._runs.names)
+        if filter.error:  # rollups don't know why runs failed
+            return self._read(span.start_ms, span.end_ms, filter)
         count = self._runs.count(span.start_ms, span.end_ms)
         if count is None or count > self._exact_runs:
             return None
-        return self._runs.columns(span.start_ms, span.end_ms)
+        runs = self._runs.columns(span.start_ms, span.end_ms)
+        return None if runs is None else runs.matching(filter)
 
     def _by_bucket(self, span: TimeRange, filter: Filter) -> SchedulerSeries:
         version = self._rollups.changes.version

@@ -39,7 +39,8 @@ class SchedulerQueries:
 
         Args:
             range: The range.
-            filter: Sources match a run's scraper and its own name; a URL filter doesn't apply.
+            filter: Sources match a run's scraper and its own name; no run has a type, an outcome, a label or a URL, so
+                that a filter that asks for one leaves none.
             limit: How many at most.
         """
         return self._newest_runs(range.start_ms, range.end_ms, filter, limit)
@@ -96,7 +97,8 @@ class SchedulerQueries:
             with unavailable_as_ours(self._engine):
                 return self._jobs.job_runs(end_ms, filter)
         with self._connect() as connection:
-            return job_runs_of(newest_runs_of(connection, end_ms, MOST_RUNS, Names(), filter), most=MOST_RUNS)
+            runs = newest_runs_of(connection, end_ms, MOST_RUNS, Names(), filter).matching(filter)
+        return job_runs_of(runs, most=MOST_RUNS)
 
     def _newest_runs(
         self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int

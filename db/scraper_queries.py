@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from db.results import Filter, TimeRange
@@ -28,9 +29,10 @@ class ScraperQueries:
 
         Args:
             range: The range; of what memory doesn't hold of it, the newest 20,000 metrics are looked through.
-            filter: Which rows.
+            filter: Its sources, labels and URL; all else is left aside: a run is told as a whole.
             limit: How many runs at most.
         """
+        filter = replace(filter, kind="all", result="all", outcomes=(), error="")
 
         def answer() -> tuple[ScraperRun, ...]:
             return self._tables.runs(range, filter, limit)

@@ -63,7 +63,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     jobs = queries.scheduler_summary(range, view.filter)
     runs = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
     learnt, slips = _habits(queries, view, range, now_ms)
-    empty = None if jobs or slips else no_data(queries, view, "No scheduler run")
+    empty = None if jobs or (slips and not view.filter.without_runs) else no_data(queries, view, "No scheduler run")
     return {
         **frame_content("scheduler", view, now_ms, empty),
         "scheduler-next": table_props(NEXT_COLUMNS, next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)),

@@ -38,7 +38,6 @@ def expected(filter: Filter, span: TimeRange) -> list[ScraperRun]:
             span.start_ms <= one.recorded_at_ms < span.end_ms
             and one.run_id is not None
             and (not filter.sources or one.scraper_source in filter.sources)
-            and filter.result in ("all", "ok" if one.success else "failed")
         ):
             groups[one.run_id].append(one)
     runs = [

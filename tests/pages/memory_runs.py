@@ -68,7 +68,7 @@ class MemoryRuns:
 
     def scraper_runs(self, range: TimeRange, filter: Filter, limit: int = 20) -> tuple[ScraperRun, ...]:
         groups = defaultdict(list)
-        for event in self._events_in(range, filter):
+        for event in self._events_in(range, Filter(filter.sources, url_contains=filter.url_contains)):
             if event.id in self.run_ids:
                 groups[self.run_ids[event.id]].append(event)
         found = [

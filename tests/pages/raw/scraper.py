@@ -33,7 +33,10 @@ def funnel(info: BarInfo, raw: Raw, before: Raw) -> None:
 
 
 def runs(rows: Rows, raw: Raw, before: Raw) -> None:
-    """Every run of the scraper, the newest first."""
+    """Every run of the scraper, the newest first, whatever the result that the page is narrowed to."""
+    if not raw.pages.success.any():
+        assert any(dict(zip(rows.columns, row, strict=True))["successes"] for row in rows.rows)
+        return
     exact = []
     for name, part in raw.pages.groupby("run_id"):
         begun = (part.created_at - part.duration_ms.round()).min()
