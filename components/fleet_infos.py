@@ -13,7 +13,7 @@ from db.results import SourceStats, TimeRange
 MOST_SHAPES: Final = 6
 MOST_POINTS: Final = 300
 # From here on an axis is logarithmic: on a linear one most would stand in the corner.
-_DECADES: Final = 100.0
+_DECADES: Final = 30.0
 
 
 def busiest(sources: Sequence[SourceStats], most: int) -> list[SourceStats]:
@@ -31,11 +31,11 @@ def scores(sources: Sequence[SourceStats], range: TimeRange) -> RadarInfo:
     """Draw the scores of the six busiest scrapers.
 
     Args:
-        sources: Figures over the range of all that are compared.
+        sources: Figures over the range of all that could be drawn.
         range: The range.
     """
     shown = busiest(sources, MOST_SHAPES)
-    found = scores_of(shown, sources, range)
+    found = scores_of(shown, range)
     return RadarInfo(
         title=f"Scores{_cut(shown, sources, 'busiest')}",
         description=f"Scores of {', '.join(stats.source for stats in shown) or 'no scraper'}, 100 is best. "

@@ -106,7 +106,7 @@ def comparison(
     """
     busiest = sorted(sources, key=lambda stats: (-stats.totals.count, stats.source))[:MOST_LINES]
     names = sorted(stats.source for stats in busiest if stats.source in series)
-    cut = f" (busiest {len(names)} of {len(sources)})" if len(names) < len(sources) else ""
+    cut = f" (busiest {len(names)} of {count(len(sources))})" if len(names) < len(sources) else ""
     is_duration = metric in ("p95 duration", "mean duration")
     unit = "ms" if is_duration else "%" if metric == "success rate" else "/min"
     values = [_metric(series[name], range, metric, now_ms) for name in names]

@@ -10,7 +10,7 @@ from db.results import SourceStats, TimeRange
 
 AXES: Final = ("success", "speed", "yield", "freshness", "volume")
 DEFINITIONS: Final = (
-    "Success is the success rate. Speed, yield and volume are relative to the best of all scrapers shown here: the "
+    "Success is the success rate. Speed, yield and volume are relative to the best of the scrapers drawn here: the "
     "lowest mean duration, the most items per scrape, the most metrics. Freshness is 100 while a scraper is quiet for "
     f"no longer than its usual longest pause, and 0 from {SILENT_AFTER_PAUSES} times that on."
 )
@@ -18,14 +18,12 @@ DEFINITIONS: Final = (
 Score = float | None
 
 
-def scores_of(
-    shown: Sequence[SourceStats], sources: Sequence[SourceStats], range: TimeRange
-) -> dict[str, tuple[Score, ...]]:
-    """Score scrapers, rounded to a tenth.
+def scores_of(sources: Sequence[SourceStats], range: TimeRange) -> dict[str, tuple[Score, ...]]:
+    """Score scrapers against each other, rounded to a tenth.
 
     Args:
-        shown: The ones to score.
-        sources: The ones that they are compared with: who is best is looked for among all of them.
+        sources: Their figures over the range. Only those that are shown together: among two thousand, some that did
+            little are the fastest by chance, and next to these nobody else scores.
         range: The range; "now" is its end.
 
     Returns:
@@ -43,7 +41,7 @@ def scores_of(
             _rounded(_freshness(stats, range)),
             _share(stats.totals.count, most),
         )
-        for stats in shown
+        for stats in sources
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -117,7 +117,8 @@ class Chunk:
             wanted: As for `db.labels.by_key`.
         """
         sets = by_key(wanted)
-        return self._where(("labels", tuple(wanted)), lambda text: have(text, sets))
+        # Many rows have the same labels; what is known lasts no longer than this one look through a chunk.
+        return self._where(("labels", tuple(wanted)), cache(lambda text: have(text, sets)))
 
     def _where(self, question: tuple[str, Hashable], test: Callable[[Any], bool]) -> BoolArray:
         """Return which rows fulfil a test, which the question (its column first) stands for."""
