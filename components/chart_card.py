@@ -51,7 +51,15 @@ def chart(id: str, props: dict[str, Any]) -> Component:
 
 
 def chart_card(
-    id: str, view: View, content: Content, *, subtitle: str | Component = "", wide: bool = False, tall: bool = False
+    id: str,
+    view: View,
+    content: Content,
+    *,
+    subtitle: str | Component = "",
+    wide: bool = False,
+    tall: bool = False,
+    tools: Component | None = None,
+    note: str = "",
 ) -> Component:
     """Build the card of a chart.
 
@@ -62,6 +70,8 @@ def chart_card(
         subtitle: A line that says what is drawn; a component when it changes.
         wide: Whether the card takes the page's full width.
         tall: Whether the chart is twice as high.
+        tools: What stands between the heading and the chart: links that choose what it shows.
+        note: What stands below the chart: how its numbers are defined.
     """
     title = html.H2(id=f"{id}-title", className="card-title", **content.get(f"{id}-title", {}))
     words = html.P(id=f"{id}-words", className="visually-hidden", **content.get(f"{id}-words", {}))
@@ -72,7 +82,9 @@ def chart_card(
     return html.Section(
         [
             html.Div([html.Div(heading), export_menu(id, view)], className="card-head"),
+            *([] if tools is None else [tools]),
             html.Div(body, className="chart-box chart-tall" if tall else "chart-box"),
+            *([html.P(note, className="card-note")] if note else []),
         ],
         className="card card-wide" if wide else "card",
     )

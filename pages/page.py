@@ -74,6 +74,7 @@ class Page:
         numbers: (queries, view, now_ms) -> cards, tables and texts; may run ten times a second.
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
+        period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Page:
     numbers: Callable[[Queries, View, int], Content]
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
+    period_ms: int | None = None
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.

@@ -73,8 +73,10 @@ class PageSource:
         return {ids.DATABASE_BANNER: database_banner(health.unreachable_since_ms, health.unwritable_since_ms)}
 
     def period_ms(self, href: str) -> int:
-        """Return the length of the view's time bucket."""
-        return self._resolve(href)[1].time_range(now_ms()).bucket_ms
+        """Return the length of the view's time bucket, or less where the page's own clock is finer."""
+        page, view = self._resolve(href)
+        bucket_ms = view.time_range(now_ms()).bucket_ms
+        return bucket_ms if page.period_ms is None else min(bucket_ms, page.period_ms)
 
     def load(self, pathname: str, search: str) -> Loaded:
         """Build a page for its first showing."""

@@ -31,13 +31,14 @@ from db.results import (
     Totals,
     UrlStats,
 )
+from tests.pages.memory_runs import MemoryRuns
 from tests.pages.memory_tabs import MemoryTabs
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(MemoryTabs):
+class MemoryQueries(MemoryRuns, MemoryTabs):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -50,6 +51,7 @@ class MemoryQueries(MemoryTabs):
     ) -> None:
         self.labels = labels  # by the event's id
         self.veterans = veterans
+        self.run_ids = {}
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
