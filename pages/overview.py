@@ -14,7 +14,7 @@ from components import infos
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table
+from components.event_table import event_content, event_table, older_event_content
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
@@ -53,7 +53,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
-    """Return the charts, then the cards' sparklines.
+    """Return the charts, then the cards' sparklines and the older events.
 
     Args:
         queries: Who answers.
@@ -61,12 +61,15 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    overview = queries.overview(view.time_range(now_ms), view.filter)
+    range = view.time_range(now_ms)
+    overview = queries.overview(range, view.filter)
+    events = queries.events(range, view.filter, MOST_EVENTS)
     adapter.know_sources(queries.source_names())
     return {
         **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
         **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
+        **older_event_content("overview-events", events, span_ms=range.end_ms - range.start_ms),
     }
 
 

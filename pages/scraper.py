@@ -16,7 +16,7 @@ from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table
+from components.event_table import event_content, event_table, older_event_content
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
@@ -71,11 +71,14 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     series = overview.series
+    range = view.time_range(now_ms)
+    events = queries.events(range, _only(view).filter, _MOST_EVENTS)
     return {
         **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
         **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
+        **older_event_content("scraper-events", events, span_ms=range.end_ms - range.start_ms),
     }
 
 
