@@ -20,7 +20,9 @@ from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
 from components import ids
+from components.compare import register_compare_callback
 from components.filters import register_filter_callbacks
+from components.saved_views import register_saved_views_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from db.clock import now_ms
@@ -171,6 +173,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
+    register_compare_callback(dash)
+    register_saved_views_callbacks(dash)
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit

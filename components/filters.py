@@ -12,8 +12,10 @@ from dash.development.base_component import Component
 
 from components import ids
 from components.aria import aria
+from components.compare import compare_control
 from components.content import Content
 from components.icons import icon
+from components.saved_views import views_menu
 from components.timerange import QUICK_RANGES, MomentError, describe, parse_moment
 from components.view import View, range_problem
 from components.view_text import LONGEST_Q
@@ -155,6 +157,8 @@ def filters(view: View, source_names: Sequence[str]) -> Component:
         ("sources", sources),
         ("result", result),
         ("q", search),
+        ("compare", compare_control(view)),
+        ("views", views_menu()),
         ("live", live),
     )
     return html.Div(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from dash import html
 from dash.development.base_component import Component
 
+from components.compare import earlier_words
 from components.content import Content
 from components.empty import AWAY, notice_props
 from components.timerange import describe
@@ -70,6 +71,8 @@ def described(view: View) -> str:
         said.append(f"{view.result} only")
     if view.q:
         said.append(f"URLs with “{view.q}”")
+    if view.compare:
+        said.append(f"compared with {earlier_words(view)}")
     return " · ".join(said)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 APP_SHELL: Final = "app-shell"
 BURGER: Final = "burger"
 COLOUR_SCHEME: Final = "colour-scheme"
+COPY_LINK: Final = "copy-link"
 DATABASE_BANNER: Final = "database-banner"
 FILTER_BAR: Final = "filter-bar"
 KEEPALIVE: Final = "keepalive"
@@ -18,6 +19,7 @@ VIEW: Final = "view"
 
 # The controls of the filter bar.
 FILTER_APPLY: Final = "filter-apply"
+FILTER_COMPARE: Final = "filter-compare"
 FILTER_FROM: Final = "filter-from"
 FILTER_LIVE: Final = "filter-live"
 FILTER_POPOVER: Final = "filter-popover"
@@ -27,3 +29,10 @@ FILTER_RANGE_LABEL: Final = "filter-range-label"
 FILTER_RESULT: Final = "filter-result"
 FILTER_SOURCES: Final = "filter-sources"
 FILTER_TO: Final = "filter-to"
+
+# Views saved in this browser.
+SAVED: Final = "saved"
+SAVED_LIST: Final = "saved-list"
+SAVED_NAME: Final = "saved-name"
+SAVED_POPOVER: Final = "saved-popover"
+SAVED_SAVE: Final = "saved-save"

@@ -11,9 +11,9 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
 from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
+from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table, older_event_content
@@ -24,6 +24,7 @@ from components.spark import spark_props
 from components.states import states_of
 from components.tables import table, table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trends import duration_chart
 from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
 from components.view import View, source_of
 from db.queries import Queries
@@ -46,13 +47,13 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     asked = _only(view)
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    overview = queries.overview(range, asked.filter)
+    overview = queries.overview(range, asked.filter, earlier_range(view, range))
     events = queries.events(range, asked.filter, _MOST_EVENTS)
     slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
     empty = None if overview.current.count or events else no_data(queries, replace(view, sources=()))
     return {
         **frame_content("scraper", view, now_ms, empty),
-        **totals_numbers("scraper", overview, one_source=True),
+        **totals_numbers("scraper", overview, before=earlier_words(view, range), one_source=True),
         **_state(queries, asked, overview),
         "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
         "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
@@ -126,14 +127,11 @@ def _state(queries: Queries, asked: View, overview: Overview) -> Content:
 
 
 def _navigation(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    series = queries.duration_trend(range, _only(view).filter, "navigation")
-    return infos.duration_trend(series, range, what="Navigation")
+    return duration_chart(queries, _only(view), now_ms, "navigation")
 
 
 def _scrape(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, _only(view).filter, "scrape"), range, what="Scrape")
+    return duration_chart(queries, _only(view), now_ms, "scrape")
 
 
 def _errors(queries: Queries, view: View, now_ms: int) -> Rows:

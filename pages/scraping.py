@@ -16,6 +16,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
+from components.trends import duration_chart
 from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
 from components.view import View
 from db.queries import Queries
@@ -100,8 +101,7 @@ def worst_first(urls: tuple[UrlStats, ...]) -> list[UrlStats]:
 
 
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, view.filter, "scrape"), range, what="Scrape")
+    return duration_chart(queries, view, now_ms, "scrape")
 
 
 def _items(queries: Queries, view: View, now_ms: int) -> ChartInfo:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import plotly.utils
+import pytest
 
 from charts import make_adapter
 from components.view import View
@@ -195,3 +196,17 @@ def test_exported_events_are_all_of_the_range() -> None:
     range = VIEW.time_range(NOW_MS)
     assert isinstance(range, TimeRange)
     assert len(rows.rows) == len(queries.events(range, Filter(), 10_000))
+
+
+@pytest.mark.parametrize(("compare", "shift_ms"), [("before", 900_000), ("day", 86_400_000), ("week", 604_800_000)])
+def test_cards_and_throughput_are_compared_with_the_period_that_the_link_names(compare: str, shift_ms: int) -> None:
+    view = View.parse("/", f"?compare={compare}")
+    range = view.time_range(NOW_MS)
+    earlier = [event("a", (NOW_MS - range.start_ms + shift_ms) / 1_000 - 30)] * 3
+    queries = MemoryQueries([event("a", 1), event("a", 2), *earlier])
+    content = PAGE.content(queries, make_adapter("plotly"), view, NOW_MS)
+    assert "+" not in content["overview-navigations-change"]["children"]
+    assert "33" in content["overview-navigations-change"]["children"]  # two are a third less than three
+    ghost = content["overview-throughput"]["figure"]["data"][-1]
+    assert ghost["line"]["dash"] == "dash"
+    assert sum(value for value in ghost["y"] if value) == pytest.approx(3 * 60_000 / range.bucket_ms)
