@@ -24,7 +24,7 @@ from components.compare import register_compare_callback
 from components.filters import register_filter_callbacks
 from components.saved_views import register_saved_views_callbacks
 from components.shell import register_shell_callbacks, shell
-from components.status import beat_props
+from components.status import beat_props, stale_props
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -49,6 +49,7 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from settings import Settings
+from web.freshness import Freshness
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -217,11 +218,11 @@ def create_app(settings: Settings) -> Scrapeboard:
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
     )
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
-    _set_pulse(board, renderers)
+    _set_pulse(board, renderers, source.freshness)
     return board
 
 
-def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
+def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:
     beats = 0
     before = (True, True)
 
@@ -229,7 +230,11 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         """Restart the pill's animation in every page that follows a view."""
         nonlocal beats
         beats += 1
-        payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
+        quiet_since_ms = freshness.since_ms
+        parts = [frames.set_props(ids.LIVE_PILL, beat_props(beats, quiet_since_ms))]
+        if quiet_since_ms is not None:
+            parts.append(frames.set_props(ids.LIVE_STALE, stale_props(quiet_since_ms)))
+        payload = frames.join_messages(parts)
         for renderer_id in board.views.renderers():
             renderers.send(renderer_id, payload)
 
@@ -246,6 +251,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
+    board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
 
 

@@ -125,21 +125,37 @@ class ViewEngine:
             if renderer_id in self._where:
                 self._join(Joining(renderer_id, digests, stays=False), href)
 
+    def go(self, renderer_id: str, href: str) -> None:
+        """Send a renderer nothing more of the view that it follows: it is on its way to another one.
+
+        Frames that came after the other page was loaded would address components that it hasn't.
+
+        Args:
+            renderer_id: Dash's id of one open page.
+            href: the canonical link of where it goes.
+        """
+        with self._wake:
+            here = self._where.get(renderer_id)
+            if here not in (None, href) and renderer_id in self._views[here].viewers:
+                self._views[here].viewers.discard(renderer_id)
+                self._views[here].going.add(renderer_id)
+
     def leave(self, renderer_id: str) -> None:
         """Forget a renderer."""
         with self._wake:
             self._leave(renderer_id)
 
     def follows(self, renderer_id: str) -> str | None:
-        """Return the link of the view that a renderer follows."""
+        """Return the link of the view that a renderer follows; None while it is on its way to another one."""
         with self._wake:
-            return self._where.get(renderer_id)
+            href = self._where.get(renderer_id)
+            return None if href is None or renderer_id in self._views[href].going else href
 
     def rejoin(self, renderer_id: str) -> None:
         """Send a renderer that missed frames everything that its view shows."""
         with self._wake:  # all the while, lest it is brought back to a view that it just left
             href = self._where.get(renderer_id)
-            if href is None:
+            if href is None or renderer_id in self._views[href].going:
                 return
             settling = any(item.renderer_id == renderer_id and not item.stays for item in self._views[href].joining)
             self._join(Joining(renderer_id, None, stays=not settling), href)
@@ -165,7 +181,7 @@ class ViewEngine:
         before = self._where.get(viewer.renderer_id)
         if before is not None:
             viewer.before = self._views[before]
-            if viewer.renderer_id not in viewer.before.viewers:
+            if viewer.renderer_id not in viewer.before.viewers | viewer.before.going:
                 viewer.digests = None  # it changes twice in a moment: which frames it got is hard to say
         self._leave(viewer.renderer_id)
         self._views.setdefault(href, LiveView(href)).joining.append(viewer)
@@ -178,8 +194,9 @@ class ViewEngine:
         view = self._views.get(href) if href is not None else None
         if view is not None:
             view.viewers.discard(renderer_id)
+            view.going.discard(renderer_id)
             view.joining = [joining for joining in view.joining if joining.renderer_id != renderer_id]
-            if not view.viewers and not view.joining:
+            if not view.viewers and not view.joining and not view.going:
                 del self._views[view.href]
 
     # The engine's thread ---------------------------------------------------------------------------------------

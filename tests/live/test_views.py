@@ -282,6 +282,30 @@ def test_waiting_for_a_page_that_cannot_be_computed_costs_nothing(world: World) 
     assert world.pages.looked < 20
 
 
+def test_who_is_on_the_way_to_another_page_gets_no_more_of_this_one(world: World) -> None:
+    browser, other = world.two_that_follow("/old")
+    world.engine.go("r", "/old")  # the same view under another address: it stays
+    assert world.engine.follows("r") == "/old"
+    world.engine.go("r", "/new")
+    assert world.engine.follows("r") is None
+    assert "r" in world.engine.renderers()  # its pill goes on beating
+    world.pages.rows.append(1)
+    world.engine.changed()
+    other.until(lambda: other.content == world.pages.fresh("/old"))
+    world.engine.rejoin("r")
+    assert browser.frames.empty()
+    browser.content = world.pages.fresh("/new")
+    world.engine.join("r", "/new", digests(browser.content))
+    world.pages.rows.append(2)
+    world.engine.changed()
+    browser.until(lambda: browser.content == world.pages.fresh("/new"))
+    assert world.engine.follows("r") == "/new"
+    world.engine.go("r", "/gone")
+    world.engine.leave("r")
+    world.engine.leave("other")
+    assert world.engine.stats()["views"] == 0
+
+
 def test_each_frame_of_charts_ends_in_one_redraw_and_what_is_no_drawing_goes_together(world: World) -> None:
     pages, charts = world.pages, world.pages.charts
 
