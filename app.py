@@ -234,9 +234,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
         parts = [frames.set_props(ids.LIVE_PILL, beat_props(beats, quiet_since_ms))]
         if quiet_since_ms is not None:
             parts.append(frames.set_props(ids.LIVE_STALE, stale_props(quiet_since_ms)))
-        payload = frames.join_messages(parts)
-        for renderer_id in board.views.renderers():
-            renderers.send(renderer_id, payload)
+        renderers.send(board.views.renderers(), frames.join_messages(parts))
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
