@@ -85,6 +85,7 @@ def views_menu() -> Component:
     name = dmc.TextInput(
         id=ids.SAVED_NAME,
         placeholder="Name of this view",
+        debounce=True,  # else Enter may come before the last letters
         inputProps={"maxLength": LONGEST_NAME},
         **aria(label="Name of this view"),
     )
