@@ -21,9 +21,11 @@ from api.realtime import realtime_blueprint
 from charts import make_adapter
 from charts.drawing import DrawingProcess
 from components import ids
+from components.compare import register_compare_callback
 from components.filters import register_filter_callbacks
+from components.saved_views import register_saved_views_callbacks
 from components.shell import register_shell_callbacks, shell
-from components.status import beat_props
+from components.status import beat_props, stale_props
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -48,6 +50,7 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from settings import Settings
+from web.freshness import Freshness
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -175,6 +178,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
+    register_compare_callback(dash)
+    register_saved_views_callbacks(dash)
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
@@ -228,11 +233,11 @@ def create_app(settings: Settings) -> Scrapeboard:
             threads=settings.threads,
         )
     )
-    _set_pulse(board, renderers)
+    _set_pulse(board, renderers, source.freshness)
     return board
 
 
-def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
+def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:
     beats = 0
     before = (True, True)
 
@@ -240,8 +245,11 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         """Restart the pill's animation in every page that follows a view."""
         nonlocal beats
         beats += 1
-        payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
-        renderers.send(board.views.renderers(), payload)
+        quiet_since_ms = freshness.since_ms
+        parts = [frames.set_props(ids.LIVE_PILL, beat_props(beats, quiet_since_ms))]
+        if quiet_since_ms is not None:
+            parts.append(frames.set_props(ids.LIVE_STALE, stale_props(quiet_since_ms)))
+        renderers.send(board.views.renderers(), frames.join_messages(parts))
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
@@ -256,6 +264,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
+    board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
 
 

@@ -32,6 +32,20 @@ def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:
     return styles
 
 
+def largest_shown(info: LineInfo, rows: Floats) -> float:
+    """Return the largest value that the lines reach, stacked ones on top of each other; NaN when there is none.
+
+    Args:
+        info: The lines.
+        rows: Their values, float64[lines, n]; dashed lines are no part of a stack.
+    """
+    if not info.stacked:
+        return largest_of(rows)
+    dashed = np.array([line.dash for line in info.lines], dtype=bool)
+    stack = np.nansum(rows[~dashed], axis=0)
+    return largest_of(np.vstack([stack, rows[dashed]]) if dashed.any() else stack)
+
+
 def diameters_px(sizes: Floats) -> Floats:
     """Return bubble diameters in pixels: area in proportion to size, but never too small to hit.
 

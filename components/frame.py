@@ -8,6 +8,7 @@ from typing import Any, Final
 from dash import html
 from dash.development.base_component import Component
 
+from components.compare import earlier_words
 from components.content import Content
 from components.empty import AWAY, notice_props
 from components.export_menu import report_link
@@ -81,6 +82,8 @@ def described(view: View) -> str:
         said.append(f"label {', '.join(view.labels)}")
     if view.q:
         said.append(f"URLs with “{view.q}”")
+    if view.compare:
+        said.append(f"compared with {earlier_words(view)}")
     return " · ".join(said)
 
 

@@ -73,28 +73,62 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
         props: What `table_props` returned.
         min_width_px: Below this width it scrolls sideways.
     """
-    return scrolling(
-        dmc.Table(
-            id=id,
-            className=f"table {column_classes(columns)}",
-            tabularNums=True,
-            highlightOnHover=True,
-            stickyHeader=True,
-            verticalSpacing=6,
-            horizontalSpacing=12,
-            style={"minWidth": min_width_px, **column_widths(columns)},
-            **props,
-        )
+    return scrolling(bare_table(id, columns, props, min_width_px=min_width_px))
+
+
+def table_below(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640) -> Component:
+    """Build a table that goes on where another one of the same columns ends; its headings are only heard, not seen.
+
+    Args:
+        id: Its id.
+        columns: The columns that `props` was made with.
+        props: What `table_props` returned.
+        min_width_px: As of the table above.
+    """
+    return bare_table(id, columns, props, min_width_px=min_width_px, class_name="table-below")
+
+
+def scrolling(*tables: Component, **props: Any) -> Component:
+    """Put tables, one below the other, into the box that scrolls them.
+
+    Args:
+        tables: Tables of the same columns.
+        props: Further properties of the box.
+    """
+    return html.Div(
+        tables[0] if len(tables) == 1 else list(tables),
+        className="table-scroll",
+        tabIndex="0",
+        role="region",
+        **aria(label="Table, scrollable"),
+        **props,
     )
 
 
-def scrolling(table: Component) -> Component:
-    """Put a table where it scrolls by itself.
+def bare_table(
+    id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640, class_name: str = ""
+) -> Component:
+    """Build a table for a box that is there already.
 
     Args:
-        table: Any table.
+        id: Its id.
+        columns: The columns that `props` was made with.
+        props: What `table_props` returned.
+        min_width_px: It is never narrower.
+        class_name: Further classes.
     """
-    return html.Div(table, className="table-scroll", tabIndex="0", role="region", **aria(label="Table, scrollable"))
+    built: Component = dmc.Table(
+        id=id,
+        className=f"table {column_classes(columns)} {class_name}".rstrip(),
+        tabularNums=True,
+        highlightOnHover=True,
+        stickyHeader=True,
+        verticalSpacing=6,
+        horizontalSpacing=12,
+        style={"minWidth": min_width_px, **column_widths(columns)},
+        **props,
+    )
+    return built
 
 
 def table_card(

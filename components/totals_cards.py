@@ -13,7 +13,6 @@ from components.cards import stat_card, stat_numbers
 from components.content import Content
 from components.numbers import change, count, duration, percent
 from components.spark import spark_props
-from components.timerange import duration_words
 from db.results import Overview, Series, TimeRange, Totals
 
 
@@ -55,15 +54,15 @@ _CARDS: Final = (
 )
 
 
-def totals_numbers(name: str, overview: Overview, *, one_source: bool = False) -> Content:
+def totals_numbers(name: str, overview: Overview, *, before: str, one_source: bool = False) -> Content:
     """Return the live texts of all cards.
 
     Args:
         name: The page's name, prefix of the cards' ids.
         overview: The figures.
+        before: What its earlier range is called, for instance "the 15 minutes before".
         one_source: Whether the page is about one scraper, so that counting the active ones says nothing.
     """
-    before = f"the {duration_words(overview.range.end_ms - overview.range.start_ms)} before"
     content: Content = {}
     for card in _cards(one_source):
         now, then = getattr(overview.current, card.field), getattr(overview.previous, card.field)

@@ -106,23 +106,25 @@ class Queries(TabQueries, SchedulerQueries, ScraperQueries, ExportQueries):
             if self._jobs is not None:
                 self._jobs.warm(present_ms)
 
-    def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
-        """Return totals, the period before, series and every source of a range.
+    def overview(self, range: TimeRange, filter: Filter = _EVERYTHING, than: TimeRange | None = None) -> Overview:
+        """Return totals, those of an earlier range, series and every source of a range.
 
         Args:
             range: The range and its buckets.
             filter: Which rows.
+            than: The earlier range; None for the one just before.
         """
+        earlier = than or range.before()
 
         def answer() -> Overview:
             rows = self._rows(range, filter)
             now = aggregate(range, rows.detail, rows.cells, rows.sealed)
             return Overview(
-                range=range, current=now.totals(), previous=self._totals(range.before(), filter), series=now.series(),
+                range=range, current=now.totals(), previous=self._totals(earlier, filter), series=now.series(),
                 sources=now.sources(), throughput=now.throughput(),
             )  # fmt: skip
 
-        return self._once(("overview", range, filter), answer)
+        return self._once(("overview", range, filter, earlier), answer)
 
     def sources(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[SourceStats, ...]:
         """Return every source with at least one row in the range, by name.

@@ -29,8 +29,11 @@ class TimeRange:
 
     def before(self) -> TimeRange:
         """Return the range of the same length that ends where this one starts."""
-        length_ms = self.end_ms - self.start_ms
-        return TimeRange(self.start_ms - length_ms, self.start_ms, self.bucket_ms)
+        return self.earlier(self.end_ms - self.start_ms)
+
+    def earlier(self, by_ms: int) -> TimeRange:
+        """Return the range of the same length and buckets that lies `by_ms` milliseconds earlier."""
+        return TimeRange(self.start_ms - by_ms, self.end_ms - by_ms, self.bucket_ms)
 
     @property
     def bucket_count(self) -> int:
@@ -168,7 +171,7 @@ class Overview:
 
     range: TimeRange
     current: Totals
-    previous: Totals  # the range of the same length just before
+    previous: Totals  # an earlier range of the same length
     series: Series
     sources: tuple[SourceStats, ...]  # by name
     throughput: Mapping[str, IntArray]  # source -> metrics per bucket, int64[n]

@@ -19,6 +19,7 @@ from components.error_table import error_content, error_table
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
+from components.trends import duration_chart
 from components.url_table import URL_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
@@ -109,8 +110,7 @@ def layout(view: View, content: Content) -> Component:
 
 
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, view.filter, "navigation"), range, what="Navigation")
+    return duration_chart(queries, view, now_ms, "navigation")
 
 
 def _spread(queries: Queries, view: View, now_ms: int) -> ChartInfo:

@@ -9,12 +9,13 @@ from dash import html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
-from charts.info import ChartInfo
+from charts.info import ChartInfo, LineInfo
 from components import infos
 from components.chart_card import chart_card, chart_content
+from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table
+from components.event_table import event_content, event_table, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.nav import tab
@@ -24,7 +25,7 @@ from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.view import View
 from db.queries import Queries
-from db.results import Totals
+from db.results import Overview, TimeRange, Totals
 from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
@@ -40,14 +41,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         now_ms: The moment, epoch milliseconds.
     """
     range = view.time_range(now_ms)
-    overview = queries.overview(range, view.filter)
+    overview = _overview(queries, view, now_ms)
     states = states_of(queries, range, view.filter, overview.sources)
     events = queries.events(range, view.filter, MOST_EVENTS)
     empty = None if events or overview.current.count else no_data(queries, view)
     span_ms = range.end_ms - range.start_ms
     return {
         **frame_content("overview", view, now_ms, empty),
-        **totals_numbers("overview", overview),
+        **totals_numbers("overview", overview, before=earlier_words(view, range)),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
         **event_content("overview-events", events, span_ms=span_ms),
         **export_size("overview-events", events_in(queries, view, now_ms)),
@@ -55,7 +56,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
-    """Return the charts, then the cards' sparklines.
+    """Return the charts, then the cards' sparklines and the older events.
 
     Args:
         queries: Who answers.
@@ -63,12 +64,15 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    overview = queries.overview(view.time_range(now_ms), view.filter)
+    range = view.time_range(now_ms)
+    overview = _overview(queries, view, now_ms)
+    events = queries.events(range, view.filter, MOST_EVENTS)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
+        **chart_content("overview-throughput", adapter, _throughput(queries, view, now_ms)),
         **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
+        **older_event_content("overview-events", events, span_ms=range.end_ms - range.start_ms),
     }
 
 
@@ -106,9 +110,20 @@ def layout(view: View, content: Content) -> Component:
     )
 
 
-def _throughput(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    overview = queries.overview(view.time_range(now_ms), view.filter)
-    return infos.throughput(overview.throughput, overview.range)
+def _overview(queries: Queries, view: View, now_ms: int) -> Overview:
+    range = view.time_range(now_ms)
+    return queries.overview(range, view.filter, earlier_range(view, range))
+
+
+def _throughput(queries: Queries, view: View, now_ms: int) -> LineInfo:
+    now = _overview(queries, view, now_ms)
+
+    def draw(range: TimeRange) -> LineInfo:
+        if range == now.range:
+            return infos.throughput(now.throughput, range)
+        return infos.throughput({one.source: one.counts for one in queries.sources(range, view.filter)}, range)
+
+    return with_ghost(view, now.range, draw)
 
 
 def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -116,10 +131,10 @@ def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 
 def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
-    overview = queries.overview(view.time_range(now_ms), view.filter)
+    overview = _overview(queries, view, now_ms)
     fields = [*(field for field in Totals.__dataclass_fields__), "success_rate"]
     return Rows(
-        ("figure", "range", "period before"),
+        ("figure", "range", earlier_words(view).removeprefix("the ")),
         tuple((field, getattr(overview.current, field), getattr(overview.previous, field)) for field in fields),
     )
 

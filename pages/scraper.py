@@ -11,13 +11,14 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos, scraper_infos
+from components import scraper_infos
 from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
+from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data, no_such_scraper
 from components.error_table import error_content, error_table
-from components.event_table import event_content, event_table
+from components.event_table import event_content, event_table, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.job_tables import RUN_COLUMNS, run_row
@@ -28,6 +29,7 @@ from components.spark import spark_props
 from components.states import states_of
 from components.tables import table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trends import duration_chart
 from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
 from db.queries import Queries
@@ -54,14 +56,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     asked = _only(view)
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    overview = queries.overview(range, asked.filter)
+    overview = queries.overview(range, asked.filter, earlier_range(view, range))
     events = queries.events(range, asked.filter, _MOST_EVENTS)
     slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
     runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
     empty = None if overview.current.count or events or runs else _nothing(queries, view)
     return {
         **frame_content("scraper", view, now_ms, empty),
-        **totals_numbers("scraper", overview, one_source=True),
+        **totals_numbers("scraper", overview, before=earlier_words(view, range), one_source=True),
         **_state(queries, asked, overview),
         **error_content(
             "scraper-failures",
@@ -88,6 +90,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     series = overview.series
+    range = view.time_range(now_ms)
+    events = queries.events(range, _only(view).filter, _MOST_EVENTS)
     return {
         **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
         **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
@@ -97,6 +101,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         "scraper-runs": scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
+        **older_event_content("scraper-events", events, span_ms=range.end_ms - range.start_ms),
     }
 
 
@@ -212,14 +217,11 @@ def _state(queries: Queries, asked: View, overview: Overview) -> Content:
 
 
 def _navigation(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    series = queries.duration_trend(range, _only(view).filter, "navigation")
-    return infos.duration_trend(series, range, what="Navigation")
+    return duration_chart(queries, _only(view), now_ms, "navigation")
 
 
 def _scrape(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, _only(view).filter, "scrape"), range, what="Scrape")
+    return duration_chart(queries, _only(view), now_ms, "scrape")
 
 
 def _results(queries: Queries, view: View, now_ms: int) -> ChartInfo:

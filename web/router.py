@@ -17,7 +17,7 @@ from components import ids
 from components.filters import filter_content
 from components.nav import nav
 from components.paper import report_of
-from components.status import database_banner, live_pill, pill_props
+from components.status import database_banner, live_pill, paused_state, pill_props
 from components.view import ONE_KIND_PATHS, View
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
@@ -28,6 +28,7 @@ from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
 from pages import NOT_FOUND, PAGES, find
 from pages.page import Export, Exported, Page, unreachable
+from web.freshness import Freshness
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -52,6 +53,7 @@ class PageSource:
         self.database = database
         self.adapter = adapter
         self.store = store
+        self.freshness = Freshness(queries)
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
@@ -179,7 +181,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
-        pill = live_pill("connecting" if view.follows_now else "paused")
+        pill = live_pill("connecting" if view.follows_now else paused_state(view), source.freshness.since_ms)
         banner = source.status(0)[ids.DATABASE_BANNER]
         data = {
             "href": view.href(),
@@ -207,6 +209,12 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             return
         _join(data, fresh=True)
 
+    @app.callback(Input(ids.URL, "pathname"), Input(ids.URL, "search"), websocket=True, prevent_initial_call=True)
+    def go(pathname: str | None, search: str | None) -> None:
+        """The address changed: what comes now is for a page that is about to be replaced."""
+        if ctx.websocket is not None:
+            engine.go(ctx.websocket.renderer_id, View.parse(pathname, search).href())
+
     @app.callback(State(ids.VIEW, "data"), websocket=True)
     def return_(data: dict[str, Any] | None) -> None:
         """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
@@ -232,14 +240,15 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             return
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
         path, _, search = str(data.get("href", "/")).partition("?")
-        href = View.parse(path, search).href()
+        view = View.parse(path, search)
+        href = view.href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         if not data.get("follow"):
             engine.settle(renderer_id, href, known)
-            set_props(ids.LIVE_PILL, pill_props("paused"))  # a last heartbeat may have turned it
+            set_props(ids.LIVE_PILL, pill_props(paused_state(view)))  # a last heartbeat may have turned it
             return
         engine.join(renderer_id, href, known, reload=not data.get("complete"))
-        set_props(ids.LIVE_PILL, pill_props("live"))
+        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms))
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:

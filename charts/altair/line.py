@@ -23,9 +23,9 @@ from charts.altair.common import (
     value_axis,
     value_scale,
 )
-from charts.arrays import Floats, as_floats, as_plain, largest_of, lonely
+from charts.arrays import Floats, as_floats, as_plain, lonely
 from charts.info import LineInfo
-from charts.styles import MOST_UNIFIED, dash_styles, on_log_axis
+from charts.styles import MOST_UNIFIED, dash_styles, largest_shown, on_log_axis
 from charts.theme import Palette
 from charts.units import scale_for
 
@@ -42,7 +42,7 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     count = len(info.lines)
     names = [line.name for line in info.lines]
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if count else np.empty((0, len(info.x_ms)))
-    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
+    largest = largest_shown(info, rows)
     # Decades of durations are told in seconds, all of them.
     scale = scale_for(info.y_unit, largest) if not info.y_log else scale_for(info.y_unit, min(largest, 1_000))
     on_log = None
@@ -75,7 +75,13 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
 
     layers: list[alt.Chart] = []
     if info.stacked:
-        layers.append(numbered.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
+        dashed = [index for index, line in enumerate(info.lines) if line.dash]
+        stack = numbered.transform_filter(alt.FieldOneOfPredicate("n", [n for n in range(count) if n not in dashed]))
+        layers.append(stack.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
+        if dashed:
+            above = numbered.transform_filter(alt.FieldOneOfPredicate("n", dashed))
+            flat = {**styled, "y": alt.Y("v:Q", stack=None)}
+            layers.append(above.mark_line(strokeWidth=1.5, strokeDash=DASHES["dash"], opacity=0.85).encode(**flat))
     else:
         if count == 1 and not info.y_log:
             layers.append(folded.mark_area(opacity=0.1, color=tones[keys[0]]).encode(x=x, y=y))
@@ -104,7 +110,7 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
 def _line_styles(info: LineInfo, tones: dict[str, str], key: alt.Legend | None) -> dict[str, Any]:
     places = list(range(len(info.lines)))
     dashes = [DASHES[style] for style in dash_styles(info, tones)]
-    opacities = [0.6 if line.dash else 1.0 for line in info.lines]
+    opacities = [0.85 if line.dash else 1.0 for line in info.lines]
     return {
         "strokeDash": alt.StrokeDash("n:O", scale=alt.Scale(domain=places, range=dashes), legend=key),
         "opacity": alt.Opacity("n:O", scale=alt.Scale(domain=places, range=opacities), legend=key),

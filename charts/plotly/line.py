@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charts.arrays import around, as_floats, as_plain, even_step_ms, largest_of, lonely
+from charts.arrays import around, as_floats, as_plain, even_step_ms, lonely
 from charts.info import LineInfo, TimesMs
 from charts.plotly.common import Figure, layout, log_axis, short, time_axis, value_axis
-from charts.styles import MOST_UNIFIED, dash_styles, on_log_axis
+from charts.styles import MOST_UNIFIED, dash_styles, largest_shown, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for
 
@@ -23,7 +23,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         palette: Which tone each line's colour key gets.
     """
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
-    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
+    largest = largest_shown(info, rows)
     # Decades of durations are told in seconds, all of them.
     scale = scale_for(info.y_unit, largest) if not info.y_log else scale_for(info.y_unit, min(largest, 1_000))
     shown = None
@@ -55,15 +55,15 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             "hovertemplate": hover,
         }
         if line.dash:
-            trace["opacity"] = 0.6
-        if info.stacked:
+            trace["opacity"] = 0.85
+        if info.stacked and not line.dash:
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
         elif (
             len(info.lines) == 1 and not info.y_log and not _has_gap(rows[0])
         ):  # plotly fills across a gap, as if it had been measured
             trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
         data.append(trace)
-    if not info.stacked:
+    if not info.stacked:  # areas show single values themselves
         data += _dots(data, alone, info.x_ms)
 
     y_axis = value_axis(info.y_unit, largest)

@@ -112,7 +112,7 @@ def test_lines_that_share_a_tone_differ_by_their_dashes() -> None:
 def test_a_ghost_has_its_lines_colour_but_is_dashed_and_lighter() -> None:
     now, before = draw(samples.throughput())["data"]
     assert now["line"]["color"] == before["line"]["color"]
-    assert (now["line"]["dash"], before["line"]["dash"], before["opacity"]) == ("solid", "dash", 0.6)
+    assert (now["line"]["dash"], before["line"]["dash"], before["opacity"]) == ("solid", "dash", 0.85)
 
 
 def test_every_bar_is_labelled_with_value_and_unit() -> None:

@@ -55,13 +55,13 @@ class MemoryQueries(MemoryRuns, MemoryTabs):
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
-    def overview(self, range: TimeRange, filter: Filter = Filter()) -> Overview:
+    def overview(self, range: TimeRange, filter: Filter = Filter(), than: TimeRange | None = None) -> Overview:
         events = self._events(range, filter)
         sources = self.sources(range, filter)
         return Overview(
             range=range,
             current=totals(events),
-            previous=totals(self._events(range.before(), filter)),
+            previous=totals(self._events(than or range.before(), filter)),
             series=series(events, range),
             sources=sources,
             throughput={stats.source: stats.counts for stats in sources},

@@ -107,7 +107,7 @@ def test_a_scrapers_page_is_about_that_scraper_only(six: MemoryQueries) -> None:
     numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/cnbc", "?source=reuters"), NOW_MS)
     stats = next(one for one in six.sources(View().time_range(NOW_MS)) if one.source == "cnbc")
     assert numbers["scraper-navigations"]["children"] == str(stats.totals.navigations)
-    assert {row[1] for row in numbers["scraper-events"]["data"]["body"]} == {"cnbc"}
+    assert {row[1] for row in numbers["scraper-events-newest"]["data"]["body"]} == {"cnbc"}
 
 
 def test_a_scraper_that_never_reported_is_told_to_be_none(six: MemoryQueries) -> None:
