@@ -15,8 +15,9 @@ from db.cells import DAY_MS
 from db.clock import now_ms
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
+from db.event_queries import EventQueries
 from db.event_search import EventSearch
-from db.events import newest_of
+from db.events import newest_of, wants_runs
 from db.history import History, Rows
 from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
@@ -39,7 +40,6 @@ from db.results import (
     UrlStats,
 )
 from db.rollups import Rollups
-from db.scheduler_queries import SchedulerQueries
 from db.spread import histogram
 from db.table_answers import TableAnswers
 
@@ -50,7 +50,7 @@ _KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
 
 
-class Queries(SchedulerQueries):
+class Queries(EventQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -249,8 +249,7 @@ class Queries(SchedulerQueries):
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
         with unavailable_as_ours(self._engine):
             pages = self._event_search.newest(start_ms, end_ms, filter, limit)
-        # A scheduler run has no URL.
-        runs = () if filter.url_contains else self._newest_runs(start_ms, end_ms, filter, limit)
+        runs = self._newest_runs(start_ms, end_ms, filter, limit) if wants_runs(filter) else ()
         return newest_of(pages, runs, limit)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
