@@ -94,7 +94,7 @@ def export_menu(name: str, view: View) -> Component:
         view: What the page shows; its query string goes into the links.
     """
     query = view.search()
-    if view.path.startswith("/scrapers/"):  # the chart is of the source that the page's path names
+    if view.path.startswith(("/scrapers/", "/events/")):  # the chart is of what the page's path names
         query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
     items = [
         dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)

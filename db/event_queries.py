@@ -52,6 +52,16 @@ class EventQueries(SchedulerQueries):
         with unavailable_as_ours(self._engine):
             return self._event_lists().page(events, first, count)
 
+    def event_count(self, range: TimeRange, filter: Filter = Filter()) -> int:
+        """Return how many events a range has: navigations, scrapes and, where they belong, scheduler runs.
+
+        Args:
+            range: The range.
+            filter: Which rows.
+        """
+        with unavailable_as_ours(self._engine):
+            return int(self._event_counts(range, filter).sum())
+
     def newer_events(self, events: EventList) -> int:
         """Return how many of the next `MOST_NEWER` events after a list was opened would be in it.
 

@@ -46,6 +46,7 @@ class Page:
         numbers: (queries, view, now_ms) -> cards, tables and texts; may run ten times a second.
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
+        libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
     """
 
     name: str
@@ -56,6 +57,7 @@ class Page:
     numbers: Callable[[Queries, View, int], Content]
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
+    libraries: tuple[str, ...] = ()
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.

@@ -25,6 +25,7 @@ from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
 from pages import PAGES, find
 from pages.page import Export, Page, Rows, unreachable
+from web.libraries import need
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -137,6 +138,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
+        need(find(view.path).libraries)
         pill = live_pill("connecting" if view.follows_now else "paused")
         banner = source.status(0)[ids.DATABASE_BANNER]
         data = {
