@@ -48,6 +48,7 @@ from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
 from web.event_rows import register_event_callbacks
+from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts
 
@@ -175,6 +176,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
+    register_leads(dash, queries, adapter)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit

@@ -81,9 +81,19 @@ def chart_card(
         [
             html.Div([html.Div(heading), export_menu(id, view)], className="card-head"),
             html.Div(body, className="chart-box chart-tall" if tall else "chart-box"),
+            dcc.Store(id=lead_id(id)),
         ],
         className="card card-wide" if wide else "card",
     )
+
+
+def lead_id(id: str) -> str:
+    """Return the id of what the callback of a chart's clicks writes to (see web.leads).
+
+    Args:
+        id: The chart's id.
+    """
+    return f"{id}-lead"
 
 
 def export_menu(name: str, view: View) -> Component:

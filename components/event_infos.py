@@ -21,14 +21,17 @@ def events_over_time(series: Series, range: TimeRange) -> LineInfo:
     """
     per_minute = MINUTE_MS / range.bucket_ms
     ok, failed = int(series.successes.sum()), int(series.errors.sum())
+    # Under a filter for one of both, the other's line would lie on its edge.
+    shown = [
+        Line(name, values * per_minute, colour_key=key)
+        for name, values, key in (("failed", series.errors, FAILED_KEY), ("ok", series.successes, OK_KEY))
+        if values.any()
+    ]
     return LineInfo(
         title="When",
         description=f"Navigations and scrapes per minute: {count(ok)} went well, {count(failed)} failed.",
         x_ms=range.bucket_starts(),
-        lines=(
-            Line("failed", series.errors * per_minute, colour_key=FAILED_KEY),
-            Line("ok", series.successes * per_minute, colour_key=OK_KEY),
-        ),
+        lines=tuple(shown),
         y_title="events",
         y_unit="/min",
         x_range_ms=(range.start_ms, range.end_ms),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.aria import aria
@@ -89,7 +89,9 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
     )
 
 
-def table_card(title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False) -> Component:
+def table_card(
+    title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False, all_href: str = ""
+) -> Component:
     """Put a table into a card with a heading.
 
     Args:
@@ -97,12 +99,14 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
         body: The table, and what stands above or below it.
         subtitle: A line that says what the rows are.
         wide: Whether the card takes the page's full width.
+        all_href: Where all of it can be seen, and each row in full.
     """
     heading: list[Component] = [html.H2(title, className="card-title")]
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
+    way = [dcc.Link("See all", href=all_href, className="card-all")] if all_href else []
     return html.Section(
-        [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div([html.Div(heading), *way], className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 

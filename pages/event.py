@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -15,16 +16,18 @@ from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_reports
 from components.event_facts import event_facts, event_url
-from components.event_table import event_content, event_table
+from components.event_table import EVENT_COLUMNS, event_rows
 from components.frame import frame, frame_content
-from components.tables import table_card
+from components.numbers import exact_time
+from components.tables import Column, table, table_card, table_props
 from components.timerange import DAY_MS
 from components.view import View, event_of
 from db.queries import Queries
-from db.results import EventDetail, UrlHistory
+from db.results import Event, EventDetail, UrlHistory
 from pages.page import Page, Rows
 
 MOST_EVENTS: Final = 50
+_COLUMNS: Final = (Column("Time (UTC)", "time", width_px=208), *EVENT_COLUMNS[2:6], EVENT_COLUMNS[7])
 _NO_EVENTS: Final = UrlHistory((), whole=True, gap=False)
 
 
@@ -60,10 +63,9 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     history = _history(queries, view)
     events = history.events
-    span_ms = events[0].recorded_at_ms - events[-1].recorded_at_ms if events else 0
     return {
         **chart_content("event-durations", adapter, _durations(queries, view, now_ms)),
-        **event_content("event-history", events, span_ms=max(span_ms, DAY_MS + 1)),
+        "event-history": _table(events),
         "event-history-note": {"children": _note(history)},
         "event-history-part": {"className": "page-body" if events else "page-body page-body-away"},
     }
@@ -99,7 +101,7 @@ def layout(view: View, content: Content) -> Component:
                     ),
                     table_card(
                         "The same URL",
-                        [event_table("event-history", content), note],
+                        [table("event-history", _COLUMNS, content["event-history"]), note],
                         subtitle=f"The last {MOST_EVENTS} events of this source at this URL, newest first",
                         wide=True,
                     ),
@@ -108,6 +110,15 @@ def layout(view: View, content: Content) -> Component:
                 **content["event-history-part"],
             ),
         ],
+    )
+
+
+def _table(events: Sequence[Event]) -> dict[str, Any]:
+    rows = zip(events, event_rows(events, span_ms=DAY_MS), strict=True)
+    # Source and page are the same in all rows.
+    return table_props(
+        _COLUMNS,
+        [[exact_time(event.recorded_at_ms), *row[2:6], row[7]] for event, row in rows],
     )
 
 

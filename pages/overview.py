@@ -16,6 +16,7 @@ from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table
 from components.frame import frame, frame_content, grid
+from components.leads import events_of
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
@@ -85,14 +86,18 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("overview", content),
+            totals_cards("overview", view, content),
             grid(
                 chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
                 chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
             ),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
-                "Latest events", events, subtitle=f"The last {MOST_EVENTS} of the range, newest first", wide=True
+                "Latest events",
+                events,
+                subtitle=f"The last {MOST_EVENTS} of the range, newest first",
+                wide=True,
+                all_href=events_of(view),
             ),
         ],
     )

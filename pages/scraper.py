@@ -18,6 +18,7 @@ from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table
 from components.frame import frame, frame_content, grid
+from components.leads import events_of
 from components.nav import tab
 from components.numbers import NOTHING, clock
 from components.spark import spark_props
@@ -97,14 +98,20 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("scraper", content, stat_card("scraper-seen", "Last seen (UTC)", content)),
+            totals_cards("scraper", view, content, stat_card("scraper-seen", "Last seen (UTC)", content)),
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
                 table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
                 table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
             ),
-            table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),
+            table_card(
+                "Latest events",
+                events,
+                subtitle=f"The last {_MOST_EVENTS}, newest first",
+                wide=True,
+                all_href=events_of(view),
+            ),
         ],
     )
 
