@@ -66,10 +66,12 @@ def _register(app: Dash, queries: Queries, adapter: ChartAdapter, name: str, exp
 
     # The output is of the chart's own card: so nothing is called when a page brings its charts.
     @app.callback(
-        Output(lead_id(name), "data"),
-        [Input(name, prop) for prop in watched],
-        State(ids.URL, "pathname"),
-        State(ids.URL, "search"),
+        output=Output(lead_id(name), "data"),
+        inputs={
+            "values": [Input(name, prop) for prop in watched],
+            "pathname": State(ids.URL, "pathname"),
+            "search": State(ids.URL, "search"),
+        },
         prevent_initial_call=True,
     )
     def follow(values: list[Any], pathname: str | None, search: str | None) -> Any:
