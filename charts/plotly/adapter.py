@@ -37,6 +37,7 @@ _CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "responsive": True,
     "doubleClick": False,
+    "showTips": False,
     "scrollZoom": False,
 }
 
