@@ -42,7 +42,7 @@ def event_facts(detail: EventDetail, view: View) -> list[Component]:
         ("Data", None if detail.data_size is None else size(detail.data_size)),
         ("Scraper", _scraper(detail, view)),
         ("Run", detail.run_id),
-        ("Labels", _labels(detail)),
+        ("Labels", _labels(detail, view)),
         ("Event", event.id),
     ]
     return [
@@ -81,7 +81,9 @@ def _scraper(detail: EventDetail, view: View) -> Component | None:
     return None if not name else dcc.Link(name, href=view.at(source_path(name)).href())
 
 
-def _labels(detail: EventDetail) -> Component | None:
+def _labels(detail: EventDetail, view: View) -> Component | None:
     if not detail.labels:
         return None
-    return html.Span([html.Span(f"{name}={value}", className="label") for name, value in detail.labels])
+    pairs = [f"{name}={value}" for name, value in detail.labels]
+    links = [(pair, replace(view.at("/events"), labels=(pair,)).href()) for pair in pairs]
+    return html.Span([dcc.Link(pair, href=href, className="label") for pair, href in links])

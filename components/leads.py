@@ -6,7 +6,6 @@ from collections.abc import Container, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Final
-from urllib.parse import quote, urlencode
 
 from charts.info import BarInfo, ChartInfo, LineInfo, PieInfo, ScatterInfo, TimelineInfo
 from charts.picks import Pick
@@ -31,7 +30,7 @@ def events_of(view: View, **more: Any) -> str:
         more.setdefault("sources", (source_of(view.path),))
     if view.path in _KINDS:
         more.setdefault("kind", _KINDS[view.path])
-    return _href(view.at(EVENTS), more)
+    return replace(view.at(EVENTS), **more).href()
 
 
 def picked_lead(info: ChartInfo, pick: Pick, view: View, sources: Container[str]) -> str:
@@ -116,16 +115,3 @@ def _key_of(info: BarInfo | PieInfo | ScatterInfo, name: str) -> str:
     if name not in names or (isinstance(info, BarInfo) and info.groups is not None):
         return name if name in names else ""
     return name if info.colour_keys is None else info.colour_keys[names.index(name)]
-
-
-def _href(view: View, more: dict[str, Any]) -> str:
-    known = {name: value for name, value in more.items() if name in View.__dataclass_fields__}
-    href = replace(view, **known).href()
-    rest = [
-        (name.removesuffix("s"), part) for name, value in more.items() if name not in known for part in _parts(value)
-    ]
-    return href if not rest else f"{href}{'&' if '?' in href else '?'}{urlencode(rest, quote_via=quote)}"
-
-
-def _parts(value: Any) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else (str(value),)

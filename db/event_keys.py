@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.engine import Connection
 
 from db.detail import conditions
+from db.error_kinds import kind_of_error
 from db.events import (
     Statement,
     page_columns,
@@ -61,9 +62,12 @@ def anchor_now(connection: Connection) -> Anchor:
 
 
 def key_statements(events: EventList, start_ms: int, end_ms: int) -> list[Statement]:
-    """Return the queries for the keys of a list between two moments: of page metrics, and of runs where it has some."""
+    """Return the queries for the keys of a list between two moments: of page metrics, and of runs where it has some.
+
+    Of a list of one kind of error the texts come along: SQL can't fold them, so who asks leaves out the others.
+    """
     return [
-        select(table.created_at, table.id)
+        select(table.created_at, table.id, *_error_of(table, events))
         .where(*wanted)
         .with_hint(table, hint, "mysql")
         .order_by(table.created_at.desc(), table.id.desc())
@@ -100,7 +104,7 @@ def newer_statements(events: EventList, most: int) -> list[Statement]:
         # The new rows by themselves first: a database that began with the range would look at all of its rows.
         new = select(table.id).where(table.id > newest_id).order_by(table.id).limit(most).subquery()
         found.append(
-            select(table.created_at)
+            select(table.created_at, table.id, *_error_of(table, events))
             .join_from(new, table, new.c.id == table.id)
             .where(*chosen)
             .with_hint(table, "FORCE INDEX (PRIMARY)", "mysql")
@@ -119,7 +123,8 @@ def read_keys(connection: Connection, events: EventList, start_ms: int, end_ms: 
     """
     parts = []
     for of_run, statement in enumerate(key_statements(events, start_ms, end_ms)):
-        rows = np.array(connection.execute(statement).all(), dtype=np.int64).reshape(-1, 2)
+        found = [row[:2] for row in connection.execute(statement) if _is_of_kind(row, events)]
+        rows = np.array(found, dtype=np.int64).reshape(-1, 2)
         parts.append(Keys(rows[:, 0], rows[:, 1], np.full(len(rows), of_run, dtype=np.int64)))
     both = Keys.joined(parts)
     # At the same moment page metrics come first, as in the list of latest events.
@@ -143,6 +148,11 @@ def count_by_slot(
         Number of a slot, from 0 -> its rows; slots without any are missing.
     """
     counts: dict[int, int] = {}
+    if events.filter.error:
+        slots, sizes = np.unique(
+            (read_keys(connection, events, start_ms, end_ms).at_ms - start_ms) // step_ms, return_counts=True
+        )
+        return dict(zip(slots.tolist(), sizes.tolist(), strict=True))
     for statement in slot_statements(events, start_ms, end_ms, step_ms):
         for slot, size in connection.execute(statement):
             counts[int(slot)] = counts.get(int(slot), 0) + int(size)
@@ -162,7 +172,10 @@ def newer_by_slot(connection: Connection, events: EventList, most: int) -> IntAr
     """
     span = events.range
     moments_ms = [
-        moment for statement in newer_statements(events, most) for moment in connection.scalars(statement).all()
+        row.created_at
+        for statement in newer_statements(events, most)
+        for row in connection.execute(statement)
+        if _is_of_kind(row, events)
     ]
     slots = (np.array(moments_ms, dtype=np.int64) - span.start_ms) // span.bucket_ms
     return np.bincount(slots, minlength=span.bucket_count).astype(np.int64)
@@ -195,6 +208,14 @@ def rows_statement(table: Any, columns: Sequence[Any], ids: Sequence[int], times
         .where(table.id.in_(ids), table.created_at.between(min(times_ms), max(times_ms)))
         .with_hint(table, "FORCE INDEX (PRIMARY)", "mysql")
     )
+
+
+def _error_of(table: Any, events: EventList) -> list[Any]:
+    return [table.error] if events.filter.error else []
+
+
+def _is_of_kind(row: Any, events: EventList) -> bool:
+    return not events.filter.error or kind_of_error(row.error or "") == events.filter.error
 
 
 def _by_ids(

@@ -38,12 +38,12 @@ def newest_pages(
 
 
 def wants_runs(filter: Filter) -> bool:
-    """Return whether a filter lets scheduler runs through: they have no URL.
+    """Return whether a filter lets scheduler runs through: they have no type, no outcome, no label and no URL.
 
     Args:
         filter: Which rows.
     """
-    return not filter.url_contains
+    return not (filter.kind != "all" or filter.outcomes or filter.labels or filter.url_contains)
 
 
 def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: int) -> tuple[Event, ...]:

@@ -37,6 +37,7 @@ def test_facts_lead_to_the_source_and_the_minutes_around() -> None:
     facts = event_facts(detail(labels=(("team", "a"),)), view)
     links = [one.href for one in components_of(facts) if getattr(one, "href", None)]
     assert "/scrapers/cnbc?from=now-6h" in links
+    assert "/events?from=now-6h&label=team%3Da" in links
     assert f"/events?from={1_795_348_800_000 - 300_000}&to={1_795_348_800_000 + 360_000}" in links
     said = " ".join(str(one.children) for one in components_of(facts) if isinstance(one, html.Dt))
     assert "Labels" in said
