@@ -21,7 +21,7 @@ from charts.altair.common import (
     value_axis,
     value_scale,
 )
-from charts.altair.picks import clickable, draggable
+from charts.altair.picks import clickable
 from charts.arrays import Floats, as_floats, as_plain, largest_of, lonely
 from charts.info import LineInfo
 from charts.styles import MOST_UNIFIED, dash_styles
@@ -92,8 +92,6 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         rule = alt.Chart().transform_calculate(at=_AT, **values).mark_rule(color="#868e96", strokeWidth=1)
         told = rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])
         layers.append(clickable(_at_pointer(told), "t", nearest=True))
-    if layers:
-        layers[0] = draggable(layers[0])
     return layered(*layers, data=inline(wide))
 
 

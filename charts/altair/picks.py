@@ -1,4 +1,8 @@
-"""Named Vega parameters for clicks and dragged spans, and what the view tells of them (`signalData`)."""
+"""The named Vega parameter for clicks, and what a view tells of clicks and of dragged spans (`signalData`).
+
+No chart has a parameter for spans yet: Vega tells of an interval at every step of the pointer and not once it is let
+go, so that a page would change its range in the middle of a drag.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from charts.picks import Pick, moment_ms, span_ms
 
 PICKED: Final = "picked"
 SPAN: Final = "span"
-SIGNALS: Final = (PICKED, SPAN)
+SIGNALS: Final = (PICKED,)
 # What the charts call their names: bars, slices, bubbles, lanes.
 _NAMES: Final = ("category", "label", "name", "job")
 
@@ -28,13 +32,6 @@ def clickable(chart: alt.Chart, *fields: str, nearest: bool = False) -> alt.Char
     )
     clicked: alt.Chart = chart.add_params(click)
     return clicked
-
-
-def draggable(chart: alt.Chart) -> alt.Chart:
-    """Return the chart so that dragging along its time axis tells the span."""
-    look = alt.BrushConfig(fill="#868e96", fillOpacity=0.15, stroke="#868e96")
-    dragged: alt.Chart = chart.add_params(alt.selection_interval(name=SPAN, encodings=["x"], mark=look, zoom=False))
-    return dragged
 
 
 def pick_of(event: Any) -> Pick | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from charts.altair.common import inline, layered, legend, shown, time_axis, tone_scale
-from charts.altair.picks import clickable, draggable
+from charts.altair.picks import clickable
 from charts.arrays import around
 from charts.info import TimelineInfo
 from charts.theme import FAILED, MUTED, OK
@@ -69,6 +69,6 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     return layered(
         frame.encode(x=x),
         planned.encode(x=x, x2="end:T"),
-        draggable(clickable(lit, "job")),
+        clickable(lit, "job"),
         crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=0)),
     )
