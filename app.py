@@ -174,7 +174,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
-    register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
+    register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)

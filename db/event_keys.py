@@ -20,7 +20,6 @@ from db.events import (
     run_conditions,
     run_event,
     run_row,
-    wants_runs,
 )
 from db.models import PagePerformance as Page
 from db.models import SchedulerMetric as Run
@@ -97,7 +96,7 @@ def newer_statements(events: EventList, most: int) -> list[Statement]:
     wanted: list[tuple[Any, int, list[ColumnElement[bool]]]] = [
         (Page, anchor.page_id, conditions(span.start_ms, span.end_ms, events.filter, None))
     ]
-    if wants_runs(events.filter):
+    if not events.filter.without_runs:
         wanted.append((Run, anchor.run_id, run_conditions(span.start_ms, span.end_ms, events.filter)))
     found: list[Statement] = []
     for table, newest_id, chosen in wanted:
@@ -232,7 +231,7 @@ def _tables(events: EventList, start_ms: int, end_ms: int) -> list[tuple[Any, li
     index = "ix_page_source_created" if len(filter.sources) == 1 else "ix_page_created"
     pages = [*conditions(start_ms, end_ms, filter, None), Page.id <= anchor.page_id]
     found: list[tuple[Any, list[ColumnElement[bool]], str]] = [(Page, pages, f"FORCE INDEX ({index})")]
-    if wants_runs(filter):
+    if not filter.without_runs:
         runs = [*run_conditions(start_ms, end_ms, filter), Run.id <= anchor.run_id]
         found.append((Run, runs, "FORCE INDEX (ix_scheduler_created)"))
     return found

@@ -11,7 +11,6 @@ from db.errors import unavailable_as_ours
 from db.event_detail import read_event, url_history
 from db.event_keys import newer_by_slot
 from db.event_list import EventLists
-from db.events import wants_runs
 from db.history import History
 from db.recent import RecentDetail
 from db.results import Event, EventDetail, EventList, EventPage, Filter, IntArray, TimeRange, UrlHistory
@@ -100,6 +99,6 @@ class EventQueries(SchedulerQueries):
         rows = self._history.rows(range, filter)
         series = aggregate(range, rows.detail, rows.cells, rows.sealed).series()
         counts = series.navigations + series.scrapes
-        if wants_runs(filter):
+        if not filter.without_runs:
             counts = counts + self.scheduler_series(range, filter).runs
         return np.asarray(counts, dtype=np.int64)

@@ -90,6 +90,11 @@ LISTED = (
     Filter(url_contains="/1"),
     Filter(sources=("job1",)),
     Filter(sources=("nobody",)),
+    Filter(kind="scrape"),
+    Filter(error="timeout", result="failed"),
+    Filter(error="row <n> has no price"),
+    Filter(labels=("proxy=eu",)),
+    Filter(outcomes=("blocked", "ok")),
 )
 
 
