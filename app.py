@@ -49,8 +49,12 @@ from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
+from pages import PAGES
 from settings import Settings
+from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
+from web.leads import register_leads
+from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -181,6 +185,9 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_compare_callback(dash)
     register_saved_views_callbacks(dash)
     register_router(dash, source, views)
+    register_event_callbacks(dash, queries)
+    register_leads(dash, queries, adapter)
+    lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
     nightly = Nightly(

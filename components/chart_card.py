@@ -85,6 +85,16 @@ def chart_card(
             *([] if tools is None else [tools]),
             html.Div(body, className="chart-box chart-tall" if tall else "chart-box"),
             *([html.P(note, className="card-note")] if note else []),
+            dcc.Store(id=lead_id(id)),
         ],
         className="card card-wide" if wide else "card",
     )
+
+
+def lead_id(id: str) -> str:
+    """Return the id of what the callback of a chart's clicks writes to (see web.leads).
+
+    Args:
+        id: The chart's id.
+    """
+    return f"{id}-lead"

@@ -34,7 +34,7 @@ def export_query(view: View) -> str:
         view: What the page shows.
     """
     query = view.search()
-    if view.path.startswith("/scrapers/"):  # it is of the source that the page's path names
+    if view.path.startswith(("/scrapers/", "/events/")):  # it is of what the page's path names
         query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
     return query
 

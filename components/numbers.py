@@ -102,6 +102,29 @@ def date_time(moment_ms: int) -> str:
     return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%d %b %Y %H:%M UTC")
 
 
+def exact_time(moment_ms: int) -> str:
+    """Write a moment to the millisecond, for instance "22 Nov 2026 10:32:07.123".
+
+    Args:
+        moment_ms: Epoch milliseconds.
+    """
+    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%d %b %Y %H:%M:%S}.{moment_ms % 1000:03d}"
+
+
+def size(value_bytes: float | None) -> str:
+    """Write an amount of data: 512 B, 1.2 KB, 3.45 MB (powers of 1,000).
+
+    Args:
+        value_bytes: Bytes, or None.
+    """
+    if value_bytes is None or not math.isfinite(value_bytes):
+        return NOTHING
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+        if abs(value_bytes) >= limit:
+            return f"{value_bytes / limit:.3g}{_NBSP}{unit}"
+    return f"{value_bytes:.0f}{_NBSP}B"
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """How a number moved against the period before.

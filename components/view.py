@@ -225,6 +225,24 @@ def source_of(path: str) -> str:
     return unquote(path.removeprefix("/scrapers/"))
 
 
+def event_path(event_id: str) -> str:
+    """Return the path of an event's own page.
+
+    Args:
+        event_id: Its id, "p:123" or "s:45".
+    """
+    return "/events/" + quote(event_id, safe="", errors="replace")
+
+
+def event_of(path: str) -> str:
+    """Return the event that an `/events/<id>` path names.
+
+    Args:
+        path: A view's path.
+    """
+    return unquote(path.removeprefix("/events/"))
+
+
 def _canonical_path(pathname: str) -> str:
     parts = (quote(clean(unquote(part)), safe="", errors="replace") for part in pathname.split("/"))
     return "/" + "/".join(parts).strip("/")

@@ -18,6 +18,7 @@ from components.empty import no_data
 from components.event_table import event_content, event_table, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
+from components.leads import events_of
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
@@ -91,7 +92,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("overview", content),
+            totals_cards("overview", view, content),
             grid(
                 chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
                 chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
@@ -105,6 +106,7 @@ def layout(view: View, content: Content) -> Component:
                 export="overview-events",
                 view=view,
                 content=content,
+                all_href=events_of(view),
             ),
         ],
     )

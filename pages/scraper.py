@@ -22,6 +22,7 @@ from components.event_table import event_content, event_table, older_event_conte
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.job_tables import RUN_COLUMNS, run_row
+from components.leads import events_of
 from components.nav import tab
 from components.numbers import NOTHING, clock
 from components.run_table import SCRAPER_RUN_COLUMNS, scraper_run_props
@@ -125,7 +126,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("scraper", content, stat_card("scraper-seen", "Last seen (UTC)", content)),
+            totals_cards("scraper", view, content, stat_card("scraper-seen", "Last seen (UTC)", content)),
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
@@ -174,6 +175,7 @@ def layout(view: View, content: Content) -> Component:
                 export="scraper-events",
                 view=view,
                 content=content,
+                all_href=events_of(view),
             ),
         ],
     )

@@ -29,6 +29,7 @@ from live.views import RELOAD_ID, ViewEngine
 from pages import NOT_FOUND, PAGES, find
 from pages.page import Export, Exported, Page, unreachable
 from web.freshness import Freshness
+from web.libraries import need
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -181,6 +182,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
+        need(find(view.path).libraries)
         pill = live_pill("connecting" if view.follows_now else paused_state(view), source.freshness.since_ms)
         banner = source.status(0)[ids.DATABASE_BANNER]
         data = {

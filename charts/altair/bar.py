@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 
 from charts.altair.common import inline, layered, legend, shown, slant, titled, tone_scale, value_axis, value_scale
+from charts.altair.picks import clickable
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ACCENT_KEY, BarInfo
 from charts.styles import MOST_LABELLED, thinned_names
@@ -70,7 +71,7 @@ def bar_chart(info: BarInfo, palette: Palette) -> alt.LayerChart:
         offset = alt.YOffset("g:O") if info.horizontal else alt.XOffset("g:O")
         encoding["yOffset" if info.horizontal else "xOffset"] = offset
     chart = alt.Chart(inline(rows))
-    layers = [chart.mark_bar(cornerRadiusEnd=3).encode(**encoding)]
+    layers = [clickable(chart.mark_bar(cornerRadiusEnd=3).encode(**encoding), "category", "g")]
     if grid.size <= MOST_LABELLED and not info.stacked and not info.ordered:
         beside: dict[str, Any] = {"align": "left", "dx": 4} if info.horizontal else {"baseline": "bottom", "dy": -3}
         named = {channel: part for channel, part in encoding.items() if channel not in ("color", "tooltip")}

@@ -23,6 +23,7 @@ from charts.altair.common import (
     value_axis,
     value_scale,
 )
+from charts.altair.picks import clickable
 from charts.arrays import Floats, as_floats, as_plain, lonely
 from charts.info import LineInfo
 from charts.styles import MOST_UNIFIED, dash_styles, largest_shown, on_log_axis
@@ -103,7 +104,8 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         values = {f"s{index}": written.format(field, field) for index, field in enumerate(fields)}
         tooltips = [alt.Tooltip(f"s{index}:N", title=harmless(name)) for index, name in enumerate(names)]
         rule = alt.Chart().transform_calculate(at=_AT, **values).mark_rule(color="#868e96", strokeWidth=1)
-        layers.append(_at_pointer(rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])))
+        told = rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])
+        layers.append(clickable(_at_pointer(told), "t", nearest=True))
     return layered(*layers, data=inline(wide))
 
 

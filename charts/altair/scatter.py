@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 
 from charts.altair.common import inline, layered, log_axis, log_scale, titled, value_axis, value_scale
+from charts.altair.picks import clickable
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
 from charts.styles import MOST_NAMED, diameters_px, on_log_axis
@@ -80,6 +81,7 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         stroke=alt.Stroke("tone:N", scale=None, legend=None),
         tooltip=tooltips,
     )
+    bubbles = clickable(bubbles, "name")
     if len(points) > MOST_NAMED:
         return layered(bubbles)
     names = chart.mark_text(fontSize=10, baseline="bottom", dy=alt.expr("datum.above")).encode(text="label:N")

@@ -167,6 +167,7 @@ def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]
     axis: dict[str, Any] = {
         "type": "date",
         "automargin": True,
+        "uirevision": False,  # what is dragged becomes the page's range: the axis always shows that
         "showgrid": False,
         "zeroline": False,
         "showline": True,

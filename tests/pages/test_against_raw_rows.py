@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.view import COARSE_BUCKETS, View
+from components.view import COARSE_BUCKETS, View, event_path
 from db.engine import make_engine
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
@@ -23,7 +23,7 @@ from db.rollups import Rollups
 from db.store import Store
 from pages import PAGES
 from tests.db.samples import batch
-from tests.pages.raw import alerts, attempts_and_yields, overview, pages_tabs, scheduler, scraper, scrapers
+from tests.pages.raw import alerts, attempts_and_yields, events, overview, pages_tabs, scheduler, scraper, scrapers
 from tests.pages.raw.fleet import HOURS, NOW_MS, SOURCES, Raw, chosen, metrics, read_tables
 
 CHECKS: dict[str, Any] = {
@@ -34,6 +34,7 @@ CHECKS: dict[str, Any] = {
     **attempts_and_yields.CHECKS,
     **scheduler.CHECKS,
     **alerts.CHECKS,
+    **events.CHECKS,
 }
 EXPORTS = {name: (page, export) for page in PAGES for name, export in page.exports.items()}
 # Ranges that memory answers and such that rollups do, with and without filters.
@@ -103,12 +104,16 @@ def test_fleet_has_the_answers_that_it_was_made_with(board: Board) -> None:
 @pytest.mark.parametrize("name", sorted(EXPORTS))
 def test_chart_or_table_equals_the_raw_rows(board: Board, name: str, search: str) -> None:
     view = view_of(name, search)
+    if EXPORTS[name][0].path == "/events/":
+        view = view.at(event_path(f"p:{board.rows.pages.id.max()}"))
     shown = EXPORTS[name][1](board.queries, view, NOW_MS)
     filter = view.filter
     if view.path == "/scrapers/robinhood":
         filter = View.parse("/", f"{search}&source=robinhood" if "source" not in search else search).filter
         filter = type(filter)(sources=("robinhood",), result=filter.result)
     span = range_of(shown, view)
+    if view.path.startswith("/events/"):  # of all times, whatever the filters
+        span, filter = TimeRange(0, 2 * NOW_MS, 2 * NOW_MS), type(filter)()
     CHECKS[name](shown, chosen(board.rows, span, filter), chosen(board.rows, span.before(), filter))
 
 
