@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dash import Dash, html
-from flask import Flask
+from flask import Flask, has_request_context, request
 
 import collector
 from api.export import export_blueprint
@@ -22,6 +22,7 @@ from components import ids
 from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
+from components.theme_picker import theme_of
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -46,6 +47,7 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from settings import Settings
+from web.index import ThemedDash
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -157,7 +159,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     for listener in (recent.append, rollups.mark, jobs.mark, channel.publish, views.changed):
         store.subscribe(listener)
 
-    dash = Dash(
+    dash = ThemedDash(
         __name__,
         title="Scrapeboard",
         backend=make_backend(dash_channel),
@@ -167,7 +169,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    dash.layout = html.Div([shell(), *router_parts()])
+    dash.layout = _layout
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
     register_router(dash, source, views)
@@ -211,6 +213,11 @@ def create_app(settings: Settings) -> Scrapeboard:
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
     _set_pulse(board, renderers)
     return board
+
+
+def _layout() -> html.Div:
+    """Build the frame as this browser's theme wants it; Dash asks once more, without a browser, when it starts."""
+    return html.Div([shell(theme_of(request.cookies if has_request_context() else {})), *router_parts()])
 
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:

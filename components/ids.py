@@ -13,6 +13,8 @@ KEEPALIVE: Final = "keepalive"
 LIVE_PILL: Final = "live-pill"
 NAV: Final = "nav"
 PAGE: Final = "page"
+PROVIDER: Final = "provider"
+TITLE: Final = "title"
 URL: Final = "url"
 VIEW: Final = "view"
 

@@ -16,7 +16,7 @@ from components import ids
 from components.filters import filter_content
 from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
-from components.view import View
+from components.view import View, source_of
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
@@ -119,12 +119,20 @@ class PageSource:
             raise DatabaseUnavailable(self.database, health.last_error or "it doesn't answer")
 
 
+def page_title(view: View) -> str:
+    """Return what the browser's tab says of a view: its page, or the source that its page is about."""
+    page = find(view.path)
+    name = source_of(view.path) if page.path == "/scrapers/" else page.title
+    return f"{name} · Scrapeboard"
+
+
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
     @app.callback(
         Output(ids.PAGE, "children"),
         Output(ids.NAV, "children"),
+        Output(ids.TITLE, "children"),
         Output(ids.LIVE_PILL, "children"),
         Output(ids.LIVE_PILL, "className"),
         Output(ids.DATABASE_BANNER, "children"),
@@ -148,6 +156,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         return (
             loaded.layout,
             nav(view),
+            page_title(view),
             pill["children"],
             pill["className"],
             banner["children"],
