@@ -23,6 +23,7 @@ from components.filters import register_filter_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props
 from components.theme_picker import theme_of
+from components.trouble import Troubles
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -77,6 +78,7 @@ class Scrapeboard:
     nightly: Nightly
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
+    troubles: Troubles
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -114,6 +116,7 @@ class Scrapeboard:
             "batchesPublished": self.channel.batches_published,
             "metricsPublished": self.channel.metrics_published,
             **self.views.stats(),
+            **self.troubles.stats(),
         }
 
 
@@ -199,6 +202,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         nightly,
         Pulse(),
         Pulse(),
+        source.troubles,
     )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)

@@ -16,6 +16,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
+from components.trouble import has_rows, table_part
 from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
 from components.view import View
 from db.queries import Queries
@@ -35,14 +36,18 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS)
-    errors = queries.errors_by_kind(range, view.filter, "navigation")
-    empty = None if urls or errors else no_data(queries, view, "No navigation")
-    return {
-        **frame_content("navigation", view, now_ms, empty),
-        "navigation-slowest": url_props(urls, span_ms=span_ms),
-        "navigation-errors": error_props(errors, span_ms=span_ms),
+    tables = {
+        **table_part(
+            "navigation-slowest",
+            lambda: url_props(queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), span_ms=span_ms),
+        ),
+        **table_part(
+            "navigation-errors",
+            lambda: error_props(queries.errors_by_kind(range, view.filter, "navigation"), span_ms=span_ms),
+        ),
     }
+    empty = None if has_rows(tables) else no_data(queries, view, "No navigation", now_ms=now_ms)
+    return {**frame_content("navigation", view, now_ms, empty), **tables}
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
@@ -55,8 +60,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     return {
-        **chart_content("navigation-duration", adapter, _trend(queries, view, now_ms)),
-        **chart_content("navigation-spread", adapter, _spread(queries, view, now_ms)),
+        **chart_content("navigation-duration", adapter, lambda: _trend(queries, view, now_ms)),
+        **chart_content("navigation-spread", adapter, lambda: _spread(queries, view, now_ms)),
     }
 
 

@@ -21,6 +21,7 @@ from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trouble import has_rows, table_part
 from components.view import View
 from db.queries import Queries
 from db.results import Totals
@@ -41,14 +42,18 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     overview = queries.overview(range, view.filter)
     states = states_of(queries, range, view.filter, overview.sources)
-    events = queries.events(range, view.filter, MOST_EVENTS)
-    empty = None if events or overview.current.count else no_data(queries, view)
     span_ms = range.end_ms - range.start_ms
+
+    def latest() -> Content:
+        return event_content("overview-events", queries.events(range, view.filter, MOST_EVENTS), span_ms=span_ms)
+
+    events = table_part("overview-events", lambda: latest()["overview-events"])
+    empty = None if overview.current.count or has_rows(events) else no_data(queries, view, now_ms=now_ms)
     return {
         **frame_content("overview", view, now_ms, empty),
         **totals_numbers("overview", overview),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
-        **event_content("overview-events", events, span_ms=span_ms),
+        **events,
     }
 
 
@@ -64,8 +69,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     overview = queries.overview(view.time_range(now_ms), view.filter)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
-        **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
+        **chart_content("overview-throughput", adapter, lambda: infos.throughput(overview.throughput, overview.range)),
+        **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
     }
 

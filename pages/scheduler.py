@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash.development.base_component import Component
 
@@ -17,6 +17,7 @@ from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock, count, duration
 from components.tables import FAILED, OK, Column, Status, one_line, table, table_card, table_props
+from components.trouble import has_rows, table_part
 from components.view import View
 from db.queries import Queries
 from db.results import SchedulerRunRow, SchedulerStats
@@ -58,14 +59,17 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    jobs = queries.scheduler_summary(range, view.filter)
-    runs = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
-    empty = None if jobs else no_data(queries, view, "No scheduler run")
-    return {
-        **frame_content("scheduler", view, now_ms, empty),
-        "scheduler-jobs": table_props(_JOB_COLUMNS, [_job(job, span_ms) for job in jobs]),
-        "scheduler-runs": table_props(_RUN_COLUMNS, [_run(run, span_ms) for run in runs]),
-    }
+
+    def jobs() -> dict[str, Any]:
+        return table_props(_JOB_COLUMNS, [_job(job, span_ms) for job in queries.scheduler_summary(range, view.filter)])
+
+    def runs() -> dict[str, Any]:
+        latest = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
+        return table_props(_RUN_COLUMNS, [_run(run, span_ms) for run in latest])
+
+    tables = {**table_part("scheduler-jobs", jobs), **table_part("scheduler-runs", runs)}
+    empty = None if has_rows(tables) else no_data(queries, view, "No scheduler run", now_ms=now_ms)
+    return {**frame_content("scheduler", view, now_ms, empty), **tables}
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
@@ -77,12 +81,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    range = view.time_range(now_ms)
-    runs = queries.scheduler_runs(range, view.filter)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scheduler-timeline", adapter, infos.runs_timeline(runs, range)),
-        **chart_content("scheduler-duration", adapter, infos.runs_trend(runs, range)),
+        **chart_content("scheduler-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
+        **chart_content("scheduler-duration", adapter, lambda: _durations(queries, view, now_ms)),
     }
 
 

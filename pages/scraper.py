@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -24,6 +24,7 @@ from components.spark import spark_props
 from components.states import states_of
 from components.tables import table, table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trouble import has_rows, table_part
 from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
 from components.view import View, source_of
 from db.queries import Queries
@@ -47,16 +48,28 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
     overview = queries.overview(range, asked.filter)
-    events = queries.events(range, asked.filter, _MOST_EVENTS)
-    slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
-    empty = None if overview.current.count or events else no_data(queries, replace(view, sources=()))
+
+    def failures() -> dict[str, Any]:
+        return error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms)
+
+    def slowest() -> dict[str, Any]:
+        urls = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
+        return url_props(urls, ONE_SOURCE_COLUMNS, span_ms=span_ms)
+
+    def latest() -> Content:
+        return event_content("scraper-events", queries.events(range, asked.filter, _MOST_EVENTS), span_ms=span_ms)
+
+    events = table_part("scraper-events", lambda: latest()["scraper-events"])
+    empty = None
+    if not (overview.current.count or has_rows(events)):
+        empty = no_data(queries, replace(view, sources=()), now_ms=now_ms)
     return {
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, one_source=True),
         **_state(queries, asked, overview),
-        "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
-        "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
-        **event_content("scraper-events", events, span_ms=span_ms),
+        **table_part("scraper-failures", failures),
+        **table_part("scraper-slowest", slowest),
+        **events,
     }
 
 
@@ -72,8 +85,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     series = overview.series
     return {
-        **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
-        **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
+        **chart_content("scraper-navigation", adapter, lambda: _navigation(queries, view, now_ms)),
+        **chart_content("scraper-scrape", adapter, lambda: _scrape(queries, view, now_ms)),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
     }

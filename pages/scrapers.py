@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -22,7 +23,7 @@ from components.tables import Column, Status, table, table_card, table_props
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
-from pages.page import Export, Page, Rows
+from pages.page import Page, Rows
 
 _TAB: Final = tab("scrapers")
 
@@ -58,7 +59,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     sources = queries.sources(range, view.filter)
     states = states_of(queries, range, view.filter, sources)
     return {
-        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view)),
+        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view, now_ms=now_ms)),
         "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in sources]),
         "scrapers-links": {"children": _links(sources, view)},
     }
@@ -73,14 +74,11 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    range = view.coarse_range(now_ms)
-    sources = queries.sources(range, view.filter)
-    series = queries.source_series(range, view.filter)
     adapter.know_sources(queries.source_names())
     content: Content = {}
     for name, metric in _LINES.items():
-        content.update(chart_content(name, adapter, infos.comparison(series, sources, range, metric, now_ms=now_ms)))
-    return {**content, **chart_content("scrapers-share", adapter, _share(queries, view, now_ms))}
+        content |= chart_content(name, adapter, partial(_compared, metric, queries, view, now_ms))
+    return {**content, **chart_content("scrapers-share", adapter, lambda: _share(queries, view, now_ms))}
 
 
 def layout(view: View, content: Content) -> Component:
@@ -132,13 +130,10 @@ def _links(sources: tuple[SourceStats, ...], view: View) -> list[Component]:
     ]
 
 
-def _comparison(metric: infos.Metric) -> Export:
-    def export(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-        range = view.coarse_range(now_ms)
-        sources, series = queries.sources(range, view.filter), queries.source_series(range, view.filter)
-        return infos.comparison(series, sources, range, metric, now_ms=now_ms)
-
-    return export
+def _compared(metric: infos.Metric, queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    sources, series = queries.sources(range, view.filter), queries.source_series(range, view.filter)
+    return infos.comparison(series, sources, range, metric, now_ms=now_ms)
 
 
 def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -186,7 +181,7 @@ PAGE: Final = Page(
     charts=charts,
     exports=MappingProxyType(
         {
-            **{name: _comparison(metric) for name, metric in _LINES.items()},
+            **{name: partial(_compared, metric) for name, metric in _LINES.items()},
             "scrapers-share": _share,
             "scrapers-table": _rows,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash.development.base_component import Component
 
@@ -16,6 +16,7 @@ from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
+from components.trouble import has_rows, table_part
 from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
 from components.view import View
 from db.queries import Queries
@@ -38,13 +39,17 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.slowest_urls(range, view.filter, "scrape", _LOOKED_AT)
-    errors = queries.errors_by_kind(range, view.filter, "scrape")
-    return {
-        **frame_content("scraping", view, now_ms, None if urls or errors else no_data(queries, view, "No scrape")),
-        "scraping-worst": url_props(worst_first(urls)[:_MOST_URLS], span_ms=span_ms),
-        "scraping-errors": error_props(errors, span_ms=span_ms),
-    }
+
+    def worst() -> dict[str, Any]:
+        urls = queries.slowest_urls(range, view.filter, "scrape", _LOOKED_AT)
+        return url_props(worst_first(urls)[:_MOST_URLS], span_ms=span_ms)
+
+    def errors() -> dict[str, Any]:
+        return error_props(queries.errors_by_kind(range, view.filter, "scrape"), span_ms=span_ms)
+
+    tables = {**table_part("scraping-worst", worst), **table_part("scraping-errors", errors)}
+    empty = None if has_rows(tables) else no_data(queries, view, "No scrape", now_ms=now_ms)
+    return {**frame_content("scraping", view, now_ms, empty), **tables}
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
@@ -58,9 +63,9 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scraping-duration", adapter, _trend(queries, view, now_ms)),
-        **chart_content("scraping-items", adapter, _items(queries, view, now_ms)),
-        **chart_content("scraping-outcomes", adapter, _outcomes(queries, view, now_ms)),
+        **chart_content("scraping-duration", adapter, lambda: _trend(queries, view, now_ms)),
+        **chart_content("scraping-items", adapter, lambda: _items(queries, view, now_ms)),
+        **chart_content("scraping-outcomes", adapter, lambda: _outcomes(queries, view, now_ms)),
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from components import ids
 from components.filters import filter_content
 from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
+from components.trouble import Troubles, noting, reason_of
 from components.view import View, source_of
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
@@ -24,7 +26,7 @@ from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
 from pages import PAGES, find
-from pages.page import Export, Page, Rows, unreachable
+from pages.page import Export, Page, Rows, broken, unreachable
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -33,11 +35,15 @@ KEEPALIVE_INTERVAL_MS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A page as it was loaded: its view, its components, and what they show (None when it couldn't be read)."""
+    """A page as it was loaded: its view, its components, and what they show (None when it couldn't be read).
+
+    One that is broken can't be followed: nothing of what would be sent has a place there.
+    """
 
     view: View
     layout: Component
     content: Content | None
+    broken: bool = False
 
 
 class PageSource:
@@ -49,19 +55,22 @@ class PageSource:
         self.database = database
         self.adapter = adapter
         self.store = store
+        self.troubles = Troubles()
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
         self._check_database()
         page, view = self._resolve(href)
-        numbers = page.numbers(self.queries, view, now_ms)
+        with self._watched(page):
+            numbers = page.numbers(self.queries, view, now_ms)
         return {**numbers, **filter_content(self.queries.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
         self._check_database()
         page, view = self._resolve(href)
-        return page.charts(self.queries, self.adapter, view, now_ms)
+        with self._watched(page):
+            return page.charts(self.queries, self.adapter, view, now_ms)
 
     def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the banner that says whether the database is away."""
@@ -76,16 +85,19 @@ class PageSource:
     def load(self, pathname: str, search: str) -> Loaded:
         """Build a page for its first showing."""
         view = View.parse(pathname, search)
-        href, moment_ms = view.href(), now_ms()
+        href, moment_ms, page = view.href(), now_ms(), find(view.path)
         try:
             content = {
                 component_id: dict(props)
                 for part in (self.numbers(href, moment_ms), self.charts(href, moment_ms))
                 for component_id, props in part.items()
             }
+            with self._watched(page):
+                layout = page.layout(view, content)
         except DatabaseUnavailable as exc:
             return Loaded(view, unreachable(str(exc)), None)
-        layout = find(view.path).layout(view, content)
+        except Exception as exc:  # noqa: BLE001 - a mistake in one page must leave the way to the others; it was noted
+            return Loaded(view, broken(page.title, reason_of(exc), href), None, broken=True)
         return Loaded(view, layout, normalise({**content, **self.status(moment_ms)}))
 
     def source_names(self) -> tuple[str, ...]:
@@ -106,6 +118,18 @@ class PageSource:
             return export(self.queries, view, now_ms)
 
         return run
+
+    @contextmanager
+    def _watched(self, page: Page) -> Iterator[None]:
+        """Note what goes wrong within, be it a part's trouble or the page's own."""
+        with noting(self.troubles.note):
+            try:
+                yield
+            except DatabaseUnavailable:
+                raise
+            except Exception as exc:
+                self.troubles.note(page.name, exc)
+                raise
 
     def _resolve(self, href: str) -> tuple[Page, View]:
         path, _, search = href.partition("?")
@@ -145,7 +169,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
-        pill = live_pill("connecting" if view.follows_now else "paused")
+        pill = live_pill("connecting" if view.follows_now and not loaded.broken else "paused")
         banner = source.status(0)[ids.DATABASE_BANNER]
         data = {
             "href": view.href(),
@@ -161,7 +185,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             pill["className"],
             banner["children"],
             banner["className"],
-            data,
+            None if loaded.broken else data,
         )
 
     @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
@@ -215,6 +239,8 @@ def _poll(source: PageSource, data: dict[str, Any]) -> None:
         return
     path, _, search = str(data.get("href", "/")).partition("?")
     loaded = source.load(path, search)
+    if loaded.broken:  # what is there stays, as it does over a socket
+        return
     if loaded.content is None or not data.get("complete"):
         set_props(ids.DATABASE_BANNER, dict(source.status(0)[ids.DATABASE_BANNER]))
         if loaded.content is not None:
