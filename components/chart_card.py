@@ -13,9 +13,9 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.empty import is_empty
 from charts.info import ChartInfo, LineInfo
-from components.aria import aria
 from components.content import Content
 from components.icons import icon
+from components.opener import menu_target
 from components.trouble import attempt
 from components.view import View
 
@@ -132,9 +132,8 @@ def export_menu(name: str, view: View) -> Component:
         dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)
         for ending, title in EXPORTS
     ]
-    button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label="Export this chart"))
     menu: Component = dmc.Menu(
-        [dmc.MenuTarget(button), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
+        [menu_target(icon("more"), label="Export this chart"), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
         position="bottom-end",
         shadow="md",
         withinPortal=True,

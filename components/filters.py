@@ -14,6 +14,7 @@ from components import ids
 from components.aria import aria
 from components.content import Content
 from components.icons import icon
+from components.opener import popover_target
 from components.timerange import QUICK_RANGES, MomentError, describe, parse_moment
 from components.view import LONGEST_Q, View, range_problem
 
@@ -288,14 +289,9 @@ def _range_picker(view: View, said: Controls) -> Component:
     ]
     popover: Component = dmc.Popover(
         [
-            dmc.PopoverTarget(
-                dmc.Button(
-                    [label, html.Span("UTC", className="filter-zone")],
-                    leftSection=icon("clock"),
-                    rightSection=icon("down"),
-                    variant="default",
-                    fullWidth=True,
-                )
+            popover_target(
+                html.Span([icon("clock"), label, html.Span("UTC", className="filter-zone"), icon("down")]),
+                look="filter-button",
             ),
             dmc.PopoverDropdown(html.Div([html.Div(quick), html.Div(custom)], className="filter-popover")),
         ],

@@ -8,8 +8,8 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from components.aria import aria
 from components.icons import icon
+from components.opener import popover_target
 from components.states import FAILING_BELOW_PERCENT, HEALTHY_FROM_PERCENT, SILENT_AFTER_PAUSES
 
 # Heading -> (what to look at or to do, what it means).
@@ -52,7 +52,6 @@ _SECTIONS: Final[tuple[tuple[str, tuple[tuple[str, str], ...]], ...]] = (
 
 def help_button() -> Component:
     """Build the question mark and what opens below it."""
-    button = dmc.ActionIcon(icon("help"), variant="subtle", color="gray", size="lg", **aria(label="Help"))
     sections = [
         html.Section([html.H2(title, className="help-title"), html.Dl(_entries(entries), className="help-list")])
         for title, entries in _SECTIONS
@@ -60,7 +59,7 @@ def help_button() -> Component:
     closing = html.P("The address of a page holds its range and filters: copy it to share what you see.")
     popover: Component = dmc.Popover(
         [
-            dmc.PopoverTarget(button),
+            popover_target(icon("help"), label="Help"),
             dmc.PopoverDropdown(html.Div([*sections, closing], className="help", tabIndex="0")),
         ],
         position="bottom-end",

@@ -16,6 +16,7 @@ from dash.development.base_component import Component
 from components import ids
 from components.aria import aria
 from components.icons import icon
+from components.opener import popover_target
 
 Theme: TypeAlias = Literal["auto", "light", "dark"]
 
@@ -44,13 +45,7 @@ def theme_picker(theme: Theme) -> Component:
     Args:
         theme: The one that is chosen.
     """
-    button = dmc.ActionIcon(
-        [html.Span(icon("sun"), className="when-light"), html.Span(icon("moon"), className="when-dark")],
-        variant="subtle",
-        color="gray",
-        size="lg",
-        **aria(label="Theme: light or dark"),
-    )
+    shown = html.Span([html.Span(icon("sun"), className="when-light"), html.Span(icon("moon"), className="when-dark")])
     choices = dmc.SegmentedControl(
         id=ids.COLOUR_SCHEME,
         value=theme,
@@ -64,7 +59,7 @@ def theme_picker(theme: Theme) -> Component:
         **aria(label="Theme"),
     )
     picker: Component = dmc.Popover(
-        [dmc.PopoverTarget(button), dmc.PopoverDropdown(choices, p=8)],
+        [popover_target(shown, label="Theme: light or dark"), dmc.PopoverDropdown(choices, p=8)],
         position="bottom-end",
         shadow="md",
         trapFocus=True,
