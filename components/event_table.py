@@ -18,7 +18,7 @@ EVENT_COLUMNS: Final = (
     Column("Kind", width_px=108),
     Column("Status", "status"),
     Column("Duration", "number"),
-    Column("Items", "number", width_px=68),
+    Column("Items", "number", width_px=78),
     Column("Page", "clip"),
     Column("Error", "clip"),
 )

@@ -87,11 +87,13 @@ def age(length_ms: int) -> str:
 
 
 def per_minute(value: float | None) -> str:
-    """Write a rate: 3.4/min, 120/min."""
+    """Write a rate: 3.4/min, 120/min, 642k/min."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value and value < 0.1:
         return "<0.1/min"
+    if 10_000 <= value < 999_500:
+        return f"{value / 1_000:.3g}k/min"
     return f"{value:.1f}/min" if 0 < value < 9.95 else f"{count(value)}/min"
 
 

@@ -19,6 +19,7 @@ _GREY = "#868e96"
 _FAINT = "rgba(134,142,150,0.22)"
 NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
 LONGEST_LABEL = 28
+LEGEND_LABEL = 20  # two of them stand side by side on a phone
 _DAY_MS = 86_400_000
 _TIME_FORMATS = [
     {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
