@@ -78,7 +78,7 @@ def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict
             "xanchor": "left",
             "yanchor": "bottom",
             "yref": "container",
-            "maxheight": 0.3,
+            "maxheight": 0.34,
             "itemwidth": 30,
             "font": {"size": 11},
             "tracegroupgap": 0,
