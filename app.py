@@ -16,6 +16,7 @@ import collector
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
+from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
 from components import ids
@@ -214,6 +215,9 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
     server.register_blueprint(realtime_blueprint(channel))
+    server.register_blueprint(
+        prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
+    )
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
     _set_pulse(board, renderers)
     return board
@@ -233,8 +237,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         nonlocal beats
         beats += 1
         payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
-        for renderer_id in board.views.renderers():
-            renderers.send(renderer_id, payload)
+        renderers.send(board.views.renderers(), payload)
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
