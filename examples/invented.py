@@ -1,10 +1,10 @@
-"""An invented fleet's last day, always the same for the same seed: pictures must not differ from run to run."""
+"""An invented fleet's last two days, always the same for the same seed: pictures must not differ from run to run."""
 
 import random
 from typing import Any
 
 FAMOUS = ("robinhood", "cnbc", "bloomberg", "reuters", "nasdaq", "marketwatch")
-HOURS = 24
+HOURS = 48  # a day, and the day before to compare it with
 _ERRORS = (
     ("TimeoutError: page did not load within 30000 ms", None, "network"),
     ("HTTP 503 Service Unavailable", 503, "network"),
@@ -20,12 +20,12 @@ def names(count: int) -> list[str]:
 
 
 def metrics(sources: int, *, now_ms: int, seed: int = 7, pages: int = 6_000) -> list[dict[str, Any]]:
-    """Invent a day of a fleet, in the form that `/api/ingest` takes.
+    """Invent two days of a fleet, in the form that `/api/ingest` takes.
 
     Args:
         sources: how many scrapers.
-        now_ms: when the day ends, epoch milliseconds.
-        seed: another seed is another day.
+        now_ms: when they end, epoch milliseconds.
+        seed: another seed is another fleet.
         pages: about how many pages all of them visit together.
     """
     dice = random.Random(seed)

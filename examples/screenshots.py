@@ -95,13 +95,13 @@ def app() -> Iterator[str]:
 
 
 def fill(url: str, sources: int) -> None:
-    """Report an invented day of a fleet to the app.
+    """Report two invented days of a fleet to the app.
 
     Args:
         url: The app's.
         sources: How many scrapers the fleet has; nothing is reported for none.
     """
-    found = metrics(sources, now_ms=time.time_ns() // 1_000_000, pages=sources * 1_000) if sources else []
+    found = metrics(sources, now_ms=time.time_ns() // 1_000_000, pages=sources * 1_500) if sources else []
     for start in range(0, len(found), BATCH):
         batch = {"batchId": f"picture-{start}", "metrics": found[start : start + BATCH]}
         request = urllib.request.Request(
@@ -134,7 +134,7 @@ def take(browser: Browser, url: str, names: list[str], out: Path, quality: int) 
         )
         page.goto(f"{url}{TABS[tab]}?from=now-24h&live=0")
         page.wait_for_selector("#page h1")
-        for chart in page.locator("#page .js-plotly-plot:visible").all():
+        for chart in page.locator("#page .chart:visible").all():
             chart.locator(".main-svg").first.wait_for(state="attached")
         height_px = min(TALLEST_PX, max(640, int(page.evaluate("document.querySelector('.page').offsetHeight")) + 120))
         page.set_viewport_size({"width": width_px, "height": height_px})  # so that what sticks stands where it belongs

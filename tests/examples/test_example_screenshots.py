@@ -21,7 +21,7 @@ def test_the_same_day_is_invented_every_time(sources: int) -> None:
 
 def test_every_invented_metric_is_one_that_the_app_takes() -> None:
     for one in metrics(6, now_ms=NOW_MS, pages=300):
-        from_wire(one)
+        from_wire(one, now_ms=NOW_MS)
 
 
 def test_all_tabs_are_taken_in_all_states_and_looks() -> None:
