@@ -175,7 +175,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     dash.layout = _layout
     register_shell_callbacks(dash)
-    register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
+    register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
