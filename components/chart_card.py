@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import quote
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -14,17 +12,9 @@ from charts.base import ChartAdapter
 from charts.empty import is_empty
 from charts.info import ChartInfo, LineInfo
 from components.content import Content
-from components.icons import icon
-from components.opener import menu_target
+from components.export_menu import export_menu
 from components.trouble import attempt
 from components.view import View
-
-EXPORTS: Final = (
-    ("csv", "CSV, the numbers"),
-    ("png", "PNG, a picture"),
-    ("svg", "SVG, to edit"),
-    ("pdf", "PDF, to print"),
-)
 
 
 def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo | Callable[[], ChartInfo]) -> Content:
@@ -116,26 +106,3 @@ def chart_card(
         ],
         className="card card-wide" if wide else "card",
     )
-
-
-def export_menu(name: str, view: View) -> Component:
-    """Build the menu whose links download a chart.
-
-    Args:
-        name: The chart's name.
-        view: What the page shows; its query string goes into the links.
-    """
-    query = view.search()
-    if view.path.startswith("/scrapers/"):  # the chart is of the source that the page's path names
-        query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
-    items = [
-        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)
-        for ending, title in EXPORTS
-    ]
-    menu: Component = dmc.Menu(
-        [menu_target(icon("more"), label="Export this chart"), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
-        position="bottom-end",
-        shadow="md",
-        withinPortal=True,
-    )
-    return menu

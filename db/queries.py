@@ -17,6 +17,7 @@ from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_search import EventSearch
 from db.events import newest_of
+from db.export_queries import ExportQueries
 from db.history import History, Rows
 from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
@@ -52,7 +53,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(SchedulerQueries):
+class Queries(SchedulerQueries, ExportQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

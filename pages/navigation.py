@@ -83,10 +83,21 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("navigation-duration", view, content, subtitle="Mean and percentiles over time", wide=True),
                 chart_card("navigation-spread", view, content, subtitle="How many took how long"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
+                table_card(
+                    "Errors",
+                    errors,
+                    subtitle="By kind of error, most frequent first",
+                    export="navigation-errors",
+                    view=view,
+                ),
             ),
             table_card(
-                "Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean duration", wide=True
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean duration",
+                wide=True,
+                export="navigation-slowest",
+                view=view,
             ),
         ],
     )

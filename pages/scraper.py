@@ -17,6 +17,7 @@ from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
@@ -29,7 +30,7 @@ from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props,
 from components.view import View, source_of
 from db.queries import Queries
 from db.results import Overview
-from pages.page import Export, Page, Rows, error_rows, event_export, url_rows
+from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, events_in, url_rows
 
 _TAB: Final = tab("scrapers")
 _MOST_EVENTS: Final = 50
@@ -70,6 +71,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **table_part("scraper-failures", failures),
         **table_part("scraper-slowest", slowest),
         **events,
+        **export_size("scraper-events", lambda: events_in(queries, asked, now_ms)),
     }
 
 
@@ -114,10 +116,30 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
-                table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
+                table_card(
+                    "Errors",
+                    errors,
+                    subtitle="By kind of error, most frequent first",
+                    export="scraper-failures",
+                    view=view,
+                ),
+                table_card(
+                    "Slowest pages",
+                    slowest,
+                    subtitle=f"The {_MOST_URLS} with the highest mean load time",
+                    export="scraper-slowest",
+                    view=view,
+                ),
             ),
-            table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),
+            table_card(
+                "Latest events",
+                events,
+                subtitle=f"The last {_MOST_EVENTS}, newest first",
+                wide=True,
+                export="scraper-events",
+                view=view,
+                content=content,
+            ),
         ],
     )
 
@@ -154,7 +176,7 @@ def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
     return url_rows(queries.slowest_urls(view.time_range(now_ms), _only(view).filter, "navigation", 1_000))
 
 
-def _events(queries: Queries, view: View, now_ms: int) -> Rows:
+def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 

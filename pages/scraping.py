@@ -88,9 +88,22 @@ def layout(view: View, content: Content) -> Component:
                 chart_card("scraping-duration", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraping-items", view, content, subtitle="What scrapes brought home"),
                 chart_card("scraping-outcomes", view, content, subtitle="How scrapes ended"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
+                table_card(
+                    "Errors",
+                    errors,
+                    subtitle="By kind of error, most frequent first",
+                    export="scraping-errors",
+                    view=view,
+                ),
             ),
-            table_card("Worst pages", worst, subtitle="Most failures first, then slowest", wide=True),
+            table_card(
+                "Worst pages",
+                worst,
+                subtitle="Most failures first, then slowest",
+                wide=True,
+                export="scraping-worst",
+                view=view,
+            ),
         ],
     )
 

@@ -6,8 +6,9 @@ import datetime as dt
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -199,6 +200,24 @@ class MemoryQueries(Queries):
                 )
             )
         return tuple(found)
+
+    def event_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+            )
+            for event in self.events(range, filter, 10**9)
+        ]  # fmt: skip
+
+    def run_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
+                run.success, run.error, None, None, run.run_id, run.source, run.id,
+            )
+            for run in self.scheduler_runs(range, filter, 10**9)
+        ]  # fmt: skip
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
         nothing = (None,) * 5
