@@ -15,6 +15,8 @@ LIVE_PILL: Final = "live-pill"
 LIVE_STALE: Final = "live-stale"
 NAV: Final = "nav"
 PAGE: Final = "page"
+PROVIDER: Final = "provider"
+TITLE: Final = "title"
 URL: Final = "url"
 VIEW: Final = "view"
 

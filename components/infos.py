@@ -56,7 +56,7 @@ def success_rates(sources: Sequence[SourceStats]) -> BarInfo:
     """
     worst = sorted(sources, key=lambda stats: (_rate(stats.totals), stats.source))[:MOST_BARS]
     said = f"{worst[0].source} is lowest with {percent(_rate(worst[0].totals))}" if worst else "no data"
-    cut = f" (lowest {len(worst)} of {len(sources)})" if len(worst) < len(sources) else ""
+    cut = f" (lowest {len(worst)} of {count(len(sources))})" if len(worst) < len(sources) else ""
     return BarInfo(
         title=f"Success rate by source{cut}",
         description=f"Share of successful navigations and scrapes in percent: {said}.",
@@ -171,7 +171,7 @@ def items_by_source(sources: Sequence[SourceStats]) -> BarInfo:
         sources: Their figures over the range.
     """
     most = sorted(sources, key=lambda stats: (-stats.totals.items, stats.source))[:MOST_BARS]
-    cut = f" (top {len(most)} of {len(sources)})" if len(most) < len(sources) else ""
+    cut = f" (top {len(most)} of {count(len(sources))})" if len(most) < len(sources) else ""
     total = sum(stats.totals.items for stats in sources)
     return BarInfo(
         title=f"Items extracted by source{cut}",

@@ -64,7 +64,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     history = _history(queries, view)
     events = history.events
     return {
-        **chart_content("event-durations", adapter, _durations(queries, view, now_ms)),
+        **chart_content("event-durations", adapter, lambda: _durations(queries, view, now_ms)),
         "event-history": _table(events),
         "event-history-note": {"children": _note(history)},
         "event-history-part": {"className": "page-body" if events else "page-body page-body-away"},

@@ -35,7 +35,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     total = queries.event_count(view.time_range(now_ms), view.filter)
     said = f"{total:,} {'event' if total == 1 else 'events'} in the range, newest first"
     return {
-        **frame_content("events", view, now_ms, None if total else no_data(queries, view)),
+        **frame_content("events", view, now_ms, None if total else no_data(queries, view, now_ms=now_ms)),
         "events-total": {"children": said if total else NOTHING},
     }
 
@@ -52,7 +52,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     span = view.time_range(now_ms)
     anchor = queries.open_events(span, view.filter).anchor
     return {
-        **chart_content("events-when", adapter, _when(queries, view, now_ms)),
+        **chart_content("events-when", adapter, lambda: _when(queries, view, now_ms)),
         "events-newest": {"data": [span.start_ms, span.end_ms, span.bucket_ms, *anchor]},
     }
 

@@ -216,6 +216,29 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
     return Rows(columns, tuple(rows))
 
 
+def broken(title: str, reason: str, href: str) -> Component:
+    """Build what is shown instead of a page that can't be computed at all.
+
+    Args:
+        title: The page's.
+        reason: What went wrong, a line.
+        href: Where the page is.
+    """
+    return html.Div(
+        html.Div(
+            [
+                html.H1(f"✕ {title} can’t be shown", className="empty-title"),
+                html.P("That is a mistake in Scrapeboard. Nothing is lost: metrics are stored as ever."),
+                html.Pre(reason, className="empty-reason"),
+                html.P("The app’s log tells where it happened. The other pages are not affected."),
+                html.A("Try again", href=href, className="empty-link"),
+            ],
+            className="empty",
+        ),
+        className="page",
+    )
+
+
 def unreachable(reason: str) -> Component:
     """Build what is shown instead of any page while the database doesn't answer.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash import html
 from dash.development.base_component import Component
@@ -30,6 +31,7 @@ from components.nav import tab
 from components.schedules import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, deviations, learn
 from components.tables import table, table_card, table_props
 from components.timerange import MINUTE_MS
+from components.trouble import cut_table_part, has_rows, table_part
 from components.view import View
 from db.queries import Queries
 from db.results import SchedulerStats, TimeRange
@@ -60,19 +62,44 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    jobs = queries.scheduler_summary(range, view.filter)
-    runs = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
-    learnt, slips = _habits(queries, view, range, now_ms)
-    empty = None if jobs or (slips and not view.filter.without_runs) else no_data(queries, view, "No scheduler run")
+
+    @cache
+    def habits() -> tuple[Learnt, tuple[Deviation, ...]]:
+        return _habits(queries, view, range, now_ms)
+
+    def following() -> tuple[dict[str, Any], dict[str, Any]]:
+        learnt, _ = habits()
+        rows = next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)
+        return table_props(NEXT_COLUMNS, rows), more_props(_MOST_ROWS, len(learnt.schedules), "jobs")
+
+    def slips() -> tuple[dict[str, Any], dict[str, Any]]:
+        _, found = habits()
+        rows = [slip_row(slip, span_ms) for slip in found[:_MOST_ROWS]]
+        more = more_props(_MOST_ROWS, len(found), "of them", "choose a shorter range, or export all")
+        return table_props(SLIP_COLUMNS, rows), more
+
+    def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
+        found = queries.scheduler_summary(range, view.filter)
+        rows = [job_row(job, span_ms) for job in found[:_MOST_ROWS]]
+        return table_props(JOB_COLUMNS, rows), more_props(_MOST_ROWS, len(found), "jobs")
+
+    def runs() -> dict[str, Any]:
+        latest = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest])
+
+    job_table, slip_table = cut_table_part("scheduler-jobs", jobs), cut_table_part("scheduler-slips", slips)
+    something = has_rows(job_table) or (has_rows(slip_table) and not view.filter.without_runs)
     return {
-        **frame_content("scheduler", view, now_ms, empty),
-        "scheduler-next": table_props(NEXT_COLUMNS, next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)),
-        "scheduler-next-more": more_props(_MOST_ROWS, len(learnt.schedules), "jobs"),
-        "scheduler-slips": table_props(SLIP_COLUMNS, [slip_row(slip, span_ms) for slip in slips[:_MOST_ROWS]]),
-        "scheduler-slips-more": more_props(_MOST_ROWS, len(slips), "of them", "choose a shorter range, or export all"),
-        "scheduler-jobs": table_props(JOB_COLUMNS, [job_row(job, span_ms) for job in jobs[:_MOST_ROWS]]),
-        "scheduler-jobs-more": more_props(_MOST_ROWS, len(jobs), "jobs"),
-        "scheduler-runs": table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs]),
+        **frame_content(
+            "scheduler",
+            view,
+            now_ms,
+            None if something else no_data(queries, view, "No scheduler run", now_ms=now_ms),
+        ),
+        **cut_table_part("scheduler-next", following),
+        **slip_table,
+        **job_table,
+        **table_part("scheduler-runs", runs),
     }
 
 
@@ -87,10 +114,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scheduler-timeline", adapter, _timeline(queries, view, now_ms)),
-        **chart_content("scheduler-results", adapter, _results(queries, view, now_ms)),
-        **chart_content("scheduler-duration", adapter, _durations(queries, view, now_ms)),
-        **chart_content("scheduler-items", adapter, _items(queries, view, now_ms)),
+        **chart_content("scheduler-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
+        **chart_content("scheduler-results", adapter, lambda: _results(queries, view, now_ms)),
+        **chart_content("scheduler-duration", adapter, lambda: _durations(queries, view, now_ms)),
+        **chart_content("scheduler-items", adapter, lambda: _items(queries, view, now_ms)),
     }
 
 

@@ -31,6 +31,7 @@ from components.states import states_of
 from components.tables import table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.trends import duration_chart
+from components.trouble import has_rows, table_part
 from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
 from db.queries import Queries
@@ -58,25 +59,35 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
     overview = queries.overview(range, asked.filter, earlier_range(view, range))
-    events = queries.events(range, asked.filter, _MOST_EVENTS)
-    slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
-    runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
-    empty = None if overview.current.count or events or runs else _nothing(queries, view)
+
+    def slowest() -> dict[str, Any]:
+        urls = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
+        return url_props(urls, ONE_SOURCE_COLUMNS, span_ms=span_ms)
+
+    def jobs() -> dict[str, Any]:
+        runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs])
+
+    latest = event_content("scraper-events", lambda: queries.events(range, asked.filter, _MOST_EVENTS), span_ms=span_ms)
+    scheduled = table_part("scraper-jobs", jobs)
+    empty = None
+    if not (overview.current.count or has_rows(latest) or has_rows(scheduled)):
+        empty = _nothing(queries, view, now_ms)
     return {
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, before=earlier_words(view, range), one_source=True),
         **_state(queries, asked, overview),
         **error_content(
             "scraper-failures",
-            queries.errors_by_kind(range, asked.filter),
+            lambda: queries.errors_by_kind(range, asked.filter),
             view,
             span_ms=span_ms,
             one_source=True,
         ),
-        "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
-        "scraper-jobs": table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs]),
-        **event_content("scraper-events", events, span_ms=span_ms),
-        **export_size("scraper-events", events_in(queries, asked, now_ms)),
+        **table_part("scraper-slowest", slowest),
+        **scheduled,
+        **latest,
+        **export_size("scraper-events", lambda: events_in(queries, asked, now_ms)),
     }
 
 
@@ -92,17 +103,23 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     series = overview.series
     range = view.time_range(now_ms)
-    events = queries.events(range, _only(view).filter, _MOST_EVENTS)
     return {
-        **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
-        **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
-        **chart_content("scraper-results", adapter, _results(queries, view, now_ms)),
-        **chart_content("scraper-funnel", adapter, _funnel(queries, view, now_ms)),
+        **chart_content("scraper-navigation", adapter, lambda: _navigation(queries, view, now_ms)),
+        **chart_content("scraper-scrape", adapter, lambda: _scrape(queries, view, now_ms)),
+        **chart_content("scraper-results", adapter, lambda: _results(queries, view, now_ms)),
+        **chart_content("scraper-funnel", adapter, lambda: _funnel(queries, view, now_ms)),
         # Put together from every row of the range: once a second is enough.
-        "scraper-runs": scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
+        **table_part(
+            "scraper-runs",
+            lambda: scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
+        ),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
-        **older_event_content("scraper-events", events, span_ms=range.end_ms - range.start_ms),
+        **older_event_content(
+            "scraper-events",
+            lambda: queries.events(range, _only(view).filter, _MOST_EVENTS),
+            span_ms=range.end_ms - range.start_ms,
+        ),
     }
 
 
@@ -181,12 +198,12 @@ def layout(view: View, content: Content) -> Component:
     )
 
 
-def _nothing(queries: Queries, view: View) -> dict[str, Any]:
+def _nothing(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
     source = source_of(view.path)
     names = queries.source_names()
-    return (
-        no_such_scraper(view, source) if names and source not in names else no_data(queries, replace(view, sources=()))
-    )
+    if names and source not in names:
+        return no_such_scraper(view, source)
+    return no_data(queries, replace(view, sources=()), now_ms=now_ms)
 
 
 def _span_ms(view: View, now_ms: int) -> int:

@@ -69,7 +69,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     states = states_of(queries, range, view.filter, sources)
     shown = fleet_infos.busiest(sources, _MOST_ROWS)
     return {
-        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view)),
+        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view, now_ms=now_ms)),
         "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in shown]),
         "scrapers-more": more_props(len(shown), len(sources), "scrapers, less busy", "find them with the filter"),
         "scrapers-links": {"children": _links(shown, view)},
@@ -87,11 +87,11 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scrapers-comparison", adapter, _comparison(queries, view, now_ms)),
-        **chart_content("scrapers-scores", adapter, _scores(queries, view, now_ms)),
-        **chart_content("scrapers-fleet", adapter, _fleet(queries, view, now_ms)),
-        **chart_content("scrapers-volume", adapter, _volume(queries, view, now_ms)),
-        **chart_content("scrapers-share", adapter, _share(queries, view, now_ms)),
+        **chart_content("scrapers-comparison", adapter, lambda: _comparison(queries, view, now_ms)),
+        **chart_content("scrapers-scores", adapter, lambda: _scores(queries, view, now_ms)),
+        **chart_content("scrapers-fleet", adapter, lambda: _fleet(queries, view, now_ms)),
+        **chart_content("scrapers-volume", adapter, lambda: _volume(queries, view, now_ms)),
+        **chart_content("scrapers-share", adapter, lambda: _share(queries, view, now_ms)),
     }
 
 

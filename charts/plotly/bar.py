@@ -14,6 +14,7 @@ from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 
 _FEWEST_SLOTS = 4
+_MOST_ROOMY = 14  # more bars below each other touch each other's names
 
 
 def bar_figure(info: BarInfo, palette: Palette) -> Figure:
@@ -33,6 +34,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     along, across = ("x", "y") if info.horizontal else ("y", "x")
     label_unit = "" if is_word(info.unit) else info.unit  # the axis says the word; on every bar it would be noise
     labelled = rows.size <= MOST_LABELLED and not info.ordered
+    size_px = 9 if info.horizontal and len(info.categories) > _MOST_ROOMY else 11
 
     data: list[dict[str, Any]] = []
     for index, (name, values) in enumerate(series):
@@ -53,7 +55,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
                 "text": [format_value(value, label_unit) for value in as_floats(values).tolist()],
                 "textposition": "inside" if info.stacked else "outside",
                 "textangle": 0,
-                "textfont": {"size": 11},
+                "textfont": {"size": size_px},
                 "insidetextfont": {"color": "#fff"},
                 "cliponaxis": False,
                 "constraintext": "none" if not info.stacked else "both",
@@ -70,6 +72,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     spare = 0.0 if info.ordered else max(0.0, (_FEWEST_SLOTS - len(info.categories)) / 2)
     names_at["range"] = [-0.5 - spare, len(info.categories) - 0.5 + spare]
     if info.horizontal:
+        names_at["tickfont"] = {"size": size_px}
         names_at["range"].reverse()  # the first on top
     else:
         names_at["autotickangles"] = [0] if info.ordered else [0, 30, 60]

@@ -20,6 +20,7 @@ _GREY = "#868e96"
 _FAINT = "rgba(134,142,150,0.22)"
 NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
 LONGEST_LABEL = 28
+LEGEND_LABEL = 20  # two of them stand side by side on a phone
 _DAY_MS = 86_400_000
 _TIME_FORMATS = [
     {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
@@ -78,7 +79,7 @@ def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict
             "xanchor": "left",
             "yanchor": "bottom",
             "yref": "container",
-            "maxheight": 0.3,
+            "maxheight": 0.34,
             "itemwidth": 30,
             "font": {"size": 11},
             "tracegroupgap": 0,
