@@ -23,15 +23,15 @@ BARS = "#overview-success .bars .point path"
 ROWS = "#events-list .ag-row .event-time"
 
 
-def report(collector: Collector, count: int, *, begin: int = 0) -> None:
-    """Report so many navigations of two sources over the last fifty minutes."""
-    now_ms = int(time.time() * 1000)
+def report(collector: Collector, count: int, *, begin: int = 0, span_ms: int = 3_000_000) -> None:
+    """Report so many navigations of two sources over a span that ends now."""
+    begin_ms = int(time.time() * 1000) - span_ms
     for n in range(begin, begin + count):
         source = ("robinhood", "cnbc")[n % 2]
         collector.record_page_navigation(
             source, url=f"https://{source}.test/p{n}", navigation_duration_ms=10 + n, success=n % 5 > 0,
             error=None if n % 5 else f"no table in /p{n}", labels={"team": "a"}, run_id="run-7",
-            recorded_at=now_ms - 3_000_000 + n * 3_000_000 // (begin + count),
+            recorded_at=begin_ms + (n - begin + 1) * span_ms // count,
         )  # fmt: skip
     assert collector.flush(timeout_s=20)
 
@@ -143,7 +143,7 @@ def test_the_grid_shows_every_event_tells_of_new_ones_and_leads_to_each(
     dash_br.driver.execute_script("document.querySelector('#events-list .ag-body-viewport').scrollTop = 1e7")
     see(dash_br, "#events-list .ag-row[row-index='999']", "p0")
 
-    report(collector, 3, begin=1_000)
+    report(collector, 3, begin=1_000, span_ms=30)
     see(dash_br, "#events-show", "3 new events: show")
     dash_br.driver.find_element(By.ID, "events-show").click()
     see(dash_br, "#events-list .ag-row[row-index='0']", "p1002")
