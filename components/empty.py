@@ -81,6 +81,20 @@ def _why(view: View) -> str:
     return " Only scrapes have an outcome." if view.path == "/navigation" and view.outcomes else ""
 
 
+def no_such_scraper(view: View, source: str) -> dict[str, Any]:
+    """Return the props of the empty state of a scraper that never reported.
+
+    Args:
+        view: Its range stays in the link back.
+        source: What was asked for.
+    """
+    return _shown(
+        html.H2("There is no such scraper", className="empty-title"),
+        html.P(f"“{source}” has never reported. Names are told apart by every letter, large and small."),
+        html.Div(dcc.Link("See all scrapers", href=view.unfiltered().at("/scrapers").href(), className="empty-link")),
+    )
+
+
 def around(view: View, moment_ms: int) -> View:
     """Return the view over the hour that ends with a moment, in whole minutes.
 

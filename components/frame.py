@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from components.content import Content
 from components.empty import AWAY, notice_props
+from components.export_menu import report_link
 from components.more_filters import KIND_WORDS
 from components.timerange import describe
 from components.view import View
@@ -45,6 +46,7 @@ def frame(name: str, title: str | Component, view: View, content: Content, body:
     """
     heading: list[Component] = [html.H1(title, className="page-title")]
     heading.append(html.P(described(view), className="page-subtitle"))
+    heading.append(report_link(view))
     return html.Div(
         [
             html.Div(heading, className="page-head"),

@@ -11,6 +11,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from components.aria import aria
+from components.content import Content
+from components.export_menu import export_menu
+from components.view import View
 
 Mood = Literal["ok", "warn", "bad"]
 ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
@@ -94,7 +97,16 @@ def scrolling(table: Component) -> Component:
     return html.Div(table, className="table-scroll", tabIndex="0", role="region", **aria(label="Table, scrollable"))
 
 
-def table_card(title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False) -> Component:
+def table_card(
+    title: str,
+    body: Component | list[Component],
+    *,
+    subtitle: str = "",
+    wide: bool = False,
+    export: str = "",
+    view: View | None = None,
+    content: Content | None = None,
+) -> Component:
     """Put a table into a card with a heading.
 
     Args:
@@ -102,12 +114,16 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
         body: The table, and what stands above or below it.
         subtitle: A line that says what the rows are.
         wide: Whether the card takes the page's full width.
+        export: The table's name in `/api/export/<name>.<format>`; without it, there is no menu.
+        view: Decides what the menu's links export; needed with `export`.
+        content: The page's content, when it says how large the export is (`export_size`).
     """
     heading: list[Component] = [html.H2(title, className="card-title")]
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
+    menu = [export_menu(export, view, content or {})] if export and view is not None else []
     return html.Section(
-        [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div([html.Div(heading), *menu], className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 

@@ -6,7 +6,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import TypeVar
 
+import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
@@ -20,8 +22,10 @@ from db.over_time import Bounds, OverTime, cut
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
+from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.tables import UrlOrder, outcomes_of, urls_of
 
+_Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
 # A line of counts in a table cell has room for so many.
 _MOST_COUNTS = 24
@@ -54,7 +58,7 @@ class TableAnswers:
         self._over_time = OverTime(partial(self.groups, keep=False), rollups)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
-        self._old_answers: OrderedDict[Hashable, tuple[int, Groups]] = OrderedDict()
+        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
@@ -90,6 +94,21 @@ class TableAnswers:
             bucket_ms = SLOT_MS
         bounds = cut(span, bucket_ms)
         return bounds, self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+
+    def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
+        """Return what each run of the scrapers did."""
+        rows = self._history.in_memory(span)
+        if rows is not None:
+            return runs_of(rows.matching(filter), limit)
+        old, rows = self._history.split(span, filter)
+        before = self._once_old(("runs", old, filter), old, partial(runs_by_sql, span=old, filter=filter))
+        # One that is among the newest here may have begun there.
+        return joined_runs([before, runs_of(rows, len(rows))], limit)
+
+    def with_items(self, span: TimeRange, filter: Filter) -> int | None:
+        """Return how many scrapes brought items, None where memory doesn't reach."""
+        rows = self._history.in_memory(span)
+        return None if rows is None else int(np.count_nonzero(rows.matching(filter, "scrape").items))
 
     def warm(self, present_ms: int) -> None:
         """Read what the last day, week and month are counted from.
@@ -134,14 +153,14 @@ class TableAnswers:
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
-    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], Groups]) -> Groups:
+    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
         version = -1 if self._rollups is None else self._rollups.version
         with self._lock:
             known = self._old_answers.get(question)
         rollups = self._rollups
         if rollups and known and not rollups.changed_since(known[0], old.start_ms, old.end_ms):
-            return known[1]
+            return known[1]  # type: ignore[return-value]
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             found = ask(connection)
         with self._lock:

@@ -93,9 +93,16 @@ def layout(view: View, content: Content) -> Component:
                 error_table("navigation-errors", content),
                 subtitle="By kind of error, most frequent first; a click shows these failures alone",
                 wide=True,
+                export="navigation-errors",
+                view=view,
             ),
             table_card(
-                "Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean duration", wide=True
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean duration",
+                wide=True,
+                export="navigation-slowest",
+                view=view,
             ),
         ],
     )

@@ -15,6 +15,7 @@ from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
@@ -24,7 +25,7 @@ from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.view import View
 from db.queries import Queries
 from db.results import Totals
-from pages.page import Page, Rows, event_export
+from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
 MOST_EVENTS: Final = 100
@@ -49,6 +50,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **totals_numbers("overview", overview),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
         **event_content("overview-events", events, span_ms=span_ms),
+        **export_size("overview-events", events_in(queries, view, now_ms)),
     }
 
 
@@ -92,7 +94,13 @@ def layout(view: View, content: Content) -> Component:
             ),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
-                "Latest events", events, subtitle=f"The last {MOST_EVENTS} of the range, newest first", wide=True
+                "Latest events",
+                events,
+                subtitle=f"The last {MOST_EVENTS} of the range, newest first",
+                wide=True,
+                export="overview-events",
+                view=view,
+                content=content,
             ),
         ],
     )

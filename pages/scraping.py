@@ -91,12 +91,16 @@ def layout(view: View, content: Content) -> Component:
                 error_table("scraping-errors", content),
                 subtitle="By kind of error, most frequent first; a click shows these failures alone",
                 wide=True,
+                export="scraping-errors",
+                view=view,
             ),
             table_card(
                 "Worst pages",
                 worst,
                 subtitle="Failures, each weighed by the page’s share of failures; then the slowest",
                 wide=True,
+                export="scraping-worst",
+                view=view,
             ),
         ],
     )

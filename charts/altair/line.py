@@ -14,6 +14,8 @@ from charts.altair.common import (
     inline,
     layered,
     legend,
+    log_axis,
+    log_scale,
     shown,
     time_axis,
     time_scale,
@@ -23,7 +25,7 @@ from charts.altair.common import (
 )
 from charts.arrays import Floats, as_floats, as_plain, largest_of, lonely
 from charts.info import LineInfo
-from charts.styles import MOST_UNIFIED, dash_styles
+from charts.styles import MOST_UNIFIED, dash_styles, on_log_axis
 from charts.theme import Palette
 from charts.units import scale_for
 
@@ -41,7 +43,11 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     names = [line.name for line in info.lines]
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if count else np.empty((0, len(info.x_ms)))
     largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
-    scale = scale_for(info.y_unit, largest)
+    # Decades of durations are told in seconds, all of them.
+    scale = scale_for(info.y_unit, largest) if not info.y_log else scale_for(info.y_unit, min(largest, 1_000))
+    on_log = None
+    if info.y_log:
+        rows, on_log = on_log_axis(rows)
     plain = as_plain(rows / scale.divisor)
     moments = [int(moment) for moment in info.x_ms]
     fields = [f"v{index}" for index in range(count)]
@@ -51,8 +57,10 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
     y = alt.Y(
         "v:Q",
-        scale=value_scale(info.y_unit, largest, info.y_range),
-        axis=value_axis(info.y_unit, largest, info.y_title),
+        scale=value_scale(info.y_unit, largest, info.y_range) if on_log is None else log_scale(on_log, scale.divisor),
+        axis=value_axis(info.y_unit, largest, info.y_title)
+        if on_log is None
+        else log_axis(info.y_unit, on_log, scale.divisor, info.y_title),
         stack="zero" if info.stacked else None,
     )
     keys = [line.colour_key or line.name for line in info.lines]
@@ -69,7 +77,7 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     if info.stacked:
         layers.append(numbered.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
     else:
-        if count == 1:
+        if count == 1 and not info.y_log:
             layers.append(folded.mark_area(opacity=0.1, color=tones[keys[0]]).encode(x=x, y=y))
         drawn = numbered.transform_calculate(
             name=shown(names, field="datum.n"), at=_AT, value=written.format("v", "v")

@@ -7,11 +7,12 @@ between light and dark needs no new figure.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from charts.theme import FONT_FAMILY
-from charts.units import is_word, scale_for, tick_format
+from charts.units import is_word, log_ticks, scale_for, tick_format
 
 Figure = dict[str, Any]
 
@@ -117,6 +118,26 @@ def value_axis(unit: str, largest: float, *, whole: bool = False, **more: Any) -
         "ticklabelstandoff": 6,
         "fixedrange": True,
         **more,
+    }
+
+
+def log_axis(unit: str, shown: tuple[float, float], divisor: float) -> dict[str, Any]:
+    """Return what makes an axis of numbers logarithmic.
+
+    Args:
+        unit: Unit of the values.
+        shown: The (low, high) in that unit.
+        divisor: What the values are divided by before they are drawn.
+    """
+    low, high = (math.log10(edge / divisor) for edge in shown)
+    ticks, texts = log_ticks(unit, *shown)
+    return {
+        "type": "log",
+        "range": [round(low, 4), round(high, 4)],
+        "tickmode": "array",
+        "tickvals": [tick / divisor for tick in ticks],
+        "ticktext": texts,
+        "ticksuffix": "",
     }
 
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from charts.arrays import around, as_floats, as_plain, even_step_ms, largest_of, lonely
 from charts.info import LineInfo, TimesMs
-from charts.plotly.common import Figure, layout, short, time_axis, value_axis
-from charts.styles import MOST_UNIFIED, dash_styles
+from charts.plotly.common import Figure, layout, log_axis, short, time_axis, value_axis
+from charts.styles import MOST_UNIFIED, dash_styles, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for
 
@@ -24,7 +24,11 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     """
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
     largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
-    scale = scale_for(info.y_unit, largest)
+    # Decades of durations are told in seconds, all of them.
+    scale = scale_for(info.y_unit, largest) if not info.y_log else scale_for(info.y_unit, min(largest, 1_000))
+    shown = None
+    if info.y_log:
+        rows, shown = on_log_axis(rows)
     plain = as_plain(rows / scale.divisor)
     alone = lonely(rows)
     step_ms = even_step_ms(info.x_ms)
@@ -54,7 +58,9 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             trace["opacity"] = 0.6
         if info.stacked:
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
-        elif len(info.lines) == 1 and not _has_gap(rows[0]):  # plotly fills across a gap, as if it had been measured
+        elif (
+            len(info.lines) == 1 and not info.y_log and not _has_gap(rows[0])
+        ):  # plotly fills across a gap, as if it had been measured
             trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
         data.append(trace)
     if not info.stacked:
@@ -64,6 +70,8 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     if info.y_range is not None:
         low, high = (edge / scale.divisor for edge in info.y_range)
         y_axis["range"] = [low, high + 0.02 * (high - low)]  # a line along the top edge keeps its full width
+    if shown is not None:
+        y_axis |= log_axis(info.y_unit, shown, scale.divisor)
     return {
         "data": data,
         "layout": layout(

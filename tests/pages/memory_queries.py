@@ -6,8 +6,9 @@ import datetime as dt
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -30,13 +31,14 @@ from db.results import (
     Totals,
     UrlStats,
 )
+from tests.pages.memory_runs import MemoryRuns
 from tests.pages.memory_tabs import MemoryTabs
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(MemoryTabs):
+class MemoryQueries(MemoryRuns, MemoryTabs):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -49,6 +51,7 @@ class MemoryQueries(MemoryTabs):
     ) -> None:
         self.labels = labels  # by the event's id
         self.veterans = veterans
+        self.run_ids = {}
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -212,6 +215,24 @@ class MemoryQueries(MemoryTabs):
                 )
             )
         return tuple(found)
+
+    def event_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+            )
+            for event in self.events(range, filter, 10**9)
+        ]  # fmt: skip
+
+    def run_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
+                run.success, run.error, None, None, run.run_id, run.source, run.id,
+            )
+            for run in self.scheduler_runs(range, filter, 10**9)
+        ]  # fmt: skip
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
         nothing = (None,) * 5
