@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
 from db.breakdowns import Breakdowns
-from db.cells import SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
 from db.errors import unavailable_as_ours
 from db.history import History
@@ -27,6 +27,10 @@ from db.tables import UrlOrder, outcomes_of, urls_of
 
 _Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
+# Ranges that one click chooses, and the buckets that pages cut them into.
+_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
+_KINDS: tuple[Kind, ...] = ("navigation", "scrape")
 # A line of counts in a table cell has room for so many.
 _MOST_COUNTS = 24
 _COUNTED_MS = tuple(
@@ -116,8 +120,16 @@ class TableAnswers:
         Args:
             present_ms: Epoch ms.
         """
-        if self._breakdowns is not None:
-            self._breakdowns.warm(present_ms)
+        if self._breakdowns is None:
+            return
+        self._breakdowns.warm(present_ms)
+        for length_ms, bucket_ms in _WARM:
+            end_ms = (present_ms // bucket_ms + 1) * bucket_ms
+            span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
+            for dimension in _OVER_TIME:
+                self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
+            for kind in _KINDS:
+                self.errors(span, Filter(), kind)
 
     def groups(
         self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
