@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
+import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -108,9 +110,23 @@ def _card(card: Component, classes: set[str], chart_of: Callable[[str], ChartInf
         id = getattr(one, "id", None)
         if isinstance(id, str) and isinstance(one, Component) and (info := chart_of(id)) is not None:
             found.append(Chart(info, subtitle, wide="card-wide" in classes))
-        elif isinstance(data := getattr(one, "data", None), dict) and "head" in data and "body" in data:
-            found.append(_table(title, subtitle, str(one.className), data, notes))
+        elif isinstance(one, dmc.Table):
+            written = _table(title, subtitle, str(one.className), _rows_of(one), notes)
+            if "table-below" in _classes(one) and found and isinstance(found[-1], Table):
+                written = replace(written, rows=(*found.pop().rows, *written.rows))  # type: ignore[union-attr]
+            found.append(written)
     return found
+
+
+def _rows_of(table: dmc.Table) -> Mapping[str, Any]:
+    """Return a table's headings and rows, be they plain texts or components."""
+    data = getattr(table, "data", None)
+    if isinstance(data, dict):
+        return data
+    heads = [_texts(one) for one in _all(table) if isinstance(one, html.Th)]
+    rows = [one for one in _all(table) if isinstance(one, html.Tr)]
+    cells = [[_texts(cell) for cell in _children(row) if isinstance(cell, html.Td)] for row in rows]
+    return {"head": heads, "body": [row for row in cells if row]}
 
 
 def _is_note(paragraph: Component) -> bool:

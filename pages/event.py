@@ -104,6 +104,8 @@ def layout(view: View, content: Content) -> Component:
                         [table("event-history", _COLUMNS, content["event-history"]), note],
                         subtitle=f"The last {MOST_EVENTS} events of this source at this URL, newest first",
                         wide=True,
+                        export="event-history",
+                        view=view,
                     ),
                 ],
                 id="event-history-part",

@@ -43,7 +43,8 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     names = [line.name for line in info.lines]
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if count else np.empty((0, len(info.x_ms)))
     largest = largest_shown(info, rows)
-    log = not info.stacked and info.y_range is None and (info.y_log or wants_log(info.y_unit, rows))
+    plain_axis = info.stacked or info.y_range is not None or not np.isfinite(rows).any()
+    log = not plain_axis and (info.y_log or wants_log(info.y_unit, rows))
     if log:
         rows, _ = on_log_axis(rows)
     scale = scale_for(info.y_unit, 0.0 if log else largest)  # one unit would suit a part of a logarithmic axis only

@@ -25,7 +25,8 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     """
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
     largest = largest_shown(info, rows)
-    log = not info.stacked and info.y_range is None and (info.y_log or wants_log(info.y_unit, rows))
+    plain_axis = info.stacked or info.y_range is not None or not np.isfinite(rows).any()
+    log = not plain_axis and (info.y_log or wants_log(info.y_unit, rows))
     if log:
         rows, _ = on_log_axis(rows)
     # Ticks of a logarithmic axis say their own units; a hovered value is told in seconds, be it 0.002 or 36,000.

@@ -22,6 +22,8 @@ HEART = {
     "scrapers": {"sources"},
     "scraper": {"overview"},
     "alerts": {"sources", "scheduler_summary", "daily"},
+    "events": {"open_events", "event_count"},
+    "event": {"event_detail", "url_history"},
 }
 ALWAYS_NEEDED = {"source_names", "last_recorded_ms"}
 QUESTIONS = sorted(

@@ -85,7 +85,7 @@ def jobs(rows: Rows, raw: Raw, before: Raw) -> None:
 def runs(rows: Rows, raw: Raw, before: Raw) -> None:
     """Every run, the newest first."""
     exact = raw.runs.sort_values("created_at", ascending=False)
-    assert [row[0] for row in rows.rows] == [f"s:{id}" for id in exact.id]
+    assert [row[rows.columns.index("id")] for row in rows.rows] == [f"s:{id}" for id in exact.id]
 
 
 CHECKS = {
