@@ -19,6 +19,7 @@ from api.ingest import ingest_blueprint
 from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
+from charts.drawing import DrawingProcess
 from components import ids
 from components.compare import register_compare_callback
 from components.filters import register_filter_callbacks
@@ -77,6 +78,7 @@ class Scrapeboard:
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
+    drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
 
@@ -103,6 +105,7 @@ class Scrapeboard:
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
+        self.drawing.stop()
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
@@ -151,6 +154,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
+    drawing = DrawingProcess()
     source = PageSource(queries, adapter, store, database=where_is(engine))
     views = ViewEngine(source, renderers.send)
     dash_channel = DashChannel(
@@ -173,7 +177,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
-    register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
+    register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_compare_callback(dash)
     register_saved_views_callbacks(dash)
     register_router(dash, source, views)
@@ -201,6 +205,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         jobs,
         follower,
         nightly,
+        drawing,
         Pulse(),
         Pulse(),
     )
@@ -217,7 +222,17 @@ def create_app(settings: Settings) -> Scrapeboard:
     server.register_blueprint(
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
     )
-    server.register_blueprint(export_blueprint(source.exporters(), adapter))
+    server.register_blueprint(
+        export_blueprint(
+            source.exporters(),
+            adapter,
+            draw=drawing.export_chart,
+            reports=source.reports(),
+            report=source.report,
+            print_report=drawing.report_pdf,
+            threads=settings.threads,
+        )
+    )
     _set_pulse(board, renderers, source.freshness)
     return board
 

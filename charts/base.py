@@ -137,6 +137,11 @@ class ChartAdapter(ABC):
         """Return the Dash component that shows the drawing."""
         return self.component(self.props(drawing), id=id)
 
+    @property
+    def palette(self) -> Palette:
+        """Which tone a colour key gets."""
+        return self._palette
+
     def know_sources(self, names: Iterable[str]) -> None:
         """Keep these sources' colours apart from each other (the whole fleet's names, on every chart alike).
 

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Any
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components.aria import aria
 from components.content import Content
-from components.icons import icon
+from components.export_menu import export_menu
 from components.view import View
-
-EXPORTS: Final = (
-    ("csv", "CSV, the numbers"),
-    ("png", "PNG, a picture"),
-    ("svg", "SVG, to edit"),
-    ("pdf", "PDF, to print"),
-)
 
 
 def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo) -> Content:
@@ -61,7 +51,7 @@ def chart(id: str, props: dict[str, Any]) -> Component:
 
 
 def chart_card(
-    id: str, view: View, content: Content, *, subtitle: str = "", wide: bool = False, tall: bool = False
+    id: str, view: View, content: Content, *, subtitle: str | Component = "", wide: bool = False, tall: bool = False
 ) -> Component:
     """Build the card of a chart.
 
@@ -69,13 +59,15 @@ def chart_card(
         id: The chart's id.
         view: Decides what the menu's links export.
         content: The page's content with what `chart_content` returned.
-        subtitle: A line that says what is drawn.
+        subtitle: A line that says what is drawn; a component when it changes.
         wide: Whether the card takes the page's full width.
         tall: Whether the chart is twice as high.
     """
     title = html.H2(id=f"{id}-title", className="card-title", **content.get(f"{id}-title", {}))
     words = html.P(id=f"{id}-words", className="visually-hidden", **content.get(f"{id}-words", {}))
-    heading = [title, words, *([html.P(subtitle, className="card-subtitle")] if subtitle else [])]
+    heading = [title, words]
+    if subtitle:
+        heading.append(html.P(subtitle, className="card-subtitle") if isinstance(subtitle, str) else subtitle)
     body = chart(id, content[id]) if id in content else html.Div(className="skeleton")
     return html.Section(
         [
@@ -84,27 +76,3 @@ def chart_card(
         ],
         className="card card-wide" if wide else "card",
     )
-
-
-def export_menu(name: str, view: View) -> Component:
-    """Build the menu whose links download a chart.
-
-    Args:
-        name: The chart's name.
-        view: What the page shows; its query string goes into the links.
-    """
-    query = view.search()
-    if view.path.startswith("/scrapers/"):  # the chart is of the source that the page's path names
-        query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
-    items = [
-        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)
-        for ending, title in EXPORTS
-    ]
-    button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label="Export this chart"))
-    menu: Component = dmc.Menu(
-        [dmc.MenuTarget(button), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
-        position="bottom-end",
-        shadow="md",
-        withinPortal=True,
-    )
-    return menu

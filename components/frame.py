@@ -11,6 +11,8 @@ from dash.development.base_component import Component
 from components.compare import earlier_words
 from components.content import Content
 from components.empty import AWAY, notice_props
+from components.export_menu import report_link
+from components.more_filters import KIND_WORDS
 from components.timerange import describe
 from components.view import View
 
@@ -45,6 +47,7 @@ def frame(name: str, title: str | Component, view: View, content: Content, body:
     """
     heading: list[Component] = [html.H1(title, className="page-title")]
     heading.append(html.P(described(view), className="page-subtitle"))
+    heading.append(report_link(view))
     return html.Div(
         [
             html.Div(heading, className="page-head"),
@@ -67,8 +70,16 @@ def described(view: View) -> str:
         shown = ", ".join(view.sources[:_MOST_NAMED])
         rest = len(view.sources) - _MOST_NAMED
         said.append(f"{shown} and {rest} more" if rest > 0 else shown)
+    if view.shown_kind != "all":
+        said.append(f"{KIND_WORDS[view.shown_kind]} only")
     if view.result != "all":
         said.append(f"{view.result} only")
+    if view.outcomes:
+        said.append(f"outcome {' or '.join(view.outcomes)}")
+    if view.error:
+        said.append(f"error “{view.error}”")
+    if view.labels:
+        said.append(f"label {', '.join(view.labels)}")
     if view.q:
         said.append(f"URLs with “{view.q}”")
     if view.compare:

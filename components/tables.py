@@ -11,6 +11,9 @@ from dash import html
 from dash.development.base_component import Component
 
 from components.aria import aria
+from components.content import Content
+from components.export_menu import export_menu
+from components.view import View
 
 Mood = Literal["ok", "warn", "bad"]
 ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
@@ -116,19 +119,28 @@ def bare_table(
     """
     built: Component = dmc.Table(
         id=id,
-        className=f"table {_classes(columns)} {class_name}".rstrip(),
+        className=f"table {column_classes(columns)} {class_name}".rstrip(),
         tabularNums=True,
         highlightOnHover=True,
         stickyHeader=True,
         verticalSpacing=6,
         horizontalSpacing=12,
-        style={"minWidth": min_width_px, **_widths(columns)},
+        style={"minWidth": min_width_px, **column_widths(columns)},
         **props,
     )
     return built
 
 
-def table_card(title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False) -> Component:
+def table_card(
+    title: str,
+    body: Component | list[Component],
+    *,
+    subtitle: str = "",
+    wide: bool = False,
+    export: str = "",
+    view: View | None = None,
+    content: Content | None = None,
+) -> Component:
     """Put a table into a card with a heading.
 
     Args:
@@ -136,12 +148,16 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
         body: The table, and what stands above or below it.
         subtitle: A line that says what the rows are.
         wide: Whether the card takes the page's full width.
+        export: The table's name in `/api/export/<name>.<format>`; without it, there is no menu.
+        view: Decides what the menu's links export; needed with `export`.
+        content: The page's content, when it says how large the export is (`export_size`).
     """
     heading: list[Component] = [html.H2(title, className="card-title")]
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
+    menu = [export_menu(export, view, content or {})] if export and view is not None else []
     return html.Section(
-        [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div([html.Div(heading), *menu], className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 
@@ -157,7 +173,7 @@ def one_line(text: str) -> str:
     return folded if len(folded) <= _LONGEST_TEXT else folded[: _LONGEST_TEXT - 1] + "…"
 
 
-def _widths(columns: Sequence[Column]) -> dict[str, str]:
+def column_widths(columns: Sequence[Column]) -> dict[str, str]:
     """Return each heading's width as the variable that the stylesheet reads it from."""
     widths = [column.width_px or _WIDTHS_PX.get(column.kind) for column in columns]
     return {f"--w{place}": f"{width_px}px" for place, width_px in enumerate(widths, 1) if width_px}
@@ -173,7 +189,7 @@ def _body_row(row: Sequence[str | Status]) -> list[str]:
     return cells
 
 
-def _classes(columns: Sequence[Column]) -> str:
+def column_classes(columns: Sequence[Column]) -> str:
     """Name special columns by their place among headings (h) and among cells (c), where a status takes three."""
     classes: list[str] = []
     cell = 1

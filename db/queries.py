@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
-from db.cells import DAY_MS
+from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_search import EventSearch
 from db.events import newest_of
+from db.export_queries import ExportQueries
 from db.history import History, Rows
 from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
@@ -28,6 +29,7 @@ from db.results import (
     ErrorGroup,
     Event,
     Filter,
+    FilterChoices,
     FloatArray,
     IntArray,
     Kind,
@@ -41,16 +43,19 @@ from db.results import (
 from db.rollups import Rollups
 from db.scheduler_queries import SchedulerQueries
 from db.spread import histogram
+from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
 _MAX_REMEMBERED = 64
 _KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
+_MOST_CHOICES = 50
 
 
-class Queries(SchedulerQueries):
+class Queries(TabQueries, SchedulerQueries, ExportQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -81,6 +86,7 @@ class Queries(SchedulerQueries):
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
         self._event_search = EventSearch(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
@@ -159,6 +165,26 @@ class Queries(SchedulerQueries):
                 self._stored_names = stored
         return tuple(sorted(stored[1].union(self._recent.sources.all())))
 
+    def filter_choices(self, range: TimeRange | None = None) -> FilterChoices:
+        """Return what filters can be set to: cheap, since breakdowns and memory know it.
+
+        Args:
+            range: Where outcomes and the most frequent kinds of errors are taken from; None for the last day. Labels
+                are those that memory has seen.
+        """
+        if range is None:
+            end_ms = (self._clock_ms() // HOUR_MS + 1) * HOUR_MS
+            range = TimeRange(end_ms - DAY_MS - HOUR_MS, end_ms, HOUR_MS)
+
+        def answer() -> FilterChoices:
+            outcomes = list(self._tables.outcomes(range, _EVERYTHING))[:_MOST_CHOICES]
+            errors = [group.error for group in self._tables.errors(range, _EVERYTHING, None) if group.error.strip()]
+            return FilterChoices(
+                tuple(sorted(outcomes)), tuple(sorted(errors[:_MOST_CHOICES])), self._recent.labels.all()
+            )
+
+        return self._once(("filter_choices", range), answer)
+
     def duration_trend(self, range: TimeRange, filter: Filter, kind: Kind) -> Series:
         """Return the series of navigations alone or of scrapes alone.
 
@@ -204,7 +230,7 @@ class Queries(SchedulerQueries):
             kind: Navigations or scrapes only; None for both.
 
         Returns:
-            (error, failures, last_seen_ms) for each kind; "" stands for failures without a text.
+            A group for each kind; "" stands for failures without a text.
         """
 
         def answer() -> tuple[ErrorGroup, ...]:
@@ -245,14 +271,13 @@ class Queries(SchedulerQueries):
 
         Args:
             range: The range, None for all time.
-            filter: Which rows; sources match a scheduler run's name too, and a URL filter leaves runs out.
+            filter: Which rows; for scheduler runs see `scheduler_runs`.
             limit: How many at most.
         """
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
         with unavailable_as_ours(self._engine):
             pages = self._event_search.newest(start_ms, end_ms, filter, limit)
-        # A scheduler run has no URL.
-        runs = () if filter.url_contains else self._newest_runs(start_ms, end_ms, filter, limit)
+        runs = () if filter.without_runs else self._newest_runs(start_ms, end_ms, filter, limit)
         return newest_of(pages, runs, limit)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:

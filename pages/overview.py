@@ -16,6 +16,7 @@ from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
 from components.event_table import event_content, event_table, older_event_content
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
@@ -25,7 +26,7 @@ from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
-from pages.page import Page, Rows, event_export
+from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
 MOST_EVENTS: Final = 100
@@ -50,6 +51,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **totals_numbers("overview", overview, before=earlier_words(view, range)),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
         **event_content("overview-events", events, span_ms=span_ms),
+        **export_size("overview-events", events_in(queries, view, now_ms)),
     }
 
 
@@ -96,7 +98,13 @@ def layout(view: View, content: Content) -> Component:
             ),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
-                "Latest events", events, subtitle=f"The last {MOST_EVENTS} of the range, newest first", wide=True
+                "Latest events",
+                events,
+                subtitle=f"The last {MOST_EVENTS} of the range, newest first",
+                wide=True,
+                export="overview-events",
+                view=view,
+                content=content,
             ),
         ],
     )

@@ -20,7 +20,7 @@ from components.tables import FAILED, OK, Column, Status, one_line, table, table
 from components.view import View
 from db.queries import Queries
 from db.results import SchedulerRunRow, SchedulerStats
-from pages.page import Page, Rows
+from pages.page import Page, Rows, rows_of, run_export
 
 _TAB: Final = tab("scheduler")
 _MOST_RUNS: Final = 50
@@ -105,8 +105,15 @@ def layout(view: View, content: Content) -> Component:
                 chart_card("scheduler-timeline", view, content, subtitle="When jobs ran and how they ended"),
                 chart_card("scheduler-duration", view, content, subtitle="Mean duration of the runs that ended"),
             ),
-            table_card("Jobs", jobs, subtitle="In this range", wide=True),
-            table_card("Latest runs", runs, subtitle=f"The last {_MOST_RUNS}, newest first", wide=True),
+            table_card("Jobs", jobs, subtitle="In this range", wide=True, export="scheduler-jobs", view=view),
+            table_card(
+                "Latest runs",
+                runs,
+                subtitle=f"The last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scheduler-runs",
+                view=view,
+            ),
         ],
     )
 
@@ -149,15 +156,7 @@ def _durations(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 
 def _jobs(queries: Queries, view: View, now_ms: int) -> Rows:
-    jobs = queries.scheduler_summary(view.time_range(now_ms), view.filter)
-    columns = tuple(SchedulerStats.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(job, column) for column in columns) for job in jobs))
-
-
-def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
-    runs = queries.scheduler_runs(view.time_range(now_ms), view.filter, 10_000)
-    columns = tuple(SchedulerRunRow.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(run, column) for column in columns) for run in runs))
+    return rows_of(SchedulerStats, queries.scheduler_summary(view.time_range(now_ms), view.filter))
 
 
 PAGE: Final = Page(
@@ -173,7 +172,7 @@ PAGE: Final = Page(
             "scheduler-timeline": _timeline,
             "scheduler-duration": _durations,
             "scheduler-jobs": _jobs,
-            "scheduler-runs": _runs,
+            "scheduler-runs": run_export,
         }
     ),
 )

@@ -16,7 +16,9 @@ from components.chart_card import chart_card, chart_content
 from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data
+from components.error_table import error_content, error_table
 from components.event_table import event_content, event_table, older_event_content
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.numbers import NOTHING, clock
@@ -25,11 +27,11 @@ from components.states import states_of
 from components.tables import table, table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.trends import duration_chart
-from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
+from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
 from db.queries import Queries
 from db.results import Overview
-from pages.page import Export, Page, Rows, error_rows, event_export, url_rows
+from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, events_in, url_rows
 
 _TAB: Final = tab("scrapers")
 _MOST_EVENTS: Final = 50
@@ -55,9 +57,16 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **frame_content("scraper", view, now_ms, empty),
         **totals_numbers("scraper", overview, before=earlier_words(view, range), one_source=True),
         **_state(queries, asked, overview),
-        "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
+        **error_content(
+            "scraper-failures",
+            queries.errors_by_kind(range, asked.filter),
+            view,
+            span_ms=span_ms,
+            one_source=True,
+        ),
         "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
         **event_content("scraper-events", events, span_ms=span_ms),
+        **export_size("scraper-events", events_in(queries, asked, now_ms)),
     }
 
 
@@ -92,7 +101,7 @@ def layout(view: View, content: Content) -> Component:
     """
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
-    errors = table("scraper-failures", ERROR_COLUMNS, content["scraper-failures"], min_width_px=420)
+    errors = error_table("scraper-failures", content, one_source=True)
     slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
     events = event_table("scraper-events", content)
     return frame(
@@ -105,10 +114,32 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
-                table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
             ),
-            table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),
+            table_card(
+                "Errors",
+                errors,
+                subtitle="By kind of error, most frequent first; a click shows these failures alone",
+                wide=True,
+                export="scraper-failures",
+                view=view,
+            ),
+            table_card(
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean load time",
+                wide=True,
+                export="scraper-slowest",
+                view=view,
+            ),
+            table_card(
+                "Latest events",
+                events,
+                subtitle=f"The last {_MOST_EVENTS}, newest first",
+                wide=True,
+                export="scraper-events",
+                view=view,
+                content=content,
+            ),
         ],
     )
 
@@ -142,7 +173,7 @@ def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
     return url_rows(queries.slowest_urls(view.time_range(now_ms), _only(view).filter, "navigation", 1_000))
 
 
-def _events(queries: Queries, view: View, now_ms: int) -> Rows:
+def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 

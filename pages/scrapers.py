@@ -104,7 +104,14 @@ def layout(view: View, content: Content) -> Component:
                 chart_card("scrapers-volume", view, content, subtitle="Navigations and scrapes per minute"),
                 chart_card("scrapers-share", view, content, subtitle="Of all navigations and scrapes"),
             ),
-            table_card("All scrapers", [rows, links], subtitle="In this range, with these filters", wide=True),
+            table_card(
+                "All scrapers",
+                [rows, links],
+                subtitle="In this range, with these filters",
+                wide=True,
+                export="scrapers-table",
+                view=view,
+            ),
         ],
     )
 

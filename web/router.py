@@ -12,19 +12,22 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
+from charts.report import Report
 from components import ids
 from components.filters import filter_content
 from components.nav import nav
+from components.paper import report_of
 from components.status import database_banner, live_pill, paused_state, pill_props
-from components.view import View
+from components.view import ONE_KIND_PATHS, View
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
+from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import PAGES, find
-from pages.page import Export, Page, Rows, unreachable
+from pages import NOT_FOUND, PAGES, find
+from pages.page import Export, Exported, Page, unreachable
 from web.freshness import Freshness
 
 log = logging.getLogger(__name__)
@@ -98,14 +101,51 @@ class PageSource:
         except DatabaseUnavailable:
             return ()
 
-    def exporters(self) -> Mapping[str, Callable[[View, int], ChartInfo | Rows]]:
-        """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
-        return {name: self._exporter(export) for page in PAGES for name, export in page.exports.items()}
-
-    def _exporter(self, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
-        def run(view: View, now_ms: int) -> ChartInfo | Rows:
+    def choices(self, view: View) -> FilterChoices:
+        """Return what filters can be set to in a view's range; nothing while the database is away."""
+        try:
             self._check_database()
-            return export(self.queries, view, now_ms)
+            return self.queries.filter_choices(view.time_range(now_ms()))
+        except DatabaseUnavailable:
+            return FilterChoices()
+
+    def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
+        """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
+        return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
+
+    def report(self, view: View, now_ms: int) -> Report:
+        """Return the page of a view as a report.
+
+        Args:
+            view: Which page, range and filters.
+            now_ms: The moment, epoch milliseconds.
+
+        Raises:
+            DatabaseUnavailable: The database can't be asked.
+            LookupError: There is no such page.
+        """
+        page = find(view.path)
+        if page is NOT_FOUND:
+            raise LookupError(f"there is no page {view.path[:80]}: name one, as in ?page=/navigation")
+        self._check_database()
+        layout = page.layout(view, page.content(self.queries, self.adapter, view, now_ms))
+
+        def chart_of(id: str) -> ChartInfo | None:
+            exported = page.exports[id](self.queries, view, now_ms) if id in page.exports else None
+            return exported if isinstance(exported, ChartInfo) else None
+
+        return report_of(page.title, view, layout, chart_of, now_ms)
+
+    def reports(self) -> Mapping[str, str]:
+        """Return the reports there are, by name: the path of the page that each is of."""
+        return {"report": "/", **{f"{page.name}-report": page.path for page in PAGES}}
+
+    def _exporter(self, page: Page, export: Export) -> Callable[[View, int], Exported]:
+        def run(view: View, now_ms: int) -> Exported:
+            self._check_database()
+            # An export's own address doesn't say which tab it belongs to, and a tab decides what a filter means.
+            own = view.at(page.path) if page.path in ONE_KIND_PATHS else view
+            return export(self.queries, own, now_ms)
 
         return run
 

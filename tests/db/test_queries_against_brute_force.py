@@ -18,6 +18,7 @@ from db.rollups import Rollups
 from db.store import Store
 from tests.db.brute_force import Truth, check_overview, check_quantile, check_series, duration_ms, empty
 from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.db.tab_truth import check_tabs
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 
@@ -30,17 +31,28 @@ moments = st.one_of(
 durations = st.one_of(st.integers(0, 3), st.floats(0, 1e6), st.sampled_from([100, 100.5]))
 sources = st.sampled_from(["a", "A", "b", "ü"])
 urls = st.sampled_from(["https://a/1", "https://A/2?Q=Ärger", "https://a/100%_"])
-errors = st.sampled_from([None, "boom", "Boom", "boom "])
+errors = st.sampled_from([None, "boom", "Boom", "boom ", "12 booms at https://a/1", "7 booms  at http://b"])
+labels = st.one_of(
+    st.none(),
+    st.dictionaries(
+        st.sampled_from(["env", "Env", "e\"nv", "a=b", "a", "100%_", "\\", "🦊"]),
+        st.sampled_from([
+            "live", "Live", "", "b=c", "c", "%", "\"", "\\", "a\\\"b", "','", '","env":"live', "🦊", "ü\n",
+        ]),
+        min_size=1, max_size=3,
+    ),
+)  # fmt: skip
 
 navigations = st.builds(
     lambda source, at_ms, **rest: navigation(source, at_ms, **rest),
-    sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors,
-    retry_count=st.integers(0, 3),
+    sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
+    retry_count=st.integers(0, 5), status_code=st.sampled_from([None, 200, 503]),
 )  # fmt: skip
 scrapes = st.builds(
     lambda source, at_ms, **rest: scrape(source, at_ms, **rest),
-    sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors,
-    items_extracted=st.integers(0, 2**31 - 1), outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
+    sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
+    items_extracted=st.one_of(st.just(0), st.integers(0, 2**31 - 1)), data_size=st.sampled_from([None, 0, 10, 2**40]),
+    outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
 )  # fmt: skip
 batches = st.lists(st.one_of(navigations, scrapes), max_size=12)
 
@@ -57,7 +69,23 @@ filters = st.builds(
     st.lists(st.sampled_from(["a", "A", "b", "missing"]), max_size=2, unique=True).map(tuple),
     st.sampled_from(["all", "ok", "failed"]),
     st.sampled_from(["", "", "", "a/", "ÄRGER", "%_"]),
-)
+    kind=st.sampled_from(["all", "all", "navigation", "scrape"]),
+    outcomes=st.one_of(
+        st.just(()),
+        st.lists(st.sampled_from(["ok", "OK", "blocked", "failed", "x"]), max_size=2, unique=True).map(tuple),
+    ),
+    error=st.sampled_from(["", "", "", "boom", "Boom", "<n> booms at <url>", "none of these"]),
+    labels=st.one_of(
+        st.just(()),
+        st.lists(
+            st.sampled_from([
+                "env=live", "env=Live", "Env=live", 'e"nv="', "a=b=c", "a=b", "100%_=%", "\\=\\", "🦊=🦊", "a=",
+                "env=ü\n", 'env=a\\"b', "env=','",
+            ]),
+            max_size=2, unique=True,
+        ).map(tuple),
+    ),
+)  # fmt: skip
 EVER = TimeRange(0, 1 << 60, 1 << 60)
 questions = st.lists(st.tuples(spans, filters), max_size=2)
 steps = st.lists(
@@ -177,8 +205,7 @@ def check_other_answers(queries: Queries, truth: Truth, span: TimeRange, filter:
             assert {(event.source, event.url, event.success) for event in told} <= {
                 (page.scraper_source, page.url, page.success) for page in wanted
             }
-    assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
-    assert set(queries.errors_by_kind(span, filter, "scrape")) == truth.errors(span, filter, "scrape")
+    check_tabs(queries, truth, span, filter)
     assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)
     assert [stats.source for stats in queries.sources(span, filter)] == sorted({page.scraper_source for page in pages})
     for name, series in queries.source_series(span, filter).items():

@@ -23,13 +23,14 @@ from db.rollups import Rollups
 from db.store import Store
 from pages import PAGES
 from tests.db.samples import batch
-from tests.pages.raw import alerts, overview, pages_tabs, scheduler, scrapers
+from tests.pages.raw import alerts, attempts_and_yields, overview, pages_tabs, scheduler, scrapers
 from tests.pages.raw.fleet import HOURS, NOW_MS, SOURCES, Raw, chosen, metrics, read_tables
 
 CHECKS: dict[str, Any] = {
     **overview.CHECKS,
     **scrapers.CHECKS,
     **pages_tabs.CHECKS,
+    **attempts_and_yields.CHECKS,
     **scheduler.CHECKS,
     **alerts.CHECKS,
 }

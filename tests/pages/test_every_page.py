@@ -18,7 +18,7 @@ from components.content import Content
 from components.nav import TABS
 from components.view import View
 from pages import NOT_FOUND, PAGES, find
-from pages.page import Page, Rows
+from pages.page import Page, Rows, RowStream
 from tests.pages.conftest import FLEETS
 from tests.pages.memory_queries import NOW_MS, MemoryQueries
 from tests.pages.tree import components_of, ids_of
@@ -144,9 +144,14 @@ def test_every_export_answers_for_every_fleet(page: Page, any_fleet: MemoryQueri
     for name, export in page.exports.items():
         assert name.startswith(f"{page.name}-")
         answer = export(any_fleet, View.parse(path_of(page), ""), NOW_MS)
-        assert isinstance(answer, (ChartInfo, Rows))
-        if isinstance(answer, Rows):
-            assert all(len(row) == len(answer.columns) for row in answer.rows)
+        assert isinstance(answer, (ChartInfo, Rows, RowStream))
+        if isinstance(answer, (Rows, RowStream)):
+            sheet = answer.sheet()
+            for row in (row for rows in sheet.chunks() for row in rows):
+                assert len(row) == len(sheet.fields)
+                for field, cell in zip(sheet.fields, row, strict=True):
+                    looks_like_a_moment = isinstance(cell, int) and cell > 10**12
+                    assert cell is None or looks_like_a_moment == (field.kind == "time"), (name, field)
 
 
 def test_every_chart_can_be_exported_under_its_id_and_is_what_the_export_draws(
@@ -178,7 +183,7 @@ def test_export_links_carry_the_query_string(page: Page, six: MemoryQueries) -> 
     assert exports
     for link in exports:
         name, _, rest = link.removeprefix("/api/export/").partition(".")
-        assert name in page.exports
+        assert name in page.exports or (name == "report" and f"page={view.path}" in rest)
         assert rest.partition("?")[2].startswith("from=now-6h&source=cnbc")
 
 

@@ -14,7 +14,7 @@ from charts import make_adapter
 from components.view import View
 from db.results import Event, Filter, TimeRange
 from pages.overview import PAGE
-from pages.page import Rows
+from pages.page import Rows, RowStream
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
 from tests.pages.tree import components_of
 
@@ -192,10 +192,10 @@ def test_the_totals_can_be_exported_with_the_period_before(six: MemoryQueries) -
 def test_exported_events_are_all_of_the_range() -> None:
     queries = fleet(["a"], hours=0.4)
     rows = PAGE.exports["overview-events"](queries, VIEW, NOW_MS)
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, RowStream)
     range = VIEW.time_range(NOW_MS)
     assert isinstance(range, TimeRange)
-    assert len(rows.rows) == len(queries.events(range, Filter(), 10_000))
+    assert sum(len(chunk) for chunk in rows.sheet().chunks()) == len(queries.events(range, Filter(), 10_000))
 
 
 @pytest.mark.parametrize(("compare", "shift_ms"), [("before", 900_000), ("day", 86_400_000), ("week", 604_800_000)])
