@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dash import Dash, html
-from flask import Flask
+from flask import Flask, has_request_context, request
 
 import collector
 from api.export import export_blueprint
@@ -26,6 +26,8 @@ from components.filters import register_filter_callbacks
 from components.saved_views import register_saved_views_callbacks
 from components.shell import register_shell_callbacks, shell
 from components.status import beat_props, stale_props
+from components.theme_picker import theme_of
+from components.trouble import Troubles
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -49,8 +51,13 @@ from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
+from pages import PAGES
 from settings import Settings
+from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
+from web.index import ThemedDash
+from web.leads import register_leads
+from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -81,6 +88,7 @@ class Scrapeboard:
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
+    troubles: Troubles
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -119,6 +127,7 @@ class Scrapeboard:
             "batchesPublished": self.channel.batches_published,
             "metricsPublished": self.channel.metrics_published,
             **self.views.stats(),
+            **self.troubles.stats(),
         }
 
 
@@ -165,7 +174,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     for listener in (recent.append, rollups.mark, jobs.mark, channel.publish, views.changed):
         store.subscribe(listener)
 
-    dash = Dash(
+    dash = ThemedDash(
         __name__,
         title="Scrapeboard",
         backend=make_backend(dash_channel),
@@ -175,12 +184,15 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    dash.layout = html.Div([shell(), *router_parts()])
+    dash.layout = _layout
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_compare_callback(dash)
     register_saved_views_callbacks(dash)
     register_router(dash, source, views)
+    register_event_callbacks(dash, queries)
+    register_leads(dash, queries, adapter)
+    lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
     nightly = Nightly(
@@ -208,6 +220,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         drawing,
         Pulse(),
         Pulse(),
+        source.troubles,
     )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
@@ -235,6 +248,11 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     _set_pulse(board, renderers, source.freshness)
     return board
+
+
+def _layout() -> html.Div:
+    """Build the frame as this browser's theme wants it; Dash asks once more, without a browser, when it starts."""
+    return html.Div([shell(theme_of(request.cookies if has_request_context() else {})), *router_parts()])
 
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -17,6 +17,7 @@ from components.spark import spark_text
 from components.tab_infos import NO_TEXT
 from components.tables import Column, column_classes, column_widths, one_line, scrolling
 from components.timerange import DAY_MS
+from components.trouble import attempt
 from components.view import View
 from db.results import ErrorGroup
 
@@ -35,17 +36,27 @@ _OTHERS: Final = "(others)"  # what rollups didn't keep by kind
 
 
 def error_content(
-    id: str, groups: Sequence[ErrorGroup], view: View, *, span_ms: int, one_source: bool = False
+    id: str, groups: Callable[[], Sequence[ErrorGroup]], view: View, *, span_ms: int, one_source: bool = False
 ) -> Content:
     """Return the table's live props.
 
     Args:
         id: The table's id.
-        groups: Most frequent first; twenty are shown, shares are of all.
+        groups: Returns them, most frequent first; twenty are shown, shares are of all. When it fails, the table says
+            so.
         view: Where the links lead: to the same page and filters, of that error alone.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
         one_source: Leave out whose they are.
     """
+
+    def failed(reason: str) -> Content:
+        said = html.Td(f"✕ This table couldn’t be computed. {reason}")
+        return {id: {"children": [html.Thead(), html.Tbody([html.Tr([said])])]}}
+
+    return attempt(id, lambda: {id: _table(groups(), view, span_ms=span_ms, one_source=one_source)}, failed)
+
+
+def _table(groups: Sequence[ErrorGroup], view: View, *, span_ms: int, one_source: bool) -> dict[str, Any]:
     columns = _columns(one_source=one_source)
     head = html.Thead(html.Tr([html.Th(column.title) for column in columns]))
     total = sum(group.failures for group in groups)
@@ -55,7 +66,7 @@ def error_content(
     for group in groups[:_MOST_SHOWN]:
         cells = _cells(group, view, total=total, span_ms=span_ms)
         rows.append(html.Tr([html.Td(cells[column.title]) for column in columns]))
-    return {id: {"children": [head, html.Tbody(rows)]}}
+    return {"children": [head, html.Tbody(rows)]}
 
 
 def error_table(id: str, content: Content, *, one_source: bool = False) -> Component:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dash.development.base_component import Component
@@ -21,6 +21,7 @@ from components.tables import (
     table_below,
     table_props,
 )
+from components.trouble import table_part
 from db.results import Event
 
 EVENT_COLUMNS: Final = (
@@ -29,7 +30,7 @@ EVENT_COLUMNS: Final = (
     Column("Kind", width_px=108),
     Column("Status", "status"),
     Column("Duration", "number"),
-    Column("Items", "number", width_px=68),
+    Column("Items", "number", width_px=78),
     Column("Page", "clip"),
     Column("Error", "clip"),
 )
@@ -38,26 +39,28 @@ NEWEST: Final = 16
 _MIN_WIDTH_PX: Final = 860
 
 
-def event_content(id: str, events: Sequence[Event], *, span_ms: int) -> Content:
+def event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: int) -> Content:
     """Return the live props of the newest rows, all that is to be seen before somebody scrolls: numbers of a page.
 
     Args:
         id: The table's id.
-        events: Newest first.
+        events: Returns them, newest first; when it fails, the table says so.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
     """
-    return {f"{id}-newest": table_props(EVENT_COLUMNS, event_rows(events[:NEWEST], span_ms=span_ms))}
+    return table_part(
+        f"{id}-newest", lambda: table_props(EVENT_COLUMNS, event_rows(events()[:NEWEST], span_ms=span_ms))
+    )
 
 
-def older_event_content(id: str, events: Sequence[Event], *, span_ms: int) -> Content:
+def older_event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: int) -> Content:
     """Return the live props of the rows below, which move once a second as charts do.
 
     Args:
         id: The table's id.
-        events: Newest first.
+        events: Returns them, newest first; when it fails, the table says so.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
     """
-    return {f"{id}-older": table_props(EVENT_COLUMNS, event_rows(events[NEWEST:], span_ms=span_ms))}
+    return table_part(f"{id}-older", lambda: table_props(EVENT_COLUMNS, event_rows(events()[NEWEST:], span_ms=span_ms)))
 
 
 def event_table(id: str, content: Content) -> Component:

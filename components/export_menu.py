@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
@@ -9,10 +10,11 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from components.aria import aria
 from components.content import Content
 from components.icons import icon
 from components.numbers import count
+from components.opener import menu_target
+from components.trouble import attempt
 from components.view import View
 
 CHART_EXPORTS: Final = (
@@ -34,7 +36,7 @@ def export_query(view: View) -> str:
         view: What the page shows.
     """
     query = view.search()
-    if view.path.startswith("/scrapers/"):  # it is of the source that the page's path names
+    if view.path.startswith(("/scrapers/", "/events/")):  # it is of what the page's path names
         query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
     return query
 
@@ -56,9 +58,11 @@ def export_menu(name: str, view: View, content: Content | None = None) -> Compon
     size_id = f"{name}-export-size"
     size = [dmc.Text(id=size_id, className="menu-note", **content[size_id])] if content and size_id in content else []
     what = "chart" if content is None else "table"
-    button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label=f"Export this {what}"))
     menu: Component = dmc.Menu(
-        [dmc.MenuTarget(button), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items, *size])],
+        [
+            menu_target(icon("more"), label=f"Export this {what}"),
+            dmc.MenuDropdown([dmc.MenuLabel("Export"), *items, *size]),
+        ],
         position="bottom-end",
         shadow="md",
         withinPortal=True,
@@ -67,16 +71,20 @@ def export_menu(name: str, view: View, content: Content | None = None) -> Compon
     return menu
 
 
-def export_size(name: str, rows: int) -> Content:
+def export_size(name: str, count_rows: Callable[[], int]) -> Content:
     """Return the live text that says how much an export of events is going to be.
 
     Args:
         name: The table's name.
-        rows: How many rows the export will have.
+        count_rows: Returns how many rows the export will have.
     """
-    return {
-        f"{name}-export-size": {"children": f"{count(rows)} {'row' if rows == 1 else 'rows'}, {_size(rows)} as CSV"}
-    }
+    id = f"{name}-export-size"
+
+    def said() -> Content:
+        rows = count_rows()
+        return {id: {"children": f"{count(rows)} {'row' if rows == 1 else 'rows'}, {_size(rows)} as CSV"}}
+
+    return attempt(id, said, lambda reason: {id: {"children": f"✕ Its size isn’t known. {reason}"}})
 
 
 def _size(rows: int) -> str:

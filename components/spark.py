@@ -14,6 +14,7 @@ _FLOOR_PERCENT: Final = 96.0  # what is zero still shows as a thin line
 _CEILING_PERCENT: Final = 4.0
 _BLOCKS: Final = "▁▂▃▄▅▆▇█"  # the lowest stands for nothing at all
 _LARGEST: Final = 1e15  # beyond any count or duration; keeps sums finite
+_SMALLEST: Final = 1e-290  # what differs by less is the same; keeps quotients finite
 
 
 def spark_props(
@@ -36,7 +37,11 @@ def spark_props(
         return {"style": {"clipPath": "polygon(0 0)"}}
     low = 0.0 if from_zero else float(known.min())
     span = float(known.max()) - low
-    share = (points - low) / span if span > 0 else np.where(np.isfinite(points), 0.5 if known.max() else 0.0, np.nan)
+    share = (
+        (points - low) / span
+        if span > _SMALLEST
+        else np.where(np.isfinite(points), 0.5 if known.max() else 0.0, np.nan)
+    )
     return {"style": {"clipPath": _polygon(share)}}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.aria import aria
@@ -23,7 +23,7 @@ ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
 _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
 # Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
-_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 88, "status": 124, "name": 136, "time": 124}
+_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 124}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +140,7 @@ def table_card(
     export: str = "",
     view: View | None = None,
     content: Content | None = None,
+    all_href: str = "",
 ) -> Component:
     """Put a table into a card with a heading.
 
@@ -151,13 +152,16 @@ def table_card(
         export: The table's name in `/api/export/<name>.<format>`; without it, there is no menu.
         view: Decides what the menu's links export; needed with `export`.
         content: The page's content, when it says how large the export is (`export_size`).
+        all_href: Where all of it can be seen, and each row in full.
     """
     heading: list[Component] = [html.H2(title, className="card-title")]
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
+    way = [dcc.Link("See all", href=all_href, className="card-all")] if all_href else []
     menu = [export_menu(export, view, content or {})] if export and view is not None else []
+    tools = [html.Div([*way, *menu], className="card-tools")] if way else menu
     return html.Section(
-        [html.Div([html.Div(heading), *menu], className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div([html.Div(heading), *tools], className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 

@@ -13,8 +13,8 @@ URL_COLUMNS: Final = (
     Column("Page", "clip"),
     Column("Source", "name"),
     Column("Count", "number", width_px=68),
-    Column("Mean", "number", width_px=84),
-    Column("Slowest", "number", width_px=84),
+    Column("Mean", "number"),
+    Column("Slowest", "number"),
     Column("Failed", "number", width_px=104),
     Column("Last seen (UTC)", "time"),
 )

@@ -15,6 +15,7 @@ from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
+from db.event_queries import EventQueries
 from db.event_search import EventSearch
 from db.events import newest_of
 from db.export_queries import ExportQueries
@@ -41,7 +42,7 @@ from db.results import (
     UrlStats,
 )
 from db.rollups import Rollups
-from db.scheduler_queries import SchedulerQueries
+from db.scraper_queries import ScraperQueries
 from db.spread import histogram
 from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
@@ -55,7 +56,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, SchedulerQueries, ExportQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

@@ -195,6 +195,49 @@ class Event:
     recorded_at_ms: int
 
 
+class Anchor(NamedTuple):
+    """The newest ids of both detail tables when a list of events was opened."""
+
+    page_id: int
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventList:
+    """Which events a list holds: those of a range and a filter that were there when it was opened."""
+
+    range: TimeRange
+    filter: Filter
+    anchor: Anchor
+
+
+class EventPage(NamedTuple):
+    """Some rows of a list of events, newest first, and how many the whole list has."""
+
+    total: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """An event with what tables don't show of it."""
+
+    event: Event
+    run_id: str | None
+    labels: tuple[tuple[str, str], ...]
+    data_size: int | None  # bytes
+    scraper_source: str | None  # the scraper that a scheduler run was for
+
+
+@dataclass(frozen=True, slots=True)
+class UrlHistory:
+    """The newest events at one URL, newest first."""
+
+    events: tuple[Event, ...]
+    whole: bool  # False when older ones may exist that weren't looked for
+    gap: bool  # True when rows between these and memory weren't looked at
+
+
 class ErrorGroup(NamedTuple):
     """All failures of a range with the same kind of error ("" when the failure came without a text)."""
 

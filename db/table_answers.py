@@ -6,12 +6,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import TypeVar
 
+import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
 from db.breakdowns import Breakdowns
-from db.cells import SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
 from db.errors import unavailable_as_ours
 from db.history import History
@@ -20,9 +22,15 @@ from db.over_time import Bounds, OverTime, cut
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
+from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.tables import UrlOrder, outcomes_of, urls_of
 
+_Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
+# Ranges that one click chooses, and the buckets that pages cut them into.
+_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
+_KINDS: tuple[Kind, ...] = ("navigation", "scrape")
 # A line of counts in a table cell has room for so many.
 _MOST_COUNTS = 24
 _COUNTED_MS = tuple(
@@ -54,7 +62,7 @@ class TableAnswers:
         self._over_time = OverTime(partial(self.groups, keep=False), rollups)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
-        self._old_answers: OrderedDict[Hashable, tuple[int, Groups]] = OrderedDict()
+        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
@@ -91,14 +99,37 @@ class TableAnswers:
         bounds = cut(span, bucket_ms)
         return bounds, self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
 
+    def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
+        """Return what each run of the scrapers did."""
+        rows = self._history.in_memory(span)
+        if rows is not None:
+            return runs_of(rows.matching(filter), limit)
+        old, rows = self._history.split(span, filter)
+        before = self._once_old(("runs", old, filter), old, partial(runs_by_sql, span=old, filter=filter))
+        # One that is among the newest here may have begun there.
+        return joined_runs([before, runs_of(rows, len(rows))], limit)
+
+    def with_items(self, span: TimeRange, filter: Filter) -> int | None:
+        """Return how many scrapes brought items, None where memory doesn't reach."""
+        rows = self._history.in_memory(span)
+        return None if rows is None else int(np.count_nonzero(rows.matching(filter, "scrape").items))
+
     def warm(self, present_ms: int) -> None:
         """Read what the last day, week and month are counted from.
 
         Args:
             present_ms: Epoch ms.
         """
-        if self._breakdowns is not None:
-            self._breakdowns.warm(present_ms)
+        if self._breakdowns is None:
+            return
+        self._breakdowns.warm(present_ms)
+        for length_ms, bucket_ms in _WARM:
+            end_ms = (present_ms // bucket_ms + 1) * bucket_ms
+            span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
+            for dimension in _OVER_TIME:
+                self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
+            for kind in _KINDS:
+                self.errors(span, Filter(), kind)
 
     def groups(
         self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
@@ -134,14 +165,14 @@ class TableAnswers:
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
-    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], Groups]) -> Groups:
+    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
         version = -1 if self._rollups is None else self._rollups.version
         with self._lock:
             known = self._old_answers.get(question)
         rollups = self._rollups
         if rollups and known and not rollups.changed_since(known[0], old.start_ms, old.end_ms):
-            return known[1]
+            return known[1]  # type: ignore[return-value]
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             found = ask(connection)
         with self._lock:

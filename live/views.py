@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from live import frames
-from live.diff import Content, digest, normalise, patch_props
+from live.diff import Content, digest, ids_inside, normalise, patch_props
 from live.followed import Joining, LiveView
 
 log = logging.getLogger(__name__)
@@ -358,10 +358,17 @@ class ViewEngine:
                 continue
             known = viewer.digests or {}
             touched = viewer.before.shown if viewer.before is not None else {}
+            sent = {
+                component_id
+                for component_id, props in view.shown.items()
+                if component_id in touched or known.get(component_id) != digest(props)
+            }
+            # Who gets its children anew gets them bare: what is shown in them has to follow.
+            inside = ids_inside([view.shown[component_id] for component_id in sent])
             messages = [
                 frames.set_props(component_id, props)
                 for component_id, props in view.shown.items()
-                if component_id in touched or known.get(component_id) != digest(props)
+                if component_id in sent or component_id in inside
             ]
             if messages:
                 self.send([viewer.renderer_id], frames.join_messages(messages))

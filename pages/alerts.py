@@ -51,7 +51,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         now_ms: The moment, epoch milliseconds.
     """
     found = _concerns(queries, view, now_ms)
-    empty = None if found or queries.last_recorded_ms() is not None else no_data(queries, view)
+    empty = None if found or queries.last_recorded_ms() is not None else no_data(queries, view, now_ms=now_ms)
     return {
         **frame_content("alerts", view, now_ms, empty),
         "alerts-summary": _summary(found),
@@ -70,8 +70,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("alerts-errors", adapter, _errors(queries, view, now_ms)),
-        **chart_content("alerts-success", adapter, _success(queries, view, now_ms)),
+        **chart_content("alerts-errors", adapter, lambda: _errors(queries, view, now_ms)),
+        **chart_content("alerts-success", adapter, lambda: _success(queries, view, now_ms)),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -20,6 +21,7 @@ from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
 from components.trends import duration_chart
+from components.trouble import has_rows, table_part
 from components.url_table import URL_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
@@ -39,13 +41,20 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS)
-    errors = queries.errors_by_kind(range, view.filter, "navigation")
-    empty = None if urls or errors else no_data(queries, view, "No navigation")
+    slowest = table_part(
+        "navigation-slowest",
+        lambda: url_props(queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), span_ms=span_ms),
+    )
+    empty = None if has_rows(slowest) else no_data(queries, view, "No navigation", now_ms=now_ms)
     return {
         **frame_content("navigation", view, now_ms, empty),
-        "navigation-slowest": url_props(urls, span_ms=span_ms),
-        **error_content("navigation-errors", errors, view, span_ms=span_ms),
+        **slowest,
+        **error_content(
+            "navigation-errors",
+            lambda: queries.errors_by_kind(range, view.filter, "navigation"),
+            view,
+            span_ms=span_ms,
+        ),
         "navigation-note": {"children": tab_infos.week_note(range)},
     }
 
@@ -61,7 +70,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     content: Content = {}
     for id, info in _CHARTS.items():
-        content |= chart_content(id, adapter, info(queries, view, now_ms))
+        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
     return content
 
 

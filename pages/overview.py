@@ -18,11 +18,13 @@ from components.empty import no_data
 from components.event_table import event_content, event_table, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
+from components.leads import events_of
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trouble import has_rows
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
@@ -43,15 +45,15 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     overview = _overview(queries, view, now_ms)
     states = states_of(queries, range, view.filter, overview.sources)
-    events = queries.events(range, view.filter, MOST_EVENTS)
-    empty = None if events or overview.current.count else no_data(queries, view)
     span_ms = range.end_ms - range.start_ms
+    latest = event_content("overview-events", lambda: queries.events(range, view.filter, MOST_EVENTS), span_ms=span_ms)
+    empty = None if overview.current.count or has_rows(latest) else no_data(queries, view, now_ms=now_ms)
     return {
         **frame_content("overview", view, now_ms, empty),
         **totals_numbers("overview", overview, before=earlier_words(view, range)),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
-        **event_content("overview-events", events, span_ms=span_ms),
-        **export_size("overview-events", events_in(queries, view, now_ms)),
+        **latest,
+        **export_size("overview-events", lambda: events_in(queries, view, now_ms)),
     }
 
 
@@ -66,13 +68,16 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     range = view.time_range(now_ms)
     overview = _overview(queries, view, now_ms)
-    events = queries.events(range, view.filter, MOST_EVENTS)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, _throughput(queries, view, now_ms)),
-        **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
+        **chart_content("overview-throughput", adapter, lambda: _throughput(queries, view, now_ms)),
+        **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
-        **older_event_content("overview-events", events, span_ms=range.end_ms - range.start_ms),
+        **older_event_content(
+            "overview-events",
+            lambda: queries.events(range, view.filter, MOST_EVENTS),
+            span_ms=range.end_ms - range.start_ms,
+        ),
     }
 
 
@@ -91,7 +96,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("overview", content),
+            totals_cards("overview", view, content),
             grid(
                 chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
                 chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
@@ -105,6 +110,7 @@ def layout(view: View, content: Content) -> Component:
                 export="overview-events",
                 view=view,
                 content=content,
+                all_href=events_of(view),
             ),
         ],
     )

@@ -74,6 +74,8 @@ class Page:
         numbers: (queries, view, now_ms) -> cards, tables and texts; may run ten times a second.
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
+        period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
+        libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
     """
 
     name: str
@@ -84,6 +86,8 @@ class Page:
     numbers: Callable[[Queries, View, int], Content]
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
+    period_ms: int | None = None
+    libraries: tuple[str, ...] = ()
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.
@@ -210,6 +214,29 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
         for one in errors
     ]
     return Rows(columns, tuple(rows))
+
+
+def broken(title: str, reason: str, href: str) -> Component:
+    """Build what is shown instead of a page that can't be computed at all.
+
+    Args:
+        title: The page's.
+        reason: What went wrong, a line.
+        href: Where the page is.
+    """
+    return html.Div(
+        html.Div(
+            [
+                html.H1(f"✕ {title} can’t be shown", className="empty-title"),
+                html.P("That is a mistake in Scrapeboard. Nothing is lost: metrics are stored as ever."),
+                html.Pre(reason, className="empty-reason"),
+                html.P("The app’s log tells where it happened. The other pages are not affected."),
+                html.A("Try again", href=href, className="empty-link"),
+            ],
+            className="empty",
+        ),
+        className="page",
+    )
 
 
 def unreachable(reason: str) -> Component:

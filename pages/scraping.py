@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash.development.base_component import Component
 
@@ -19,6 +20,7 @@ from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
 from components.trends import duration_chart
+from components.trouble import has_rows, table_part
 from components.url_table import WORST_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
@@ -38,12 +40,21 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.worst_urls(range, view.filter, "scrape", _MOST_URLS)
-    errors = queries.errors_by_kind(range, view.filter, "scrape")
+
+    def worst() -> dict[str, Any]:
+        return url_props(queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, span_ms=span_ms)
+
+    worst_pages = table_part("scraping-worst", worst)
+    empty = None if has_rows(worst_pages) else no_data(queries, view, "No scrape", now_ms=now_ms)
     return {
-        **frame_content("scraping", view, now_ms, None if urls or errors else no_data(queries, view, "No scrape")),
-        "scraping-worst": url_props(urls, WORST_COLUMNS, span_ms=span_ms),
-        **error_content("scraping-errors", errors, view, span_ms=span_ms),
+        **frame_content("scraping", view, now_ms, empty),
+        **worst_pages,
+        **error_content(
+            "scraping-errors",
+            lambda: queries.errors_by_kind(range, view.filter, "scrape"),
+            view,
+            span_ms=span_ms,
+        ),
     }
 
 
@@ -59,7 +70,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     adapter.know_sources(queries.source_names())
     content: Content = {}
     for id, info in _CHARTS.items():
-        content |= chart_content(id, adapter, info(queries, view, now_ms))
+        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
     return content
 
 

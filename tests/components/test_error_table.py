@@ -30,7 +30,7 @@ def group(error: str = "HTTP 503", *, failures: int = 3, **changes: Any) -> Erro
 
 
 def cells_of(*groups: ErrorGroup, one_source: bool = False) -> list[list[Any]]:
-    content = error_content("x-errors", groups, VIEW, span_ms=SPAN_MS, one_source=one_source)
+    content = error_content("x-errors", lambda: groups, VIEW, span_ms=SPAN_MS, one_source=one_source)
     _, body = content["x-errors"]["children"]
     return [[cell.children for cell in row.children] for row in body.children]
 
@@ -61,7 +61,7 @@ def test_what_has_no_kind_leads_nowhere() -> None:
 def test_a_page_of_one_source_doesnt_name_it_in_every_row() -> None:
     (row,) = cells_of(group(), one_source=True)
     assert len(row) == 7
-    content = error_content("x-errors", [group()], VIEW, span_ms=SPAN_MS, one_source=True)
+    content = error_content("x-errors", lambda: [group()], VIEW, span_ms=SPAN_MS, one_source=True)
     headings = [
         one.children for one in components_of(error_table("x-errors", content, one_source=True)) if one._type == "Th"
     ]

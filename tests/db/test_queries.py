@@ -87,8 +87,8 @@ def test_overview_compares_with_the_period_before(board: Board) -> None:
 
 def test_overview_compares_with_any_earlier_range(board: Board) -> None:
     board.store.send(batch(
-        navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - 24 * HOUR_MS), navigation(at_ms=NOON_MS - 23 * HOUR_MS - 1),
-        navigation(at_ms=NOON_MS - 23 * HOUR_MS),
+        navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - 24 * HOUR_MS),
+        navigation(at_ms=NOON_MS - 23 * HOUR_MS - 1), navigation(at_ms=NOON_MS - 23 * HOUR_MS),
     ))  # fmt: skip
     overview = board.queries.overview(HOUR, than=HOUR.earlier(24 * HOUR_MS))
     assert (overview.current.navigations, overview.previous.navigations) == (1, 2)

@@ -124,7 +124,7 @@ def test_a_database_from_before_is_counted_out_as_far_as_its_rows_reach_and_then
     engine: Engine, statements: list[str]
 ) -> None:
     store = Store(engine)
-    store.send(batch(*some_metrics()))
+    store.send(batch(*some_metrics(60)))
     Rollups(engine).run_once()
     cleanup(engine, 2, now_ms=NOON_MS)  # detail rows from the start of the day before yesterday
     since_ms = NOON_MS // DAY_MS * DAY_MS - 2 * DAY_MS

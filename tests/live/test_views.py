@@ -345,3 +345,17 @@ def test_components_that_left_the_page_are_not_sent_to_later_viewers(world: Worl
     world.engine.join("second", "/", None)
     second.until(lambda: second.content == pages.fresh("/"))
     assert "card-a" not in second.content
+
+
+def test_what_stands_in_a_component_that_is_sent_anew_is_sent_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = {"namespace": "dash_html_components", "type": "Span", "props": {"id": "inside"}}
+    content = {"box": {"children": [inner]}, "inside": {"children": "text"}, "beside": {"children": "other"}}
+    monkeypatch.setattr(world.pages, "numbers", lambda *_: content)
+    known = digests(normalise(content))
+    browser = world.browsers["r"] = Browser("r")
+    world.engine.join("r", "/", {**known, "box": "of before"})
+    browser.until(lambda: "inside" in browser.content)
+    assert browser.content["inside"] == {"children": "text"}
+    assert "beside" not in browser.content

@@ -14,9 +14,13 @@ import numpy as np
 
 from db.error_kinds import kind_of_error
 from db.results import (
+    Anchor,
     DailyRow,
     ErrorGroup,
     Event,
+    EventDetail,
+    EventList,
+    EventPage,
     Filter,
     FilterChoices,
     FloatArray,
@@ -29,15 +33,17 @@ from db.results import (
     SourceStats,
     TimeRange,
     Totals,
+    UrlHistory,
     UrlStats,
 )
+from tests.pages.memory_runs import MemoryRuns
 from tests.pages.memory_tabs import MemoryTabs
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(MemoryTabs):
+class MemoryQueries(MemoryRuns, MemoryTabs):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -50,6 +56,7 @@ class MemoryQueries(MemoryTabs):
     ) -> None:
         self.labels = labels  # by the event's id
         self.veterans = veterans
+        self.run_ids = {}
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -172,6 +179,27 @@ class MemoryQueries(MemoryTabs):
         ]
         both = sorted([*pages, *runs], key=lambda event: (event.recorded_at_ms, event.id), reverse=True)
         return tuple(both[:limit])
+
+    def event_count(self, range: TimeRange, filter: Filter = Filter()) -> int:
+        return len(self.events(range, filter, 1 << 40))
+
+    def open_events(self, range: TimeRange, filter: Filter = Filter()) -> EventList:
+        return EventList(range, filter, Anchor(len(self.all), len(self.runs)))
+
+    def events_page(self, events: EventList, first: int, count: int) -> EventPage:
+        found = self.events(events.range, events.filter, 1 << 40)
+        return EventPage(len(found), found[first : first + count])
+
+    def newer_events(self, events: EventList) -> int:
+        return 0
+
+    def event_detail(self, id: str) -> EventDetail | None:
+        event = next((event for event in self.events(None, limit=1 << 40) if event.id == id), None)
+        return None if event is None else EventDetail(event, "run-1", (("team", "a"),), 4_096, None)
+
+    def url_history(self, event: Event, limit: int = 50) -> UrlHistory:
+        same = [one for one in reversed(self.all) if (one.source, one.url) == (event.source, event.url)]
+        return UrlHistory(tuple(same[:limit]), whole=True, gap=False)
 
     def scheduler_runs(
         self, range: TimeRange, filter: Filter = Filter(), limit: int = 10_000

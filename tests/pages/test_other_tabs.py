@@ -110,10 +110,11 @@ def test_a_scrapers_page_is_about_that_scraper_only(six: MemoryQueries) -> None:
     assert {row[1] for row in numbers["scraper-events-newest"]["data"]["body"]} == {"cnbc"}
 
 
-def test_an_unknown_scraper_is_told_to_have_nothing(six: MemoryQueries) -> None:
+def test_a_scraper_that_never_reported_is_told_to_be_none(six: MemoryQueries) -> None:
     numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/nope", ""), NOW_MS)
     said = json.dumps(numbers["scraper-empty"], cls=plotly.utils.PlotlyJSONEncoder)
-    assert "Nothing in this range" in said
+    assert "There is no such scraper" in said
+    assert "/scrapers" in said
     assert numbers["scraper-seen"]["children"] == "–"
 
 
