@@ -85,6 +85,16 @@ def test_overview_compares_with_the_period_before(board: Board) -> None:
     assert (overview.current.navigations, overview.previous.navigations) == (1, 2)
 
 
+def test_overview_compares_with_any_earlier_range(board: Board) -> None:
+    board.store.send(batch(
+        navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - 24 * HOUR_MS),
+        navigation(at_ms=NOON_MS - 23 * HOUR_MS - 1), navigation(at_ms=NOON_MS - 23 * HOUR_MS),
+    ))  # fmt: skip
+    overview = board.queries.overview(HOUR, than=HOUR.earlier(24 * HOUR_MS))
+    assert (overview.current.navigations, overview.previous.navigations) == (1, 2)
+    assert board.queries.overview(HOUR).previous.navigations == 0
+
+
 def test_unequal_last_bucket_is_counted(board: Board) -> None:
     span = TimeRange(NOON_MS, NOON_MS + 2500, 1000)
     board.store.send(batch(*(navigation(at_ms=NOON_MS + ms) for ms in (0, 2000, 2499, 2500))))
