@@ -14,7 +14,7 @@ Cells: TypeAlias = Sequence[object]
 
 # What tells a moment from a duration, both in milliseconds: `last_seen_ms` and `recorded_at_ms`, not `mean_ms`.
 _MOMENT: Final = re.compile(
-    r"(?:^|_)(?:at|seen|since|start|end|started|ended|run|ok|expected|moment|time|due|planned)_ms$"
+    r"(?:^|_)(?:at|seen|since|start|end|started|ended|run|ok|came|expected|moment|time|due|planned)_ms$"
 )
 _NOT_A_MOMENT: Final = re.compile(r"(?:mean|min|max|p50|p95|p99|duration|interval|late|total)")
 
