@@ -32,6 +32,7 @@ from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
 from db.queries import Queries
+from db.reader_process import ReaderProcess
 from db.recent import RecentDetail
 from db.recent_runs import RecentRuns
 from db.replica import make_read_engine
@@ -69,6 +70,7 @@ class Scrapeboard:
     views: ViewEngine
     dash_channel: DashChannel
     queries: Queries
+    reader: ReaderProcess
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
@@ -80,6 +82,7 @@ class Scrapeboard:
         """Start the threads; to be called in the process that serves."""
         self.hub.start()
         self.views.start()
+        self.reader.start()
         self.rollups.start(
             also=partial(self.jobs.run_once, open_every_ms=OPEN_HOUR_MS), then=lambda: self.queries.warm(now_ms())
         )
@@ -99,6 +102,7 @@ class Scrapeboard:
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
+        self.reader.stop()
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
@@ -136,7 +140,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     runs = RecentRuns()
     follower = Follower(engine, store)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
-    rollups, jobs = Rollups(engine), JobRollups(engine)
+    reader = ReaderProcess(settings.database_url)
+    rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
     reading = engine
     if settings.database_read_url:
         reading = make_read_engine(url=settings.database_read_url, primary_url=settings.database_url, primary=engine)
@@ -191,6 +196,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         views,
         dash_channel,
         queries,
+        reader,
         rollups,
         jobs,
         follower,
