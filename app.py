@@ -16,6 +16,7 @@ import collector
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
+from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
 from components import ids
@@ -214,6 +215,9 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats))
     server.register_blueprint(realtime_blueprint(channel))
+    server.register_blueprint(
+        prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
+    )
     server.register_blueprint(export_blueprint(source.exporters(), adapter))
     _set_pulse(board, renderers)
     return board

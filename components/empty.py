@@ -58,8 +58,7 @@ def nothing_in_range(view: View, last_ms: int | None, *, what: str = "Nothing") 
     """
     way_out: list[Component] = []
     if view.is_filtered:
-        unfiltered = replace(view, sources=(), result="all", q="")
-        way_out.append(dcc.Link("Clear the filters", href=unfiltered.href(), className="empty-link"))
+        way_out.append(dcc.Link("Clear the filters", href=view.unfiltered().href(), className="empty-link"))
     if last_ms is not None:
         way_out.append(dcc.Link("Jump to the last data", href=around(view, last_ms).href(), className="empty-link"))
     title = f"{what} matches these filters" if view.is_filtered else f"{what} in this range"

@@ -15,7 +15,8 @@ from components.aria import aria
 from components.content import Content
 from components.icons import icon
 from components.timerange import QUICK_RANGES, MomentError, describe, parse_moment
-from components.view import LONGEST_Q, View, range_problem
+from components.view import View, range_problem
+from components.view_text import LONGEST_Q
 
 _DEBOUNCE_MS: Final = 350
 _CUSTOM: Final = "custom"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
-from typing import Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from typing import Final, Literal
+from urllib.parse import quote, unquote, urlencode
 
 from components.timerange import (
     DEFAULT_FROM,
@@ -17,16 +16,12 @@ from components.timerange import (
     is_relative,
     parse_moment,
 )
+from components.view_text import ViewText, clean
 from db.results import Filter, TimeRange
 
-RESULTS: Final = ("all", "ok", "failed")
-LONGEST_SOURCE: Final = 50
-LONGEST_Q: Final = 200
-MOST_SOURCES: Final = 100
 COARSE_BUCKETS: Final = 60
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-# Any moment does to judge how a time is written.
-_SOME_MOMENT_MS: Final = 1_700_000_000_000
+# Tabs that show one kind of metric: what another tab was narrowed to doesn't apply there.
+ONE_KIND_PATHS: Final = ("/navigation", "/scraping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +33,13 @@ class View:
         from_: The range's start as the query string writes it, for instance `now-15m`.
         to: Its end.
         sources: The chosen sources, sorted; empty for all.
+        kind: `all`, `navigation` or `scrape`; see `shown_kind`.
         result: `all`, `ok` or `failed`.
+        outcomes: The chosen outcomes of scrapes, sorted; empty for all.
+        error: A kind of error as `db.error_kinds` writes it; empty for all.
+        labels: The chosen labels, `key=value` each, sorted: any of those with the same key, and one of every key.
         q: Text that URLs must contain, case-insensitively; empty for all.
+        compare: What the range is compared with: `before`, `day`, `week`, or empty for nothing in particular.
         live: False when the page is paused.
         problems: What was wrong with the query string, a sentence each; no part of the view's identity.
     """
@@ -48,8 +48,13 @@ class View:
     from_: str = DEFAULT_FROM
     to: str = DEFAULT_TO
     sources: tuple[str, ...] = ()
+    kind: str = "all"
     result: str = "all"
+    outcomes: tuple[str, ...] = ()
+    error: str = ""
+    labels: tuple[str, ...] = ()
     q: str = ""
+    compare: str = ""
     live: bool = True
     problems: tuple[str, ...] = field(default=(), compare=False)
 
@@ -61,19 +66,23 @@ class View:
             pathname: The address' path.
             search: Its query string, with or without the question mark.
         """
-        problems: list[str] = []
-        asked = _fields(search or "", problems)
-        from_, to = _range(asked, problems)
-        return cls(
+        text = ViewText(search or "")
+        from_, to = text.range()
+        view = cls(
             path=_canonical_path(pathname or "/"),
             from_=from_,
             to=to,
-            sources=_sources(asked.get("source", []), problems),
-            result=_result(asked, problems),
-            q=_clean(_last(asked, "q"))[:LONGEST_Q].strip(),
-            live=_last(asked, "live") not in ("0", "false", "no"),
-            problems=tuple(problems),
+            sources=text.sources(),
+            kind=text.kind(),
+            result=text.result(),
+            outcomes=text.outcomes(),
+            error=text.error(),
+            labels=text.labels(),
+            q=text.q(),
+            compare=text.compare(),
+            live=text.live(),
         )
+        return replace(view, problems=tuple(text.problems))
 
     def href(self) -> str:
         """Return the canonical address: defaults left out, parameters in one order."""
@@ -84,8 +93,13 @@ class View:
         pairs = [("from", self.from_)] if self.from_ != DEFAULT_FROM else []
         pairs += [("to", self.to)] if self.to != DEFAULT_TO else []
         pairs += [("source", source) for source in self.sources]
+        pairs += [("kind", self.kind)] if self.kind != "all" else []
         pairs += [("result", self.result)] if self.result != "all" else []
+        pairs += [("outcome", outcome) for outcome in self.outcomes]
+        pairs += [("error", self.error)] if self.error else []
+        pairs += [("label", label) for label in self.labels]
         pairs += [("q", self.q)] if self.q else []
+        pairs += [("compare", self.compare)] if self.compare else []
         pairs += [] if self.live else [("live", "0")]
         return "?" + urlencode(pairs, quote_via=quote, safe=":/", errors="replace") if pairs else ""
 
@@ -100,7 +114,10 @@ class View:
     @property
     def filter(self) -> Filter:
         """What the database is asked to keep."""
-        return Filter(sources=self.sources, result=self.result, url_contains=self.q)
+        return Filter(
+            sources=self.sources, kind=self.shown_kind, result=self.result, outcomes=self.outcomes, error=self.error,
+            labels=self.labels, url_contains=self.q,
+        )  # fmt: skip
 
     @property
     def source_filter(self) -> Filter:
@@ -108,9 +125,20 @@ class View:
         return Filter(sources=self.sources)
 
     @property
+    def shown_kind(self) -> Literal["all", "navigation", "scrape"]:
+        """The type of metric that the page is narrowed to; `all` on a tab that decides by itself."""
+        if self.path in ONE_KIND_PATHS or self.kind not in ("navigation", "scrape"):
+            return "all"
+        return "navigation" if self.kind == "navigation" else "scrape"
+
+    @property
     def is_filtered(self) -> bool:
         """Whether anything but the range narrows what is shown."""
-        return bool(self.sources or self.q or self.result != "all")
+        return self.filter != Filter()
+
+    def unfiltered(self) -> View:
+        """Return the same page and range without any filter."""
+        return View(path=self.path, from_=self.from_, to=self.to, compare=self.compare, live=self.live)
 
     @property
     def follows_now(self) -> bool:
@@ -193,56 +221,6 @@ def source_of(path: str) -> str:
     return unquote(path.removeprefix("/scrapers/"))
 
 
-def _fields(search: str, problems: list[str]) -> dict[str, list[str]]:
-    asked: dict[str, list[str]] = {}
-    try:
-        pairs = parse_qsl(search.removeprefix("?"), keep_blank_values=True, max_num_fields=1_000)
-    except ValueError:
-        problems.append("The address holds too many parameters: all were left out.")
-        return asked
-    for name, value in pairs:
-        asked.setdefault(name, []).append(value)
-    return asked
-
-
-def _last(asked: dict[str, list[str]], name: str) -> str:
-    return asked[name][-1] if name in asked else ""
-
-
-def _clean(text: str) -> str:
-    return _CONTROL.sub("", text).strip()
-
-
-def _range(asked: dict[str, list[str]], problems: list[str]) -> tuple[str, str]:
-    from_ = _clean(_last(asked, "from")) or DEFAULT_FROM
-    to = _clean(_last(asked, "to")) or DEFAULT_TO
-    for text, end in ((from_, False), (to, True)):
-        try:
-            parse_moment(text, _SOME_MOMENT_MS, end=end)
-        except MomentError as exc:
-            problems.append(f"{exc.message} Showing the last 15 minutes.")
-            return DEFAULT_FROM, DEFAULT_TO
-    return from_, to
-
-
-def _sources(asked: list[str], problems: list[str]) -> tuple[str, ...]:
-    cleaned = {_clean(name) for name in asked} - {""}
-    usable = sorted(name for name in cleaned if len(name) <= LONGEST_SOURCE)
-    if len(usable) < len(cleaned):
-        problems.append(f"A source's name has at most {LONGEST_SOURCE} characters: longer ones were left out.")
-    if len(usable) > MOST_SOURCES:
-        problems.append(f"At most {MOST_SOURCES} sources can be chosen at once: the rest were left out.")
-    return tuple(usable[:MOST_SOURCES])
-
-
-def _result(asked: dict[str, list[str]], problems: list[str]) -> str:
-    result = _clean(_last(asked, "result")) or "all"
-    if result in RESULTS:
-        return result
-    problems.append(f"“{result[:40]}” is no result: choose all, ok or failed. Showing all.")
-    return "all"
-
-
 def _canonical_path(pathname: str) -> str:
-    parts = (quote(_clean(unquote(part)), safe="", errors="replace") for part in pathname.split("/"))
+    parts = (quote(clean(unquote(part)), safe="", errors="replace") for part in pathname.split("/"))
     return "/" + "/".join(parts).strip("/")

@@ -44,21 +44,35 @@ class TimeRange:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows count: empty `sources` means all, `result` is all, ok or failed, `url_contains` ignores case."""
+    """Which rows count; whatever is empty or "all" lets everything through.
+
+    Args:
+        sources: Any of these.
+        result: all, ok or failed.
+        url_contains: A text in the URL, whatever the size of its letters.
+        kind: all, navigation or scrape.
+        outcomes: Scrapes with any of these; one that told none counts as "ok" or "failed".
+        error: Failures with this kind of error (db.error_kinds).
+        labels: `key=value` each: of those with the same key any, of every key one.
+    """
 
     sources: tuple[str, ...] = ()
     result: str = "all"
     url_contains: str = ""
+    kind: Literal["all", "navigation", "scrape"] = "all"
+    outcomes: tuple[str, ...] = ()
+    error: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def only_sources(self) -> bool:
         """True when nothing but the source is asked for."""
-        return self.result == "all" and not self.url_contains
+        return self == Filter(self.sources)
 
     @property
     def in_rollups(self) -> bool:
-        """True when rollups can answer: they know sources and results, but no URL."""
-        return not self.url_contains
+        """True when rollups can answer: they know sources, kinds and results only."""
+        return not (self.url_contains or self.outcomes or self.error or self.labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS, QUICK_RANGES, SECOND_MS
-from components.view import MOST_SOURCES, View, source_of, source_path
+from components.view import View, source_of, source_path
+from components.view_text import MOST_LABELS, MOST_OUTCOMES, MOST_SOURCES
 from db.results import Filter, TimeRange
 
 NOW_MS = 1_795_343_525_678  # 2026-11-22 10:32:05.678 UTC
@@ -19,18 +20,26 @@ moments = st.sampled_from(
     ["now", "now-15m", "now-6h", "now/d", "now-1d/d", "2026-11-22T10:00", "2026-11-22T10:00:00+02:00", "1795343525678"]
 )
 names = st.text(min_size=1, max_size=50)
+printable = names.filter(lambda name: name.isprintable())
+asked = st.fixed_dictionaries(
+    {
+        "from_": moments,
+        "to": moments,
+        "sources": st.lists(printable, max_size=4).map(tuple),
+        "kind": st.sampled_from(["all", "navigation", "scrape"]),
+        "result": st.sampled_from(["all", "ok", "failed"]),
+        "outcomes": st.lists(st.text(max_size=20), max_size=3).map(tuple),
+        "error": st.text(max_size=200).filter(lambda error: max(error, default="") < "\ud800"),
+        "labels": st.lists(st.tuples(printable, st.text(max_size=20)).map("=".join), max_size=3).map(tuple),
+        "q": st.text(max_size=30).filter(lambda q: max(q, default="") < "\ud800"),
+        "compare": st.sampled_from(["", "before", "day", "week"]),
+        "live": st.booleans(),
+    }
+)
 views = st.builds(
-    lambda path, from_, to, sources, result, q, live: View.parse(
-        path,
-        View(path="/", from_=from_, to=to, sources=tuple(sources), result=result, q=q, live=live).search(),
-    ),
+    lambda path, said: replace(View.parse(path, View(**said).search()), problems=()),
     st.one_of(st.sampled_from(["/", "/scrapers", "/navigation"]), names.map(source_path)),
-    moments,
-    moments,
-    st.lists(names.filter(lambda name: name.isprintable()), max_size=4),
-    st.sampled_from(["all", "ok", "failed"]),
-    st.text(max_size=30).filter(lambda q: max(q, default="") < "\ud800"),
-    st.booleans(),
+    asked,
 )
 
 
@@ -58,7 +67,10 @@ def test_no_address_breaks_the_view(pathname: str, search: str) -> None:
         "?from=banana", "?from=now&to=now-6h", "?from=1&to=2", "?from=now-100y", "?source=" + "x" * 51, "?result=maybe",
         "?" + "&".join(f"source=s{n}" for n in range(2_000)), "?from=%00&to=%ff%fe", "?from=now-10y&to=now&from=",
         "?from=2001-01-01&to=2099-01-01", "?from=now%2B1d", "?q=%ed%a0%80&source=%ed%a0%80", "?=&=&&&", "????", "?from",
-        "?from=now-15m%0d%0aSet-Cookie:x",
+        "?from=now-15m%0d%0aSet-Cookie:x", "?kind=banana&label=x&outcome=<script>alert(1)</script>&compare=soon",
+        "?outcome=%00&label=%00=%0a&error=%00&kind=%00", "?label==&label=a&label==b", "?error=" + "x" * 2_048,
+        "?" + "&".join(f"label={'k' * n}={'v' * n}" for n in range(300)),
+        "?" + "&".join(f"outcome={n}" for n in range(300)),
     ],
 )  # fmt: skip
 def test_bad_input_is_told_and_the_default_shown(search: str) -> None:
@@ -80,6 +92,19 @@ def test_bad_input_is_told_and_the_default_shown(search: str) -> None:
         ("?source=" + "x" * 51, "at most 50 characters"),
         ("?" + "&".join(f"source=s{n}" for n in range(MOST_SOURCES + 1)), "At most 100 sources"),
         ("?" + "&".join(f"source=s{n}" for n in range(2_000)), "too many parameters"),
+        ("?kind=banana", "“banana” is no type: choose all, navigation or scrape."),
+        ("?compare=soon", "“soon” is no comparison: choose before, day or week."),
+        ("?outcome=<script>alert(1)</script>", "An outcome has at most 20 characters"),
+        ("?outcome=a%0ab", "no control characters"),
+        ("?" + "&".join(f"outcome=o{n}" for n in range(MOST_OUTCOMES + 1)), "At most 20 outcomes"),
+        ("?error=" + "x" * 201, "A kind of error has at most 200 characters"),
+        ("?label=x", "“x” is no label: write key=value."),
+        ("?label==x", "“=x” is no label"),
+        ("?label=a%00=b", "with control characters"),
+        ("?label=" + "k" * 51 + "=v", "key has at most 50 characters, its value 200"),
+        ("?label=k=" + "v" * 250, "key has at most 50 characters, its value 200"),
+        ("?label=,k=v", "begins with “,”"),
+        ("?" + "&".join(f"label=k{n}=v" for n in range(MOST_LABELS + 1)), "At most 20 labels"),
     ],
 )
 def test_each_problem_is_a_sentence_that_says_what_is_wrong(search: str, problem: str) -> None:
@@ -112,6 +137,44 @@ def test_the_filter_is_what_the_address_says() -> None:
     assert view.source_filter == Filter(("a", "b"))
     assert view.is_filtered
     assert not View().is_filtered
+
+
+def test_every_filter_has_its_place_in_the_address_and_in_the_filter() -> None:
+    search = (
+        "?from=now-6h&source=a&kind=scrape&result=failed&outcome=blocked&outcome=empty&error=HTTP%20503"
+        "&label=env=live&label=env=test&label=x=1=2&q=Stocks&compare=week&live=0"
+    )
+    view = View.parse("/", search)
+    assert view.problems == ()
+    assert view.search() == search.replace("env=", "env%3D").replace("x=1=2", "x%3D1%3D2")
+    assert view.compare == "week"
+    assert view.filter == Filter(
+        sources=("a",), result="failed", url_contains="Stocks", kind="scrape", outcomes=("blocked", "empty"),
+        error="HTTP 503", labels=("env=live", "env=test", "x=1=2"),
+    )  # fmt: skip
+    assert view.unfiltered().href() == "/?from=now-6h&compare=week&live=0"
+    for part in ("kind=scrape", "outcome=ok", "error=boom", "label=a=b"):
+        assert View.parse("/", part).is_filtered
+    assert not View.parse("/", "compare=day").is_filtered
+
+
+def test_a_tab_of_one_type_decides_by_itself_and_hands_the_choice_on() -> None:
+    for path in ("/navigation", "/scraping"):
+        view = View.parse(path, "?kind=scrape")
+        assert view.filter == Filter()
+        assert not view.is_filtered
+        assert view.at("/").href() == "/?kind=scrape"
+        assert view.at("/").filter == Filter(kind="scrape")
+
+
+def test_a_filter_knows_who_can_answer_it() -> None:
+    assert Filter(("a",)).only_sources
+    for filter in (Filter(kind="scrape"), Filter(result="ok")):
+        assert filter.in_rollups
+        assert not filter.only_sources
+    for filter in (Filter(outcomes=("ok",)), Filter(error="x"), Filter(labels=("a=b",)), Filter(url_contains="x")):
+        assert not filter.in_rollups
+        assert not filter.only_sources
 
 
 @pytest.mark.parametrize("source", ["cnbc", "a/b", "<script>alert(1)</script>", "🦊" * 20, "100 %", "a?b#c&d", "."])
