@@ -186,7 +186,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         hour_days=settings.hour_retention_days,
         rollups=rollups,
         jobs=jobs,
-        after=partial(runs.follow_retention, engine),
+        after=lambda: [memory.follow_retention(engine) for memory in (recent, runs)],
     )
     board = Scrapeboard(
         dash,

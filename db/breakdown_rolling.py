@@ -18,12 +18,15 @@ from db.columns import Names
 from db.detail import BREAKDOWN, read_detail
 from db.models import Breakdown, MinuteRollup
 from db.rolling import Look, Read, look, replacing
+from db.row_pack import ROWS
+from db.row_pack import packed as packed_rows
 from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
 from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 
 # Everything that is kept of a span, written together and of the same detail rows.
 KEPT = (*DIMENSIONS, TIME)
+KEPT_OF_SLOTS = (*KEPT, ROWS)
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
 _FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.
@@ -149,7 +152,9 @@ class BreakdownRoller:
                 return
             connection.execute(
                 delete(Breakdown).where(
-                    Breakdown.dimension.in_(KEPT), Breakdown.length_ms == length_ms, Breakdown.start_ms == start_ms
+                    Breakdown.dimension.in_(_kept(length_ms)),
+                    Breakdown.length_ms == length_ms,
+                    Breakdown.start_ms == start_ms,
                 )
             )
             insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)
@@ -180,19 +185,24 @@ class BreakdownRoller:
             self._verified = True
 
 
+def _kept(length_ms: int) -> tuple[str, ...]:
+    return KEPT_OF_SLOTS if length_ms == SLOT_MS else KEPT
+
+
 def _row_counts(connection: Connection, length_ms: int) -> dict[int, tuple[int, ...]]:
     """Return the rows that each span was computed from, by dimension; -1 for a dimension that is missing."""
     found: dict[int, list[int]] = {}
     columns = (Breakdown.dimension, Breakdown.start_ms, Breakdown.row_count)
-    for number, dimension in enumerate(KEPT):
+    kept = _kept(length_ms)
+    for number, dimension in enumerate(kept):
         chosen = select(*columns).where(Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
         for _, start_ms, count in connection.execute(chosen):
-            found.setdefault(start_ms, [-1] * len(KEPT))[number] = count
+            found.setdefault(start_ms, [-1] * len(kept))[number] = count
     return {start_ms: tuple(counts) for start_ms, counts in found.items()}
 
 
 def _differing(truth: dict[int, int], counted: dict[int, tuple[int, ...]], since_ms: int) -> set[int]:
-    none = (0,) * len(KEPT)
+    none = (0,)
     starts = {start for start in truth.keys() | counted.keys() if start >= since_ms}
     return {start for start in starts if set(counted.get(start, none)) != {truth.get(start, 0)}}
 
@@ -204,7 +214,8 @@ def _slot_rows(connection: Connection, *, start_ms: int) -> list[Row]:
         return []
     parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
     made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
-    return [*made, (TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms))]
+    made.append((TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms)))
+    return [*made, (ROWS, SLOT_MS, start_ms, len(rows), packed_rows(rows, start_ms))]
 
 
 def _wider_rows(connection: Connection, *, length_ms: int, start_ms: int) -> list[Row]:
