@@ -175,7 +175,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     dash.layout = html.Div([shell(), *router_parts()])
     register_shell_callbacks(dash)
-    register_filter_callbacks(dash, source_names=source.source_names, clock_ms=now_ms)
+    register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_router(dash, source, views)
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
@@ -232,8 +232,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         nonlocal beats
         beats += 1
         payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
-        for renderer_id in board.views.renderers():
-            renderers.send(renderer_id, payload)
+        renderers.send(board.views.renderers(), payload)
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""

@@ -12,6 +12,7 @@ from charts.base import ChartAdapter
 from charts.csv import iso_time, table_csv
 from charts.errors import ChartError
 from charts.info import ChartInfo
+from components.more_filters import active
 from components.view import View
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
@@ -83,7 +84,5 @@ def _footer(view: View, moment_ms: int) -> str:
     """Say which range and filters a picture shows."""
     range = view.time_range(moment_ms)
     parts = [f"{iso_time(range.start_ms)[:16]} to {iso_time(range.end_ms)[:16]} UTC"]
-    parts += [", ".join(view.sources)] if view.sources else []
-    parts += [f"{view.result} only"] if view.result != "all" else []
-    parts += [f"URL contains “{view.q}”"] if view.q else []
+    parts += [text for text, _ in active(view)]
     return " · ".join(parts)

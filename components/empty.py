@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from components.more_filters import active
 from components.numbers import date_time
 from components.timerange import HOUR_MS, MINUTE_MS, describe
 from components.view import View
@@ -64,7 +65,20 @@ def nothing_in_range(view: View, last_ms: int | None, *, what: str = "Nothing") 
     title = f"{what} matches these filters" if view.is_filtered else f"{what} in this range"
     said = describe(view.from_, view.to)
     last = f" Last data: {date_time(last_ms)}." if last_ms is not None else ""
-    return _shown(html.H2(title, className="empty-title"), html.P(f"{said}.{last}"), html.Div(way_out))
+    filters = [html.P(" · ".join(text for text, _ in active(view)), className="empty-filters")]
+    return _shown(
+        html.H2(title, className="empty-title"),
+        *(filters if view.is_filtered else ()),
+        html.P(f"{said}.{last}{_why(view)}"),
+        html.Div(way_out),
+    )
+
+
+def _why(view: View) -> str:
+    """Say why a filter leaves nothing on a tab, whatever its range."""
+    if view.path == "/scheduler" and view.filter.without_runs:
+        return " Scheduler runs have no type, outcome, label or URL."
+    return " Only scrapes have an outcome." if view.path == "/navigation" and view.outcomes else ""
 
 
 def around(view: View, moment_ms: int) -> View:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import dash_mantine_components as dmc
@@ -13,106 +12,35 @@ from dash.development.base_component import Component
 from components import ids
 from components.aria import aria
 from components.content import Content
+from components.controls import CUSTOM, Answer, Controls, answer
+from components.empty import notice_props
 from components.icons import icon
-from components.timerange import QUICK_RANGES, MomentError, describe, parse_moment
-from components.view import View, range_problem
+from components.more_filters import chips_props, more_content, more_filters
+from components.timerange import QUICK_RANGES, describe
+from components.view import View
 from components.view_text import LONGEST_Q
+from db.results import FilterChoices
 
 _DEBOUNCE_MS: Final = 350
-_CUSTOM: Final = "custom"
+# What each control says and in which of its props, by the names of `Controls`.
+_CONTROLS: Final = {
+    "range": (ids.FILTER_RANGE, "value"),
+    "from_": (ids.FILTER_FROM, "value"),
+    "to": (ids.FILTER_TO, "value"),
+    "sources": (ids.FILTER_SOURCES, "value"),
+    "kind": (ids.FILTER_KIND, "value"),
+    "result": (ids.FILTER_RESULT, "value"),
+    "outcomes": (ids.FILTER_OUTCOMES, "value"),
+    "error": (ids.FILTER_ERROR, "value"),
+    "labels": (ids.FILTER_LABELS, "value"),
+    "q": (ids.FILTER_Q, "value"),
+    "live": (ids.FILTER_LIVE, "checked"),
+}
 _RESULTS: Final = [
     {"value": "all", "label": "All"},
     {"value": "ok", "label": "OK"},
     {"value": "failed", "label": "Failed"},
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Controls:
-    """What the controls of the bar say; names as in the query string.
-
-    Args:
-        range: A quick range's `from`, or "custom".
-        from_: Text of the custom start.
-        to: Text of the custom end.
-        sources: Chosen sources.
-        result: `all`, `ok` or `failed`.
-        q: Text searched for in URLs.
-        live: Whether the page follows.
-    """
-
-    range: str
-    from_: str
-    to: str
-    sources: tuple[str, ...]
-    result: str
-    q: str
-    live: bool
-
-    @classmethod
-    def of(cls, view: View) -> Controls:
-        """Return what the controls say for a view."""
-        quick = view.to == "now" and any(quick.from_ == view.from_ for quick in QUICK_RANGES)
-        return cls(view.from_ if quick else _CUSTOM, view.from_, view.to, view.sources, view.result, view.q, view.live)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a touched control leads to: another view, or errors at the fields that were wrong."""
-
-    view: View
-    from_error: str = ""
-    to_error: str = ""
-
-
-def answer(view: View, touched: str, controls: Controls, now_ms: int) -> Answer:
-    """Apply the one control that was touched; the others may lag behind the address and are left alone.
-
-    Args:
-        view: What the address says now.
-        touched: The touched control's id.
-        controls: What the controls say.
-        now_ms: What `now` is, epoch milliseconds.
-    """
-    match touched:
-        case ids.FILTER_RANGE if controls.range != _CUSTOM:
-            return Answer(_settle(view, from_=controls.range, to="now"))
-        case ids.FILTER_APPLY | ids.FILTER_FROM | ids.FILTER_TO:
-            from_, to = controls.from_.strip() or "now-15m", controls.to.strip() or "now"
-            from_error, to_error = custom_errors(from_, to, now_ms)
-            if from_error or to_error:
-                return Answer(view, from_error, to_error)
-            return Answer(_settle(view, from_=from_, to=to))
-        case ids.FILTER_SOURCES:
-            return Answer(_settle(view, sources=controls.sources))
-        case ids.FILTER_RESULT:
-            return Answer(_settle(view, result=controls.result))
-        case ids.FILTER_Q:
-            return Answer(_settle(view, q=controls.q))
-        case ids.FILTER_LIVE:
-            return Answer(_settle(view, live=controls.live))
-        case _:
-            return Answer(view)
-
-
-def custom_errors(from_: str, to: str, now_ms: int) -> tuple[str, str]:
-    """Say what is wrong with a custom range, at which of its two fields.
-
-    Args:
-        from_: Text of the start.
-        to: Text of the end.
-        now_ms: What `now` is, epoch milliseconds.
-    """
-    errors = ["", ""]
-    moments = [0, 0]
-    for place, text in enumerate((from_, to)):
-        try:
-            moments[place] = parse_moment(text, now_ms, end=place == 1)
-        except MomentError as exc:
-            errors[place] = exc.message
-    if not any(errors):
-        errors[1] = range_problem(moments[0], moments[1])
-    return errors[0], errors[1]
 
 
 def filters(view: View, source_names: Sequence[str]) -> Component:
@@ -155,10 +83,19 @@ def filters(view: View, source_names: Sequence[str]) -> Component:
         ("sources", sources),
         ("result", result),
         ("q", search),
+        ("more", more_filters(view)),
         ("live", live),
     )
     return html.Div(
-        [html.Div(control, className=f"filter-{name}") for name, control in boxes], className="filters", role="search"
+        [
+            *(html.Div(control, className=f"filter-{name}") for name, control in boxes),
+            html.Div(
+                html.Div(id=ids.FILTER_PROBLEMS, role="alert", **notice_props(view.problems)), className="filter-said"
+            ),
+            html.Div(id=ids.FILTER_CHIPS, role="group", **aria(label="Active filters"), **chips_props(view)),
+        ],
+        className="filters",
+        role="search",
     )
 
 
@@ -173,7 +110,11 @@ def filter_content(source_names: Sequence[str], view: View) -> Content:
 
 
 def register_filter_callbacks(
-    app: Dash, *, source_names: Callable[[], Sequence[str]], clock_ms: Callable[[], int]
+    app: Dash,
+    *,
+    source_names: Callable[[], Sequence[str]],
+    choices: Callable[[View], FilterChoices],
+    clock_ms: Callable[[], int],
 ) -> None:
     """Connect the bar with the address.
 
@@ -182,63 +123,79 @@ def register_filter_callbacks(
     Args:
         app: The app whose layout holds the bar and the `url` location.
         source_names: Every source that can be chosen now.
+        choices: What the other filters can be set to, in a view's range.
         clock_ms: The current time, epoch milliseconds.
     """
 
     @app.callback(
-        Output(ids.URL, "search"),
-        Output(ids.FILTER_RANGE, "value"),
-        Output(ids.FILTER_FROM, "value"),
-        Output(ids.FILTER_TO, "value"),
-        Output(ids.FILTER_FROM, "error"),
-        Output(ids.FILTER_TO, "error"),
-        Output(ids.FILTER_SOURCES, "value"),
-        Output(ids.FILTER_SOURCES, "data"),
-        Output(ids.FILTER_RESULT, "value"),
-        Output(ids.FILTER_Q, "value"),
-        Output(ids.FILTER_LIVE, "checked"),
-        Output(ids.FILTER_RANGE_LABEL, "children"),
-        Output(ids.FILTER_POPOVER, "opened"),
-        Input(ids.URL, "pathname"),
-        Input(ids.URL, "search"),
-        Input(ids.FILTER_RANGE, "value"),
-        Input(ids.FILTER_APPLY, "n_clicks"),
-        Input(ids.FILTER_FROM, "n_submit"),
-        Input(ids.FILTER_TO, "n_submit"),
-        Input(ids.FILTER_SOURCES, "value"),
-        Input(ids.FILTER_RESULT, "value"),
-        Input(ids.FILTER_Q, "value"),
-        Input(ids.FILTER_LIVE, "checked"),
-        State(ids.FILTER_FROM, "value"),
-        State(ids.FILTER_TO, "value"),
+        output={
+            "search": Output(ids.URL, "search"),
+            **{name: Output(*control) for name, control in _CONTROLS.items()},
+            "from_error": Output(ids.FILTER_FROM, "error"),
+            "to_error": Output(ids.FILTER_TO, "error"),
+            "labels_error": Output(ids.FILTER_LABELS, "error"),
+            "source_names": Output(ids.FILTER_SOURCES, "data"),
+            "outcome_names": Output(ids.FILTER_OUTCOMES, "data"),
+            "error_names": Output(ids.FILTER_ERROR, "data"),
+            "label_names": Output(ids.FILTER_LABELS, "data"),
+            "kind_class": Output(ids.FILTER_KIND_BOX, "className"),
+            "more": Output(ids.FILTER_MORE_LABEL, "children"),
+            "chips": Output(ids.FILTER_CHIPS, "children"),
+            "chips_class": Output(ids.FILTER_CHIPS, "className"),
+            "problems": Output(ids.FILTER_PROBLEMS, "children"),
+            "problems_class": Output(ids.FILTER_PROBLEMS, "className"),
+            "range_label": Output(ids.FILTER_RANGE_LABEL, "children"),
+            "opened": Output(ids.FILTER_POPOVER, "opened"),
+        },
+        inputs={
+            "pathname": Input(ids.URL, "pathname"),
+            "search": Input(ids.URL, "search"),
+            # Written texts count when they are sent off.
+            "said": {
+                name: State(*control) if name in ("from_", "to") else Input(*control)
+                for name, control in _CONTROLS.items()
+            },
+            "_touched": (
+                Input(ids.FILTER_APPLY, "n_clicks"),
+                Input(ids.FILTER_FROM, "n_submit"),
+                Input(ids.FILTER_TO, "n_submit"),
+                Input(ids.FILTER_MORE, "opened"),
+            ),
+        },
     )
     def keep_in_step(
-        pathname: str | None,
-        search: str | None,
-        quick: str | None,
-        _apply: int,
-        _from_submit: int,
-        _to_submit: int,
-        sources: list[str] | None,
-        result: str | None,
-        q: str | None,
-        live: bool,
-        from_: str | None,
-        to: str | None,
-    ) -> tuple[Any, ...]:
+        pathname: str | None, search: str | None, said: dict[str, Any], _touched: tuple[object, ...]
+    ) -> dict[str, Any]:
         view = View.parse(pathname, search)
-        said = Controls(quick or _CUSTOM, from_ or "", to or "", tuple(sources or ()), result or "all", q or "", live)
         touched = str(ctx.triggered_id or ids.URL)
-        told = answer(view, touched, said, clock_ms())
-        names = filter_content(source_names(), told.view)[ids.FILTER_SOURCES]["data"]
-        return _outputs(view, told, touched, said, names)
+        controls = _controls(said)
+        told = answer(view, touched, controls, clock_ms())
+        # What can be chosen is looked for when somebody is about to, not at every letter of a search.
+        fresh = touched in (ids.URL, ids.FILTER_MORE)
+        return outputs(view, told, touched, controls, source_names(), choices(told.view) if fresh else None)
 
 
-def _outputs(view: View, told: Answer, touched: str, said: Controls, names: list[str]) -> tuple[Any, ...]:
-    """Set address and controls; a control that says the right thing already is left alone: one may be typing in it."""
+def outputs(
+    view: View,
+    told: Answer,
+    touched: str,
+    said: Controls,
+    source_names: Sequence[str],
+    choices: FilterChoices | None,
+) -> dict[str, Any]:
+    """Set address and controls; a control that says the right thing already is left alone: one may be typing in it.
+
+    Args:
+        view: What the address says.
+        told: What the touched control leads to.
+        touched: Its id.
+        said: What the controls say.
+        source_names: Every source that can be chosen.
+        choices: What the other filters can be set to, None to leave what they offer.
+    """
     wanted = Controls.of(told.view)
     wrong = bool(told.from_error or told.to_error)
-    writing = touched == ids.FILTER_RANGE and said.range == _CUSTOM
+    writing = touched == ids.FILTER_RANGE and said.range == CUSTOM
     kept = {"range"} if writing else {"from_", "to"} if wrong else set()
 
     def only(name: str) -> Any:
@@ -247,25 +204,40 @@ def _outputs(view: View, told: Answer, touched: str, said: Controls, names: list
             return no_update
         return list(value) if isinstance(value, tuple) else value
 
-    changed = told.view != view
     close = touched in (ids.FILTER_RANGE, ids.FILTER_APPLY, ids.FILTER_FROM, ids.FILTER_TO) and not (wrong or writing)
-    return (
-        told.view.search() if changed else no_update,
-        *(only(name) for name in ("range", "from_", "to")),
-        told.from_error or None,
-        told.to_error or None,
-        only("sources"),
-        names,
-        *(only(name) for name in ("result", "q", "live")),
-        describe(told.view.from_, told.view.to),
-        False if close else no_update,
-    )
+    more = more_content(told.view, choices or FilterChoices())
+    chips = chips_props(told.view)
+    # Views live under their canonical address, which has none: what was wrong with the one in use is told here.
+    problems = notice_props(told.view.problems)
+    return {
+        "search": told.view.search() if told.view != view else no_update,
+        **{name: only(name) for name in _CONTROLS},
+        "from_error": told.from_error or None,
+        "to_error": told.to_error or None,
+        "labels_error": told.labels_error or None,
+        "source_names": filter_content(source_names, told.view)[ids.FILTER_SOURCES]["data"],
+        "outcome_names": no_update if choices is None else more[ids.FILTER_OUTCOMES]["data"],
+        "error_names": no_update if choices is None else more[ids.FILTER_ERROR]["data"],
+        "label_names": no_update if choices is None else more[ids.FILTER_LABELS]["data"],
+        "kind_class": more[ids.FILTER_KIND_BOX]["className"],
+        "more": more[ids.FILTER_MORE_LABEL]["children"],
+        "chips": chips["children"],
+        "chips_class": chips["className"],
+        "problems": problems["children"],
+        "problems_class": problems["className"],
+        "range_label": describe(told.view.from_, told.view.to),
+        "opened": False if close else no_update,
+    }
 
 
-def _settle(view: View, **changes: Any) -> View:
-    """Change a view and read it back from its own address, so that controls and address can't differ in form."""
-    changed = replace(view, **changes)
-    return View.parse(changed.path, changed.search())
+def _controls(said: dict[str, Any]) -> Controls:
+    """Return what the browser sent; a control that was cleared says nothing."""
+    default = Controls()
+    values: dict[str, Any] = {
+        name: getattr(default, name) if said.get(name) is None else said[name] for name in _CONTROLS
+    }
+    values |= {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Controls(**values)
 
 
 def _range_picker(view: View, said: Controls) -> Component:
@@ -275,7 +247,7 @@ def _range_picker(view: View, said: Controls) -> Component:
         value=said.range,
         data=[
             *({"value": quick.from_, "label": quick.title} for quick in QUICK_RANGES),
-            {"value": _CUSTOM, "label": "Custom"},
+            {"value": CUSTOM, "label": "Custom"},
         ],
         orientation="vertical",
         fullWidth=True,

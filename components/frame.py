@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from components.content import Content
 from components.empty import AWAY, notice_props
+from components.more_filters import KIND_WORDS
 from components.timerange import describe
 from components.view import View
 
@@ -66,8 +67,16 @@ def described(view: View) -> str:
         shown = ", ".join(view.sources[:_MOST_NAMED])
         rest = len(view.sources) - _MOST_NAMED
         said.append(f"{shown} and {rest} more" if rest > 0 else shown)
+    if view.shown_kind != "all":
+        said.append(f"{KIND_WORDS[view.shown_kind]} only")
     if view.result != "all":
         said.append(f"{view.result} only")
+    if view.outcomes:
+        said.append(f"outcome {' or '.join(view.outcomes)}")
+    if view.error:
+        said.append(f"error “{view.error}”")
+    if view.labels:
+        said.append(f"label {', '.join(view.labels)}")
     if view.q:
         said.append(f"URLs with “{view.q}”")
     return " · ".join(said)

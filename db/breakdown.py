@@ -108,12 +108,12 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
     })  # fmt: skip
     if dimension == "outcome":
         names = _outcomes(rows)
-        texts = Texts(hashes_of(names), _objects(names))
+        texts = Texts(hashes_of(names), objects(names))
     elif dimension == "error":
         kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
-        texts = _distinct(columns["value"], _objects(kinds))
+        texts = distinct(columns["value"], objects(kinds))
     else:
-        texts = _distinct(columns["value"], rows.url[one])
+        texts = distinct(columns["value"], rows.url[one])
     return Groups(**columns, texts=(texts,))
 
 
@@ -130,6 +130,16 @@ def merged(parts: Sequence[Groups]) -> Groups:
         return Groups.empty()
     columns, _ = _added_up({name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS})
     return Groups(**columns, texts=tuple(text for part in parts for text in part.texts))
+
+
+def added_up(groups: Groups) -> Groups:
+    """Return one group for each value, source, kind and result where there may be several.
+
+    Args:
+        groups: Of one dimension.
+    """
+    columns, _ = _added_up({name: getattr(groups, name) for name in COLUMNS})
+    return Groups(**columns, texts=groups.texts)
 
 
 def shortened(groups: Groups, dimension: Dimension) -> Groups:
@@ -180,15 +190,30 @@ def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
     return result, one
 
 
+def counts(dimension: Dimension, filter: Filter) -> bool:
+    """Say whether groups know what a filter asks for: they are by one dimension and know nothing of the others.
+
+    Args:
+        dimension: What they were counted by.
+        filter: What is asked for.
+    """
+    asked = {"url": filter.url_contains, "error": filter.error, "outcome": filter.outcomes}
+    return not filter.labels and not any(value for name, value in asked.items() if name != dimension)
+
+
 def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
     """Return the groups that a filter lets through.
 
     Args:
-        groups: Of any dimension; by URL if the filter asks for a text in it.
+        groups: Counted by what the filter asks for, if it does: see `counts`.
         filter: What to keep.
         kind: Navigations or scrapes only; None for both.
         names: What their source numbers stand for.
     """
+    settled = filter.within(kind)
+    if settled is None:
+        return Groups.empty()
+    filter, kind = settled
     if filter == Filter() and kind is None:
         return groups
     mask = np.ones(len(groups), dtype=np.bool_)
@@ -198,6 +223,8 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         mask &= np.isin(groups.source, [code for code in map(names.known, filter.sources) if code is not None])
     if filter.result != "all":
         mask &= groups.success == (filter.result == "ok")
+    if filter.outcomes or filter.error:
+        mask &= np.isin(groups.value, hashes_of(filter.outcomes or (filter.error,)))
     if filter.url_contains:
         needle = filter.url_contains.lower()
         found = [texts.holding(needle) for texts in groups.texts]
@@ -246,12 +273,19 @@ def _outcomes(rows: DetailColumns) -> list[str]:
     return [*rows.outcome_names.all(), "ok", "failed"]
 
 
-def _distinct(value: HashArray, texts: ObjectArray) -> Texts:
+def distinct(value: HashArray, texts: ObjectArray) -> Texts:
+    """Return what values stand for, which may come several times.
+
+    Args:
+        value: uint64[n].
+        texts: str[n].
+    """
     unique, index = np.unique(value, return_index=True)
     return Texts(unique, texts[index])
 
 
-def _objects(texts: Sequence[str]) -> ObjectArray:
+def objects(texts: Sequence[str]) -> ObjectArray:
+    """Return texts as an array of objects."""
     array = np.empty(len(texts), dtype=np.object_)
     array[:] = texts
     return array

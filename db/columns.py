@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from functools import cache, cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from collector import fields
 from collector.events import PageNavigation, PageScrape
 from db.hashes import HashArray, error_hash, hash_of
+from db.labels import by_key, have, labels_text
 from db.results import Filter, FloatArray, IntArray, Kind
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
@@ -35,9 +36,10 @@ DTYPES: dict[str, Any] = {
     "error": np.object_,
     "url_hash": np.uint64,
     "error_hash": np.uint64,
+    "labels": np.object_,
 }
 
-_MAX_TEXTS = 4
+_MAX_SEARCHES = 8
 
 
 class Names:
@@ -89,8 +91,8 @@ class Chunk:
     def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
         self.arrays = arrays
         self.size = size
-        # Text -> which of the first rows have it in their URL: a page that searches asks again after every batch.
-        self._found: dict[str, BoolArray] = {}
+        # What was looked for -> which of the first rows have it: a page that searches asks again after every batch.
+        self._found: dict[Hashable, BoolArray] = {}
 
     def view(self) -> Chunk:
         """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
@@ -104,15 +106,28 @@ class Chunk:
         Args:
             text: In small letters; the URL's own don't matter.
         """
-        known = self._found.get(text)
+        return self._where(("url", text), lambda url: text in url.lower())
+
+    def with_labels(self, wanted: Sequence[str]) -> BoolArray:
+        """Return which rows have labels, bool[size].
+
+        Args:
+            wanted: As for `db.labels.by_key`.
+        """
+        sets = by_key(wanted)
+        # Many rows have the same labels; what is known lasts no longer than this one look through a chunk.
+        return self._where(("labels", tuple(wanted)), cache(lambda text: have(text, sets)))
+
+    def _where(self, question: tuple[str, Hashable], test: Callable[[Any], bool]) -> BoolArray:
+        """Return which rows fulfil a test, which the question (its column first) stands for."""
+        known = self._found.get(question)
         if known is None or len(known) < self.size:
             done = 0 if known is None else len(known)
-            rest = [text in url.lower() for url in self.arrays["url"][done : self.size].tolist()]
-            new = np.array(rest, dtype=np.bool_)
+            new = np.array([test(value) for value in self.arrays[question[0]][done : self.size].tolist()], np.bool_)
             known = new if known is None else np.concatenate((known, new))
-            while len(self._found) >= _MAX_TEXTS:
+            while len(self._found) >= _MAX_SEARCHES:
                 self._found.pop(next(iter(self._found)), None)
-            self._found[text] = known
+            self._found[question] = known
         return known[: self.size]
 
     @classmethod
@@ -138,7 +153,9 @@ class Chunk:
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
         chunk = Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
-        chunk._found = {text: found[low:high] for text, found in list(self._found.items()) if len(found) >= high}
+        chunk._found = {
+            question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
+        }
         return chunk
 
     def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
@@ -174,11 +191,12 @@ def chunk_of_metrics(metrics: Iterable[PageNavigation | PageScrape], sources: Na
     return Chunk.of_columns(dict(zip(DTYPES, columns, strict=True)))
 
 
-def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int]:
+def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int, str | None]:
     url, error = metric.url[: fields.MAX_URL_CHARS], metric.error
     if error is not None:
         error = error[: fields.MAX_ERROR_CHARS]
-    return url, error, hash_of(url), error_hash(error, metric.success)
+    labels = None if metric.labels is None else labels_text(metric.labels)
+    return url, error, hash_of(url), error_hash(error, metric.success), labels
 
 
 class DetailColumns:
@@ -279,6 +297,11 @@ class DetailColumns:
         """64 bits that stand for the kind of error, 0 for a success."""
         return self._column("error_hash")
 
+    @cached_property
+    def labels(self) -> ObjectArray:
+        """The labels as `db.labels` writes them, str or None."""
+        return self._column("labels")
+
     def between(self, start_ms: int, end_ms: int) -> DetailColumns:
         """Return the rows of [start_ms, end_ms); they share memory with these."""
         parts = []
@@ -294,10 +317,15 @@ class DetailColumns:
             filter: What to keep.
             kind: Navigations or scrapes only; None for both.
         """
-        if filter.only_sources and not filter.sources and kind is None:
+        settled = filter.within(kind)
+        if settled is None:
+            return DetailColumns([], self.source_names, self.outcome_names)
+        filter, kind = settled
+        if filter == Filter() and kind is None:
             return self
         codes = [code for code in map(self.source_names.known, filter.sources) if code is not None]
         needle = filter.url_contains.lower()
+        error = hash_of(filter.error)
         parts = []
         for chunk in self._chunks:
             mask = np.ones(chunk.size, dtype=np.bool_)
@@ -307,10 +335,26 @@ class DetailColumns:
                 mask &= np.isin(chunk.arrays["source"][: chunk.size], codes)
             if filter.result != "all":
                 mask &= chunk.arrays["success"][: chunk.size] == (filter.result == "ok")
+            if filter.outcomes:
+                mask &= self._with_outcomes(chunk, filter.outcomes)
+            if filter.error:
+                mask &= chunk.arrays["error_hash"][: chunk.size] == error
+            if filter.labels:
+                mask &= chunk.with_labels(filter.labels)
             if needle:
                 mask &= chunk.with_in_url(needle)
             parts.append(chunk.chosen(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def _with_outcomes(self, chunk: Chunk, wanted: Sequence[str]) -> BoolArray:
+        """Return which scrapes had one of some outcomes; one that told none is taken for what it was, ok or failed."""
+        outcome, success = chunk.arrays["outcome"][: chunk.size], chunk.arrays["success"][: chunk.size]
+        codes = [code for code in map(self.outcome_names.known, wanted) if code is not None]
+        taken_for = [name for name in ("ok", "failed") if name in wanted]
+        found: BoolArray = np.isin(outcome, codes)
+        for name in taken_for:
+            found |= (outcome < 0) & (success == (name == "ok"))
+        return found
 
     def of_source(self, code: int) -> DetailColumns:
         """Return the rows of the source with this number."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, func, select, type_coerce
+import numpy as np
+from sqlalchemy import ColumnElement, Integer, Select, false, func, or_, select, type_coerce
 from sqlalchemy.engine import Connection
 
 from db.columns import Chunk, DetailColumns, Names
+from db.error_kinds import kind_of_error, longest_piece
 from db.hashes import error_hash, hash_of
+from db.labels import label_conditions, shared
 from db.models import PagePerformance as Page
 from db.results import Filter, Kind
 
@@ -29,6 +33,7 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
     "outcome": Page.outcome.expression,
     "url": Page.page_url.expression,
     "error": Page.error.expression,
+    "labels": Page.labels.expression,
 }
 # Columns that aren't read but made from others.
 _MADE = ("url_hash", "error_hash")
@@ -87,9 +92,9 @@ def read_detail(
     Returns:
         The rows in time order.
     """
-    read = columns if not filter.url_contains or "url" in columns else (*columns, "url")
+    read = columns if not filter.error or "error" in columns else (*columns, "error")
     statement = _selected(read).where(*conditions(start_ms, end_ms, filter, kind)).order_by(Page.created_at, Page.id)
-    chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS)
+    chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS, error=filter.error, kept=columns)
     return DetailColumns(chunks, sources, outcomes)
 
 
@@ -98,12 +103,19 @@ def conditions(
 ) -> list[ColumnElement[bool]]:
     """Return what a detail row must fulfil, as SQL.
 
+    SQL doesn't fold errors: of a filter for a kind of error, this lets every failure through that may be of it, and
+    who asks leaves out what isn't.
+
     Args:
         start_ms: Epoch ms, inclusive, None for no bound.
         end_ms: Epoch ms, exclusive, None for no bound.
         filter: Which rows.
         kind: Navigations or scrapes only; None for both.
     """
+    settled = filter.within(kind)
+    if settled is None:
+        return [false()]
+    filter, kind = settled
     wanted: list[ColumnElement[bool]] = []
     if start_ms is not None:
         wanted.append(Page.created_at >= start_ms)
@@ -115,9 +127,32 @@ def conditions(
         wanted.append(Page.scraper_source.in_(filter.sources))
     if filter.result != "all":
         wanted.append(Page.success == (filter.result == "ok"))
+    if filter.outcomes:
+        wanted.append(_with_outcomes(filter.outcomes))
+    if filter.error:
+        wanted += maybe_of_kind(Page, filter.error)
+    wanted += label_conditions(Page.labels, filter.labels)
     if filter.url_contains:
         wanted.append(func.lower(Page.page_url).contains(filter.url_contains.lower(), autoescape=True))
     return wanted
+
+
+def maybe_of_kind(table: Any, kind: str) -> list[ColumnElement[bool]]:
+    """Return what every failure of a kind fulfils, and as few others as SQL can tell.
+
+    Args:
+        table: The model of a table with `success` and `error`.
+        kind: As `db.error_kinds` writes it.
+    """
+    piece = longest_piece(kind)
+    return [table.success == False, *([func.instr(table.error, piece) > 0] if piece else [])]  # noqa: E712 - it is SQL
+
+
+def _with_outcomes(wanted: Sequence[str]) -> ColumnElement[bool]:
+    """Match scrapes with one of some outcomes; one that told none is taken for what it was, ok or failed."""
+    told = Page.outcome.in_(wanted)
+    taken_for = [Page.success == (name == "ok") for name in ("ok", "failed") if name in wanted]
+    return or_(told, Page.outcome.is_(None) & or_(*taken_for)) if taken_for else told
 
 
 def _read(columns: tuple[str, ...]) -> list[str]:
@@ -135,7 +170,11 @@ def _fetch(
     sources: Names,
     outcomes: Names,
     rows: int,
+    *,
+    error: str = "",
+    kept: Collection[str] = (),
 ) -> list[Chunk]:
+    """Read rows as chunks: of one kind of error only where one is given, and of their columns those to be kept."""
     result = connection.execution_options(stream_results=True, max_row_buffer=rows).execute(statement)
     chunks = []
     for part in result.partitions(rows):
@@ -148,5 +187,12 @@ def _fetch(
             values["url_hash"] = [hash_of(url) for url in values["url"]]
         if "error_hash" in columns:
             values["error_hash"] = [error_hash(*pair) for pair in zip(values["error"], values["success"], strict=True)]
-        chunks.append(Chunk.of_columns(values))
+        if "labels" in values:
+            values["labels"] = [None if text is None else shared(text) for text in values["labels"]]
+        chunk = Chunk.of_columns(values)
+        if error:
+            of_kind = [kind_of_error(text or "") == error for text in values["error"]]
+            chunk = Chunk({name: array for name, array in chunk.arrays.items() if name in kept}, chunk.size)
+            chunk = chunk.chosen(np.array(of_kind, dtype=np.bool_))
+        chunks.append(chunk)
     return chunks

@@ -17,6 +17,8 @@ _FOLDED = re.compile(
     re.IGNORECASE,
 )
 
+_PLACEHOLDER = re.compile(r"<url>|<id>|<n>|\s+|<(?:url?|u|id?|n)?$")  # one may be cut
+
 
 @lru_cache(maxsize=16_384)
 def kind_of_error(text: str) -> str:
@@ -30,6 +32,15 @@ def kind_of_error(text: str) -> str:
     """
     folded = _FOLDED.sub(_fold, text[: 4 * MAX_KIND_CHARS])
     return " ".join(folded.split())[:MAX_KIND_CHARS]
+
+
+def longest_piece(kind: str) -> str:
+    """Return the longest text that every error of a kind holds as it is: what to look for before any is folded.
+
+    Args:
+        kind: What `kind_of_error` returned.
+    """
+    return max(_PLACEHOLDER.split(kind), key=len, default="")
 
 
 def _fold(found: re.Match[str]) -> str:

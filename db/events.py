@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Integer, Select, func, or_, select, type_coerce, union_all
+from sqlalchemy import ColumnElement, Integer, Select, false, func, or_, select, type_coerce, union_all
 from sqlalchemy.engine import Connection
 
-from db.detail import conditions
+from db.detail import conditions, maybe_of_kind
+from db.error_kinds import kind_of_error
 from db.models import PagePerformance as Page
 from db.models import SchedulerMetric as Run
 from db.results import Event, Filter, SchedulerRunRow
 
 Statement: TypeAlias = Select[*tuple[Any, ...]]
+Place: TypeAlias = tuple[int, int]  # (created_at, id)
 
 # Up to so many sources, each is read from its own index and the results are merged; beyond, the time index is walked.
 _MAX_SEPARATE_SOURCES = 20
+# Failures that are read at a time to find those of a kind.
+_LEAST_CANDIDATES, _MOST_CANDIDATES = 200, 5_000
 
 
 def newest_pages(
@@ -34,7 +39,11 @@ def newest_pages(
     Returns:
         Events, newest first.
     """
-    return tuple(_page_event(row) for row in connection.execute(page_statement(start_ms, end_ms, filter, limit)))
+
+    def read(limit: int, before: Place | None) -> Sequence[Any]:
+        return connection.execute(page_statement(start_ms, end_ms, filter, limit, before)).all()
+
+    return tuple(_page_event(row) for row in _newest(read, filter, limit))
 
 
 def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: int) -> tuple[Event, ...]:
@@ -73,43 +82,49 @@ def newest_runs(
         connection: An open connection.
         start_ms: Epoch ms, inclusive, None for no bound.
         end_ms: Epoch ms, exclusive, None for no bound.
-        filter: Its sources match a run's scraper and a run's own name; its URL is left aside.
+        filter: As for `run_conditions`.
         limit: How many at most.
 
     Returns:
         Runs, newest first.
     """
+
+    def read(limit: int, before: Place | None) -> Sequence[Any]:
+        return connection.execute(run_statement(start_ms, end_ms, filter, limit, before)).all()
+
     return tuple(
         SchedulerRunRow(
             id=f"s:{row.id}", scheduler_name=row.scheduler_name, source=row.scraper_source,
             duration_ms=row.execution_duration_ms, items=row.items_processed, success=bool(row.success),
             error=row.error, recorded_at_ms=row.created_at, run_id=row.run_id,
         )
-        for row in connection.execute(run_statement(start_ms, end_ms, filter, limit))
+        for row in _newest(read, filter, limit)
     )  # fmt: skip
 
 
-def page_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
-    """Return the query for the newest detail rows, newest first."""
+def page_statement(
+    start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, before: Place | None = None
+) -> Statement:
+    """Return the query for the newest detail rows, newest first; of a kind of error, for those that may be of it."""
     if not 1 < len(filter.sources) <= _MAX_SEPARATE_SOURCES:
-        return _newest_pages(start_ms, end_ms, filter, limit)
+        return _newest_pages(start_ms, end_ms, filter, limit, before)
     each = union_all(*(
-        select(
-            _newest_pages(start_ms, end_ms, Filter((source,), filter.result, filter.url_contains), limit).subquery()
-        )
+        select(_newest_pages(start_ms, end_ms, replace(filter, sources=(source,)), limit, before).subquery())
         for source in dict.fromkeys(filter.sources)
     )).subquery()  # fmt: skip
     return select(each).order_by(each.c.created_at.desc(), each.c.id.desc()).limit(limit)
 
 
-def run_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
-    """Return the query for the newest scheduler runs, newest first."""
+def run_statement(
+    start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, before: Place | None = None
+) -> Statement:
+    """Return the query for the newest scheduler runs, newest first; of a kind of error, for those that may be of it."""
     return (
         select(
             Run.id, Run.scheduler_name, Run.scraper_source, Run.execution_duration_ms, Run.items_processed,
             type_coerce(Run.success, Integer).label("success"), Run.error, Run.run_id, Run.created_at,
         )
-        .where(*run_conditions(start_ms, end_ms, filter))
+        .where(*run_conditions(start_ms, end_ms, filter), *_before(Run, before))
         .with_hint(Run, "FORCE INDEX (ix_scheduler_created)", "mysql")
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)
@@ -117,7 +132,15 @@ def run_statement(start_ms: int | None, end_ms: int | None, filter: Filter, limi
 
 
 def run_conditions(start_ms: int | None, end_ms: int | None, filter: Filter) -> list[ColumnElement[bool]]:
-    """Return what a scheduler run must fulfil, as SQL; see `newest_runs`."""
+    """Return what a scheduler run must fulfil, as SQL; of a kind of error, what all of it and some others do.
+
+    Args:
+        start_ms: Epoch ms, inclusive, None for no bound.
+        end_ms: Epoch ms, exclusive, None for no bound.
+        filter: Its sources match a run's scraper and a run's own name; no run has a type, an outcome, a label or a URL.
+    """
+    if filter.without_runs:
+        return [false()]
     wanted: list[ColumnElement[bool]] = []
     if start_ms is not None:
         wanted.append(Run.created_at >= start_ms)
@@ -127,10 +150,42 @@ def run_conditions(start_ms: int | None, end_ms: int | None, filter: Filter) -> 
         wanted.append(or_(Run.scraper_source.in_(filter.sources), Run.scheduler_name.in_(filter.sources)))
     if filter.result != "all":
         wanted.append(Run.success == (filter.result == "ok"))
+    if filter.error:
+        wanted += maybe_of_kind(Run, filter.error)
     return wanted
 
 
-def _newest_pages(start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> Statement:
+def _newest(read: Callable[[int, Place | None], Sequence[Any]], filter: Filter, limit: int) -> list[Any]:
+    """Read the newest rows; of a kind of error, walk back through what may be of it until enough is.
+
+    Args:
+        read: (how many at most, the place that all must lie before or None) -> rows, newest first.
+        filter: Which rows.
+        limit: How many at most.
+    """
+    if not filter.error:
+        return list(read(limit, None))
+    found: list[Any] = []
+    wanted, before = max(limit, _LEAST_CANDIDATES), None
+    while True:
+        rows = read(wanted, before)
+        found += [row for row in rows if kind_of_error(row.error or "") == filter.error]
+        if len(rows) < wanted or len(found) >= limit:
+            return found[:limit]
+        before = (rows[-1].created_at, rows[-1].id)
+        wanted = min(2 * wanted, _MOST_CANDIDATES)
+
+
+def _before(table: Any, place: Place | None) -> list[ColumnElement[bool]]:
+    if place is None:
+        return []
+    at_ms, id = place
+    return [table.created_at <= at_ms, or_(table.created_at < at_ms, table.id < id)]
+
+
+def _newest_pages(
+    start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, before: Place | None
+) -> Statement:
     # Left to itself, MariaDB sometimes reads and sorts everything rather than walk back to the newest few.
     index = "ix_page_source_created" if len(filter.sources) == 1 else "ix_page_created"
     return (
@@ -140,7 +195,7 @@ def _newest_pages(start_ms: int | None, end_ms: int | None, filter: Filter, limi
             Page.items_extracted, Page.retry_count, type_coerce(Page.success, Integer).label("success"), Page.error,
             Page.status_code, Page.outcome, Page.created_at,
         )
-        .where(*conditions(start_ms, end_ms, filter, None))
+        .where(*conditions(start_ms, end_ms, filter, None), *_before(Page, before))
         .with_hint(Page, f"FORCE INDEX ({index})", "mysql")
         .order_by(Page.created_at.desc(), Page.id.desc())
         .limit(limit)

@@ -73,6 +73,10 @@ class History:
             kind: Navigations or scrapes only; None for both.
             together: Rollup rows may stand for the range as a whole instead of its buckets: fewer are read.
         """
+        settled = filter.within(kind)
+        if settled is None:
+            return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes))
+        filter, kind = settled  # rollups are asked for a kind in one way only
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
         covered = covered_since_ms is None or covered_since_ms <= span.start_ms
         if covered and len(recent) <= self._exact_rows:

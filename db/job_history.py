@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
 
@@ -70,7 +69,7 @@ class JobHistory:
         Args:
             start_ms: Epoch ms, None for no bound.
             end_ms: Epoch ms, None for no bound.
-            filter: Its sources match a run's scraper and its name.
+            filter: As for `db.events.run_conditions`.
             limit: How many at most.
         """
         return self._runs.newest(start_ms, end_ms, filter, limit)
@@ -82,12 +81,11 @@ class JobHistory:
             span: The range.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> tuple[SchedulerStats, ...]:
-            few = self._few(span)
+            few = self._few(span, filter)
             if few is not None:
-                return summarize_runs(few.matching(filter))
+                return summarize_runs(few)
             cells = joined(self._parts(span.start_ms, span.end_ms), self._runs.names)
             return summarize_cells(merged(cells, np.full(len(cells), span.start_ms)), filter)
 
@@ -100,11 +98,10 @@ class JobHistory:
             span: The range and its buckets.
             filter: As for `newest`.
         """
-        filter = replace(filter, url_contains="")
 
         def find() -> SchedulerSeries:
-            few = self._few(span)
-            return self._by_bucket(span, filter) if few is None else series_of_runs(span, few.matching(filter))
+            few = self._few(span, filter)
+            return self._by_bucket(span, filter) if few is None else series_of_runs(span, few)
 
         return self._once(self._series, (span, filter), span.start_ms, span.end_ms, find)
 
@@ -118,11 +115,17 @@ class JobHistory:
         self._days(midnight_ms - 31 * DAY_MS, midnight_ms)
         self._hours(midnight_ms - DAY_MS, present_ms // HOUR_MS * HOUR_MS)
 
-    def _few(self, span: TimeRange) -> RunColumns | None:
+    def _few(self, span: TimeRange, filter: Filter) -> RunColumns | None:
+        """Return the runs of a span, filtered, when they are to be counted one by one."""
+        if filter.without_runs:
+            return RunColumns.of_rows([], self._runs.names)
+        if filter.error:  # rollups don't know why runs failed
+            return self._read(span.start_ms, span.end_ms, filter)
         count = self._runs.count(span.start_ms, span.end_ms)
         if count is None or count > self._exact_runs:
             return None
-        return self._runs.columns(span.start_ms, span.end_ms)
+        runs = self._runs.columns(span.start_ms, span.end_ms)
+        return None if runs is None else runs.matching(filter)
 
     def _by_bucket(self, span: TimeRange, filter: Filter) -> SchedulerSeries:
         version = self._rollups.changes.version

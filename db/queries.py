@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
-from db.cells import DAY_MS
+from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
@@ -28,6 +28,7 @@ from db.results import (
     ErrorGroup,
     Event,
     Filter,
+    FilterChoices,
     FloatArray,
     IntArray,
     Kind,
@@ -48,6 +49,7 @@ _EVERYTHING = Filter()
 _MAX_REMEMBERED = 64
 _KINDS: tuple[Kind, Kind] = ("navigation", "scrape")
 _NAMES_FRESH_MS = 60_000
+_MOST_CHOICES = 50
 
 
 class Queries(SchedulerQueries):
@@ -157,6 +159,26 @@ class Queries(SchedulerQueries):
                 self._stored_names = stored
         return tuple(sorted(stored[1].union(self._recent.sources.all())))
 
+    def filter_choices(self, range: TimeRange | None = None) -> FilterChoices:
+        """Return what filters can be set to: cheap, since breakdowns and memory know it.
+
+        Args:
+            range: Where outcomes and the most frequent kinds of errors are taken from; None for the last day. Labels
+                are those that memory has seen.
+        """
+        if range is None:
+            end_ms = (self._clock_ms() // HOUR_MS + 1) * HOUR_MS
+            range = TimeRange(end_ms - DAY_MS - HOUR_MS, end_ms, HOUR_MS)
+
+        def answer() -> FilterChoices:
+            outcomes = list(self._tables.outcomes(range, _EVERYTHING))[:_MOST_CHOICES]
+            errors = [group.error for group in self._tables.errors(range, _EVERYTHING, None) if group.error.strip()]
+            return FilterChoices(
+                tuple(sorted(outcomes)), tuple(sorted(errors[:_MOST_CHOICES])), self._recent.labels.all()
+            )
+
+        return self._once(("filter_choices", range), answer)
+
     def duration_trend(self, range: TimeRange, filter: Filter, kind: Kind) -> Series:
         """Return the series of navigations alone or of scrapes alone.
 
@@ -243,14 +265,13 @@ class Queries(SchedulerQueries):
 
         Args:
             range: The range, None for all time.
-            filter: Which rows; sources match a scheduler run's name too, and a URL filter leaves runs out.
+            filter: Which rows; for scheduler runs see `scheduler_runs`.
             limit: How many at most.
         """
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
         with unavailable_as_ours(self._engine):
             pages = self._event_search.newest(start_ms, end_ms, filter, limit)
-        # A scheduler run has no URL.
-        runs = () if filter.url_contains else self._newest_runs(start_ms, end_ms, filter, limit)
+        runs = () if filter.without_runs else self._newest_runs(start_ms, end_ms, filter, limit)
         return newest_of(pages, runs, limit)
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:

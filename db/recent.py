@@ -16,6 +16,7 @@ from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
 from db.detail import newest_rows
 from db.engine import snapshot
 from db.errors import unavailable_as_ours
+from db.labels import KnownLabels
 from db.state import DETAIL_SINCE_MS, read_state
 
 _FOREVER_MS = 1 << 62
@@ -43,6 +44,7 @@ class RecentDetail:
         self._version = 0
         self.sources = Names()
         self.outcomes = Names()
+        self.labels = KnownLabels()
 
     @property
     def covered_since_ms(self) -> int | None:
@@ -83,6 +85,8 @@ class RecentDetail:
             deleted_before_ms = read_state(connection).get(DETAIL_SINCE_MS)
         if deleted_before_ms is not None:
             covered_since_ms = max(deleted_before_ms, covered_since_ms or deleted_before_ms)
+        for chunk in chunks:
+            self.labels.add(chunk.arrays["labels"].tolist())
         with self._lock:
             self._chunks = chunks
             self._size = sum(chunk.size for chunk in chunks)
@@ -129,6 +133,7 @@ class RecentDetail:
         """
         pages = [metric for metric in metrics if not isinstance(metric, SchedulerRun)]
         new = chunk_of_metrics(pages, self.sources, self.outcomes)
+        self.labels.add(new.arrays["labels"].tolist())
         with self._lock:
             self._version += 1
             if self._covered_since_ms is not None:

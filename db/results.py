@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -64,6 +64,27 @@ class Filter:
     error: str = ""
     labels: tuple[str, ...] = ()
 
+    def within(self, kind: Kind | None) -> tuple[Filter, Kind | None] | None:
+        """Return what is left when the kind of metric is told apart, or None when no row can fulfil all of it.
+
+        Args:
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (the filter without a kind, the kind that is asked for by either, None for both).
+        """
+        kinds = [asked for asked in (kind, None if self.kind == "all" else self.kind) if asked is not None]
+        if self.outcomes:  # navigations have none
+            kinds.append("scrape")
+        if len(set(kinds)) > 1 or (self.error and self.result == "ok"):
+            return None
+        return (self if self.kind == "all" else replace(self, kind="all")), (kinds[0] if kinds else None)
+
+    @property
+    def without_runs(self) -> bool:
+        """True when something is asked for that no scheduler run has: a type, an outcome, a label, a URL."""
+        return bool(self.kind != "all" or self.outcomes or self.labels or self.url_contains)
+
     @property
     def only_sources(self) -> bool:
         """True when nothing but the source is asked for."""
@@ -73,6 +94,15 @@ class Filter:
     def in_rollups(self) -> bool:
         """True when rollups can answer: they know sources, kinds and results only."""
         return not (self.url_contains or self.outcomes or self.error or self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterChoices:
+    """What a filter can be set to: the values that rows have, each in order and bounded in number."""
+
+    outcomes: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()  # kinds, as db.error_kinds writes them
+    labels: tuple[str, ...] = ()  # "key=value"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -15,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from collector import fields
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from db.labels import labels_text
 from db.literals import insert_text
 
 Row = tuple[Any, ...]
@@ -68,7 +68,7 @@ def page_row(metric: PageNavigation | PageScrape) -> Row:
     error = metric.error
     if error is not None:
         error = error[: fields.MAX_ERROR_CHARS]
-    labels = None if metric.labels is None else _json(metric.labels)
+    labels = None if metric.labels is None else labels_text(metric.labels)
     if isinstance(metric, PageNavigation):
         duration_ms = metric.navigation_duration_ms
         if not 0 <= duration_ms <= fields.MAX_DURATION_MS:  # NaN too
@@ -161,10 +161,6 @@ def _host(origin: str) -> str | None:
     except ValueError:  # a bracket that isn't closed, for instance: the URL is kept, it just has no domain
         return None
     return host[:255] if host else None
-
-
-def _json(labels: Mapping[str, str]) -> str:
-    return json.dumps(dict(labels), ensure_ascii=False, separators=(",", ":"))
 
 
 def insert_many(

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from collector import fields
 from collector.events import SchedulerRun
 from db.columns import BoolArray, CodeArray, Names, ObjectArray
+from db.error_kinds import kind_of_error
 from db.events import run_conditions
 from db.models import SchedulerMetric as Run
 from db.results import Filter, FloatArray, IntArray, SchedulerRunRow
@@ -152,9 +153,15 @@ class RunColumns:
         """Return the runs that a filter lets through.
 
         Args:
-            filter: Its sources match a run's scraper and a run's own name; its URL is left aside.
+            filter: As for `db.events.run_conditions`.
         """
         mask = matches(self.name, self.source, self.names, filter)
+        if filter.without_runs:
+            mask[:] = False
+        if filter.error:
+            mask &= ~self.success
+            for place in np.flatnonzero(mask).tolist():
+                mask[place] = kind_of_error(self.error[place] or "") == filter.error
         if filter.result != "all":
             mask &= self.success == (filter.result == "ok")
         return self if bool(mask.all()) else self.chosen(mask)
@@ -235,7 +242,8 @@ def read_runs(
         names: Gives jobs and scrapers their numbers.
         filter: As for `RunColumns.matching`.
     """
-    return _read(connection, _statement(start_ms, end_ms, filter, texts=False), names)
+    runs = _read(connection, _statement(start_ms, end_ms, filter, texts=False), names)
+    return runs.matching(filter) if filter.error else runs  # SQL doesn't fold errors
 
 
 def _statement(start_ms: int | None, end_ms: int | None, filter: Filter, *, texts: bool) -> Select[Any]:

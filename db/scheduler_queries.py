@@ -37,7 +37,8 @@ class SchedulerQueries:
 
         Args:
             range: The range.
-            filter: Sources match a run's scraper and its own name; a URL filter doesn't apply.
+            filter: Sources match a run's scraper and its own name; no run has a type, an outcome, a label or a URL, so
+                that a filter that asks for one leaves none.
             limit: How many at most.
         """
         return self._newest_runs(range.start_ms, range.end_ms, filter, limit)

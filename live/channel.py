@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from collector.events import Metric
 from live import protocol
+from live.connection import Connection
 from live.frames import text_frame
-from live.hub import Connection, Hub
+from live.hub import Hub
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,5 +136,6 @@ class Channel:
             self._ring_size -= len(oldest.payload)
             self._forgotten[oldest.source] = oldest.seq
             self._forgotten_order = oldest.order
-        for connection in self.subscribers.get(source, set()) | self.subscribers.get(protocol.EVERYTHING, set()):
-            self.hub.write(connection, frame)
+        self.hub.write_all(
+            self.subscribers.get(source, set()) | self.subscribers.get(protocol.EVERYTHING, set()), frame
+        )

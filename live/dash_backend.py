@@ -25,8 +25,9 @@ from dash.exceptions import PreventUpdate, WebsocketDisconnected
 from flask import Flask, abort, request
 from flask_sock import Sock
 
+from live.connection import Connection
 from live.frames import RENDERER, text_frame, to_json
-from live.hub import Connection, Hub
+from live.hub import Hub
 from live.origin import origin_allowed
 from live.renderers import Renderers
 from live.sockets import use_hub_for_sockets

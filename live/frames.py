@@ -28,12 +28,16 @@ def _component(value: Any) -> Any:
 
 def text_frame(payload: bytes) -> bytes:
     """Wrap a UTF-8 payload in one unmasked, final text frame (RFC 6455, section 5.2)."""
-    length = len(payload)
+    return text_frame_head(len(payload)) + payload
+
+
+def text_frame_head(length: int) -> bytes:
+    """Return what stands before a payload of so many bytes."""
     if length < 126:
-        return bytes((0x81, length)) + payload
+        return bytes((0x81, length))
     if length < 65536:
-        return struct.pack("!BBH", 0x81, 126, length) + payload
-    return struct.pack("!BBQ", 0x81, 127, length) + payload
+        return struct.pack("!BBH", 0x81, 126, length)
+    return struct.pack("!BBQ", 0x81, 127, length)
 
 
 def set_props(component_id: str, props: Any) -> bytes:
@@ -53,6 +57,13 @@ def join_messages(messages: Iterable[bytes]) -> bytes:
     return parts[0] if len(parts) == 1 else b"[" + b",".join(parts) + b"]"
 
 
-def for_renderer(payload: bytes, renderer_id: str) -> bytes:
-    """Fill a renderer's id into a payload and frame it."""
-    return text_frame(payload.replace(RENDERER, renderer_id.encode()))
+def for_renderers(payload: bytes, id_bytes: int) -> list[bytes]:
+    """Return the pieces of a payload's frame between which each renderer's id is filled in.
+
+    Args:
+        payload: It, with RENDERER where the id belongs.
+        id_bytes: Length of the ids, the same for all who get it.
+    """
+    pieces = payload.split(RENDERER)
+    head = text_frame_head(sum(map(len, pieces)) + id_bytes * (len(pieces) - 1))
+    return [head + pieces[0], *pieces[1:]]

@@ -8,87 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
-import resource
 import socket
 import threading
 import time
-import uuid
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from wsproto.connection import Connection as Protocol_
-from wsproto.connection import ConnectionType
+import numpy as np
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
+from live.batch_write import MOST_PIECES, BatchWriter, Results, make_batch_writer
+from live.connection import Connection, Handler, room_for_sockets
+
 log = logging.getLogger(__name__)
 READ_BYTES = 65536
 T = TypeVar("T")
-
-
-class Handler(Protocol):
-    """What a channel does with its connections; every method runs in the hub's loop and must not block."""
-
-    def on_open(self, connection: Connection) -> None:
-        """Greet a new connection."""
-
-    def on_text(self, connection: Connection, text: str) -> None:
-        """Take one whole text message."""
-
-    def on_too_big(self, connection: Connection) -> None:
-        """A message was larger than allowed; the hub closes the connection with 1009 afterwards."""
-
-    def on_drained(self, connection: Connection) -> None:
-        """The connection missed frames, and can take some again: say so or send a snapshot."""
-
-    def on_close(self, connection: Connection) -> None:
-        """Forget the connection."""
-
-
-class Connection:
-    """One WebSocket: its socket, its parser and its bounded outbox (bytes the kernel couldn't take yet)."""
-
-    __slots__ = (
-        "client_id",
-        "close_deadline",
-        "connected_at_ms",
-        "dropped",
-        "handler",
-        "last_heard_s",
-        "last_ping_s",
-        "max_message_bytes",
-        "outbox",
-        "outbox_bytes",
-        "overflowed",
-        "partial",
-        "partial_bytes",
-        "protocol",
-        "sent",
-        "sock",
-        "state",
-    )
-
-    def __init__(self, sock: socket.socket, handler: Handler, max_message_bytes: int) -> None:
-        self.sock = sock
-        self.handler = handler
-        self.max_message_bytes = max_message_bytes
-        self.protocol = Protocol_(ConnectionType.SERVER)
-        self.client_id = uuid.uuid4().hex
-        self.connected_at_ms = time.time_ns() // 1_000_000
-        self.last_heard_s = self.last_ping_s = time.monotonic()
-        self.close_deadline: float | None = None
-        self.sent = self.dropped = 0
-        self.outbox: deque[memoryview] = deque()
-        self.outbox_bytes = 0
-        self.overflowed = False
-        self.partial: list[str] = []
-        self.partial_bytes = 0
-        self.state: Any = None  # the handler's own
 
 
 class Hub:
@@ -102,16 +42,18 @@ class Hub:
         silence_limit_s: float = 60.0,
         close_wait_s: float = 2.0,
         max_connections: int | None = None,
+        writer: BatchWriter | None = None,
     ) -> None:
         self.outbox_limit_bytes = outbox_limit_bytes
         self.ping_interval_s = ping_interval_s
         self.silence_limit_s = silence_limit_s
         self.close_wait_s = close_wait_s
-        self.max_connections = _room_for_sockets() if max_connections is None else max_connections
+        self.max_connections = room_for_sockets() if max_connections is None else max_connections
         self.refused = 0
         self.connections: set[Connection] = set()
         self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = 0
         self._stopping = False
+        self._writer = writer or make_batch_writer()
         self._loop = asyncio.SelectorEventLoop()
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
 
@@ -197,6 +139,42 @@ class Hub:
         self.frames_sent += 1
         self._push(connection, frame)
 
+    def write_all(self, connections: Iterable[Connection], frame: bytes) -> None:
+        """Write one frame to many connections in one go.
+
+        Args:
+            connections: Each gets the frame as `write` would give it.
+            frame: The encoded frame.
+        """
+        ready = self._ready(connections, lambda connection: self.write(connection, frame))
+        if ready:
+            self._written(ready, self._writer.write([one.descriptor for one in ready], frame), lambda _: frame)
+
+    def write_filled(
+        self, connections: Sequence[Connection], pieces: Sequence[bytes], fillings: Sequence[bytes]
+    ) -> None:
+        """Write to many connections frames that differ only in what fills the gaps between their pieces.
+
+        Args:
+            connections: n connections; one that stands for several pages is there as often.
+            pieces: What the frames have in common.
+            fillings: n texts of the same length.
+        """
+        first: dict[Connection, bytes] = {}
+        rest = []
+        for connection, filling in zip(connections, fillings, strict=True):
+            if connection in first or len(pieces) > MOST_PIECES:
+                rest.append((connection, filling.join(pieces)))
+            else:
+                first[connection] = filling
+        ready = self._ready(first, lambda connection: self.write(connection, first[connection].join(pieces)))
+        if ready:
+            own = b"".join(first[connection] for connection in ready)
+            results = self._writer.write_between([one.descriptor for one in ready], pieces, own)
+            self._written(ready, results, lambda connection: first[connection].join(pieces))
+        for connection, frame in rest:
+            self.write(connection, frame)
+
     def close(self, connection: Connection, code: int, reason: str = "") -> None:
         """Start the closing handshake; the socket goes when the peer answers or after `close_wait_s`."""
         if connection not in self.connections or connection.close_deadline is not None:
@@ -219,6 +197,7 @@ class Hub:
         self._loop.call_later(1.0, self._watch)
         self._loop.run_forever()
         self._loop.close()
+        self._writer.close()
 
     def _open(self, connection: Connection) -> None:
         if self._stopping:
@@ -240,12 +219,43 @@ class Hub:
                 return
             if taken == len(frame):
                 return
-            self._loop.add_writer(connection.sock, self._writable, connection)
-            connection.outbox.append(memoryview(frame)[taken:])
-            connection.outbox_bytes += len(frame) - taken
-        else:
-            connection.outbox.append(memoryview(frame))
-            connection.outbox_bytes += len(frame)
+            self._keep(connection, frame, taken)
+            return
+        connection.outbox.append(memoryview(frame))
+        connection.outbox_bytes += len(frame)
+        self.outbox_high_water_bytes = max(self.outbox_high_water_bytes, connection.outbox_bytes)
+
+    def _ready(self, connections: Iterable[Connection], otherwise: Callable[[Connection], None]) -> list[Connection]:
+        """Return the connections that nothing waits for; do something else with the others."""
+        ready = []
+        for connection in connections:
+            if connection.outbox or connection.overflowed or connection.close_deadline is not None:
+                otherwise(connection)
+            elif connection in self.connections:
+                ready.append(connection)
+        return ready
+
+    def _written(
+        self, connections: Sequence[Connection], results: Results, frame_of: Callable[[Connection], bytes]
+    ) -> None:
+        """Take note of what a batch of writes came to: what a connection couldn't take goes into its outbox."""
+        length = len(frame_of(connections[0]))
+        self.frames_sent += len(connections)
+        self.bytes_sent += length * len(connections)
+        for connection in connections:
+            connection.sent += 1
+        for place in np.flatnonzero(results != length).tolist():
+            connection, taken = connections[place], int(results[place])
+            if taken < 0 and taken not in (-errno.EAGAIN, -errno.EINTR):
+                self._drop(connection)
+            else:
+                self._keep(connection, frame_of(connection), max(0, taken))
+
+    def _keep(self, connection: Connection, frame: bytes, taken: int) -> None:
+        """Put the rest of a frame into the empty outbox of a connection that took only a part of it."""
+        self._loop.add_writer(connection.sock, self._writable, connection)
+        connection.outbox.append(memoryview(frame)[taken:])
+        connection.outbox_bytes += len(frame) - taken
         self.outbox_high_water_bytes = max(self.outbox_high_water_bytes, connection.outbox_bytes)
 
     def _writable(self, connection: Connection) -> None:
@@ -362,21 +372,3 @@ class Hub:
             self._loop.stop()
         else:
             self._loop.call_later(0.02, self._end_when_empty, deadline)
-
-
-def _room_for_sockets() -> int:
-    """Return how many connections leave a quarter of the process's open files for everything else."""
-    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, files - files // 4 - 64)
-
-
-class NoReaderThread:
-    """Stands in for simple-websocket's reader thread: the hub reads instead."""
-
-    name = "(_thread)"
-
-    def __init__(self, target: Callable[[], None] | None = None) -> None:
-        del target
-
-    def start(self) -> None:
-        """Start nothing."""

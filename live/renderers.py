@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Iterable
 
-from live.frames import for_renderer
-from live.hub import Connection, Hub
+from live.connection import Connection
+from live.frames import for_renderers
+from live.hub import Hub
 
 
 class Renderers:
@@ -66,9 +67,17 @@ class Renderers:
         with self._lock:
             return [renderer for renderer, seen_s in self._seen_s.items() if seen_s < limit]
 
-    def send(self, renderer_id: str, payload: bytes) -> None:
-        """Send a payload to one renderer, from any thread; nothing happens when it is gone."""
+    def send(self, renderer_ids: Iterable[str], payload: bytes) -> None:
+        """Send a payload to renderers, from any thread; nothing happens to those that are gone.
+
+        Args:
+            renderer_ids: Who gets it.
+            payload: With frames.RENDERER in the place of each one's id.
+        """
         with self._lock:
-            connection = self._connections.get(renderer_id)
-        if connection is not None:
-            self.hub.send(connection, for_renderer(payload, renderer_id))
+            found = [(name.encode(), self._connections[name]) for name in renderer_ids if name in self._connections]
+        # Dash's ids are all of one length; others can't share a frame.
+        for length in {len(name) for name, _ in found}:
+            names = [name for name, _ in found if len(name) == length]
+            connections = [connection for name, connection in found if len(name) == length]
+            self.hub.call(self.hub.write_filled, connections, for_renderers(payload, length), names)

@@ -14,8 +14,9 @@ from wsproto.frame_protocol import CloseReason
 
 from live import protocol
 from live.channel import Channel
+from live.connection import Connection, NoReaderThread
 from live.frames import text_frame
-from live.hub import Connection, Hub, NoReaderThread
+from live.hub import Hub
 from live.origin import origin_allowed
 
 ERRORS_ALLOWED = 10

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from live import frames
@@ -40,8 +40,8 @@ class Pages(Protocol):
         """Return how long the view stands still when no data comes (its bucket), in milliseconds."""
 
 
-# Sends one payload (frames.RENDERER stands for the id) to one renderer; never blocks, never raises.
-Send = Callable[[str, bytes], None]
+# Sends one payload (frames.RENDERER stands for the id) to renderers; never blocks, never raises.
+Send = Callable[[Sequence[str], bytes], None]
 
 
 class ViewEngine:
@@ -304,8 +304,7 @@ class ViewEngine:
         payload = frames.join_messages(messages)
         with self._wake:
             viewers = list(view.viewers)
-        for renderer_id in viewers:
-            self.send(renderer_id, payload)
+        self.send(viewers, payload)
         return len(payload)
 
     def _tell_waiting(self, view: LiveView, status: Content) -> None:
@@ -317,7 +316,7 @@ class ViewEngine:
             for component_id, props in status.items():
                 if known.get(component_id) != digest(props):
                     known[component_id] = digest(props)
-                    self.send(viewer.renderer_id, frames.set_props(component_id, props))
+                    self.send([viewer.renderer_id], frames.set_props(component_id, props))
             viewer.digests = known
 
     def _welcome(self, view: LiveView) -> None:
@@ -330,7 +329,7 @@ class ViewEngine:
                     self._leave(viewer.renderer_id)
         for viewer in joining:
             if viewer.reload:
-                self.send(viewer.renderer_id, frames.set_props(RELOAD_ID, {"data": time.time_ns() // 1_000_000}))
+                self.send([viewer.renderer_id], frames.set_props(RELOAD_ID, {"data": time.time_ns() // 1_000_000}))
                 continue
             known = viewer.digests or {}
             touched = viewer.before.shown if viewer.before is not None else {}
@@ -340,4 +339,4 @@ class ViewEngine:
                 if component_id in touched or known.get(component_id) != digest(props)
             ]
             if messages:
-                self.send(viewer.renderer_id, frames.join_messages(messages))
+                self.send([viewer.renderer_id], frames.join_messages(messages))

@@ -16,10 +16,11 @@ from components import ids
 from components.filters import filter_content
 from components.nav import nav
 from components.status import database_banner, live_pill, pill_props
-from components.view import View
+from components.view import ONE_KIND_PATHS, View
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
+from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
@@ -96,14 +97,24 @@ class PageSource:
         except DatabaseUnavailable:
             return ()
 
+    def choices(self, view: View) -> FilterChoices:
+        """Return what filters can be set to in a view's range; nothing while the database is away."""
+        try:
+            self._check_database()
+            return self.queries.filter_choices(view.time_range(now_ms()))
+        except DatabaseUnavailable:
+            return FilterChoices()
+
     def exporters(self) -> Mapping[str, Callable[[View, int], ChartInfo | Rows]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
-        return {name: self._exporter(export) for page in PAGES for name, export in page.exports.items()}
+        return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
 
-    def _exporter(self, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
+    def _exporter(self, page: Page, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
         def run(view: View, now_ms: int) -> ChartInfo | Rows:
             self._check_database()
-            return export(self.queries, view, now_ms)
+            # An export's own address doesn't say which tab it belongs to, and a tab decides what a filter means.
+            own = view.at(page.path) if page.path in ONE_KIND_PATHS else view
+            return export(self.queries, own, now_ms)
 
         return run
 

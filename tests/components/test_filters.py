@@ -9,12 +9,15 @@ import pytest
 from dash import no_update
 
 from components import ids
-from components.filters import Answer, Controls, _outputs, answer, custom_errors, filter_content, filters
+from components.controls import Answer, Controls, answer, custom_errors
+from components.filters import _controls, filter_content, filters, outputs
 from components.view import View
+from db.results import FilterChoices
 from tests.pages.tree import components_of, find_id, ids_of
 
 NOW_MS = 1_795_343_525_678  # 2026-11-22 10:32:05.678 UTC
-SAID = Controls("now-15m", "now-15m", "now", (), "all", "", True)
+SAID = Controls("now-15m", "now-15m", "now")
+CHOICES = FilterChoices(("blocked", "ok"), ("HTTP 503",), ("env=live",))
 
 
 def after(touched: str, view: View = View(), **controls: Any) -> Answer:
@@ -31,6 +34,10 @@ def after(touched: str, view: View = View(), **controls: Any) -> Answer:
         (ids.FILTER_APPLY, {"from_": "", "to": ""}, "/"),
         (ids.FILTER_SOURCES, {"sources": ("z", "a")}, "/?source=a&source=z"),
         (ids.FILTER_RESULT, {"result": "failed"}, "/?result=failed"),
+        (ids.FILTER_KIND, {"kind": "scrape"}, "/?kind=scrape"),
+        (ids.FILTER_OUTCOMES, {"outcomes": ("ok", "blocked")}, "/?outcome=blocked&outcome=ok"),
+        (ids.FILTER_ERROR, {"error": "timeout after <n> ms"}, "/?error=timeout%20after%20%3Cn%3E%20ms"),
+        (ids.FILTER_LABELS, {"labels": ("env=live", "a=b=c")}, "/?label=a%3Db%3Dc&label=env%3Dlive"),
         (ids.FILTER_Q, {"q": " stocks "}, "/?q=stocks"),
         (ids.FILTER_Q, {"q": "\ud800x\x00"}, "/?q=%3Fx"),
         (ids.FILTER_LIVE, {"live": False}, "/?live=0"),
@@ -71,22 +78,30 @@ def test_a_wrong_custom_range_keeps_the_view_and_is_told_at_its_field(
     assert custom_errors(from_, to, NOW_MS) == (told.from_error, told.to_error)
 
 
-OUTPUTS = (
-    "search", "range", "from_", "to", "from_error", "to_error", "sources", "names", "result", "q", "live", "label",
-    "opened",
+def test_a_label_that_is_none_is_told_at_its_field_and_the_others_count() -> None:
+    told = after(ids.FILTER_LABELS, labels=("env=live", "banana"))
+    assert told.view.href() == "/?label=env%3Dlive"
+    assert told.view.problems == ()
+    assert told.labels_error == "“banana” is no label: write key=value."
+
+
+# What the bar says besides the values of its controls.
+ALWAYS = (
+    "source_names", "outcome_names", "error_names", "label_names", "kind_class", "more", "chips", "chips_class",
+    "problems", "problems_class",
 )  # fmt: skip
 
 
 def sent(view: View, told: Answer, touched: str, said: Controls = SAID) -> dict[str, Any]:
-    values = dict(zip(OUTPUTS, _outputs(view, told, touched, said, ["a"]), strict=True))
-    return {name: value for name, value in values.items() if value is not no_update}
+    values = outputs(view, told, touched, said, ["a"], CHOICES if touched == ids.URL else None)
+    return {name: value for name, value in values.items() if value not in (no_update, None) and name not in ALWAYS}
 
 
 def test_a_new_address_sets_the_controls_that_say_something_else() -> None:
     view = View.parse("/", "?from=now-2h&source=cnbc&result=failed&q=x&live=0")
     assert sent(view, Answer(view), ids.URL) == {
-        "range": "custom", "from_": "now-2h", "from_error": None, "to_error": None, "sources": ["cnbc"], "names": ["a"],
-        "result": "failed", "q": "x", "live": False, "label": "now-2h to now",
+        "range": "custom", "from_": "now-2h", "sources": ["cnbc"], "result": "failed", "q": "x", "live": False,
+        "range_label": "now-2h to now",
     }  # fmt: skip
 
 
@@ -94,7 +109,7 @@ def test_the_search_field_is_left_alone_while_one_types_in_it() -> None:
     said = replace(SAID, q="abc")
     told = answer(View(), ids.FILTER_Q, said, NOW_MS)
     assert sent(View(), told, ids.FILTER_Q, said) == {
-        "search": "?q=abc", "from_error": None, "to_error": None, "names": ["a"], "label": "Last 15 minutes"
+        "search": "?q=abc", "range_label": "Last 15 minutes"
     }  # fmt: skip
 
 
@@ -103,7 +118,7 @@ def test_a_chosen_range_closes_the_picker_and_fills_its_fields() -> None:
     shown = sent(View(), answer(View(), ids.FILTER_RANGE, said, NOW_MS), ids.FILTER_RANGE, said)
     assert shown["search"] == "?from=now-6h"
     assert shown["from_"] == "now-6h"
-    assert shown["label"] == "Last 6 hours"
+    assert shown["range_label"] == "Last 6 hours"
     assert shown["opened"] is False
 
 
@@ -140,3 +155,37 @@ def test_every_control_has_a_name_for_screen_readers() -> None:
 
 def test_new_sources_are_offered_by_one_prop() -> None:
     assert filter_content(["b", "a", "b"], View()) == {ids.FILTER_SOURCES: {"data": ["a", "b"]}}
+
+
+def test_the_other_filters_follow_the_address_too() -> None:
+    view = View.parse("/", "?kind=scrape&outcome=blocked&outcome=odd&error=HTTP%20503&label=env=test")
+    assert sent(view, Answer(view), ids.URL) == {
+        "kind": "scrape", "outcomes": ["blocked", "odd"], "error": "HTTP 503", "labels": ["env=test"],
+        "range_label": "Last 15 minutes",
+    }  # fmt: skip
+    values = outputs(view, Answer(view), ids.URL, SAID, ["a"], CHOICES)
+    assert values["outcome_names"] == ["blocked", "odd", "ok"]
+    assert values["error_names"] == ["HTTP 503"]
+    assert values["label_names"] == ["env=live", "env=test"]
+
+
+def test_what_can_be_chosen_is_left_alone_while_one_types() -> None:
+    values = outputs(View(), after(ids.FILTER_Q, q="x"), ids.FILTER_Q, replace(SAID, q="x"), [], None)
+    assert [values[name] for name in ("outcome_names", "error_names", "label_names")] == [no_update] * 3
+
+
+def test_what_is_wrong_with_an_address_is_told_in_the_bar() -> None:
+    view = View.parse("/", "?kind=banana&label=x&outcome=<script>alert(1)</script>")
+    values = outputs(view, Answer(view), ids.URL, SAID, [], CHOICES)
+    assert "“banana” is no type" in values["problems"]
+    assert "“x” is no label" in values["problems"]
+    assert "An outcome has at most 20 characters" in values["problems"]
+    assert values["problems_class"] == "banner banner-warn"
+    assert values["search"] is no_update
+    fine = outputs(View(), Answer(View()), ids.URL, SAID, [], CHOICES)
+    assert (fine["problems"], fine["problems_class"]) == ("", "banner banner-away")
+
+
+def test_a_cleared_control_says_nothing() -> None:
+    said = {"range": None, "from_": None, "to": "now", "sources": None, "outcomes": ["ok"], "error": None, "live": True}
+    assert _controls(said) == Controls(to="now", outcomes=("ok",))

@@ -36,15 +36,16 @@ class Truth:
             and (not filter.sources or metric.scraper_source in filter.sources)
             and (filter.result == "all" or metric.success == (filter.result == "ok"))
             and filter.url_contains.lower() in metric.url.lower()
+            and (filter.kind == "all" or isinstance(metric, PageScrape) == (filter.kind == "scrape"))
+            and (not filter.outcomes or outcome(metric) in filter.outcomes)
+            and (not filter.error or (not metric.success and kind_of_error(metric.error or "") == filter.error))
+            and has_labels(metric, filter.labels)
             and (kind is None or isinstance(metric, PageScrape) == (kind == "scrape"))
         ]
 
     def outcomes(self, span: TimeRange, filter: Filter) -> dict[str, int]:
         scrapes = self.pages(span, filter, "scrape")
-        return dict(Counter(
-            scrape.outcome or ("ok" if scrape.success else "failed")
-            for scrape in scrapes if isinstance(scrape, PageScrape)
-        ))  # fmt: skip
+        return dict(Counter(str(outcome(scrape)) for scrape in scrapes))
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> set[tuple[str, int, int]]:
         failed = [page for page in self.pages(span, filter, kind) if not page.success]
@@ -53,6 +54,18 @@ class Truth:
             (error, sum(kind == error for kind, _ in kinds), max(at_ms for kind, at_ms in kinds if kind == error))
             for error in {kind for kind, _ in kinds}
         }
+
+
+def outcome(page: Page) -> str | None:
+    if not isinstance(page, PageScrape):
+        return None
+    return page.outcome or ("ok" if page.success else "failed")
+
+
+def has_labels(page: Page, wanted: Sequence[str]) -> bool:
+    own = [f"{key}={value}" for key, value in (page.labels or {}).items()]
+    keys = {label.split("=")[0] for label in wanted}
+    return all(any(label in own for label in wanted if label.split("=")[0] == key) for key in keys)
 
 
 def duration_ms(page: Page) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from collector.events import SchedulerRun
+from db.error_kinds import kind_of_error
 from db.results import Filter, SchedulerSeries, SchedulerStats, TimeRange
 from db.sketch import RELATIVE_ERROR
 
@@ -23,6 +24,8 @@ def inside(runs: Sequence[Stored], span: TimeRange, filter: Filter) -> list[Stor
             if span.start_ms <= run.recorded_at_ms < span.end_ms
             and (not filter.sources or run.scheduler_name in filter.sources or run.scraper_source in filter.sources)
             and (filter.result == "all" or run.success == (filter.result == "ok"))
+            and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
+            and (not filter.error or (not run.success and kind_of_error(run.error or "") == filter.error))
         ),
         key=lambda stored: (stored[1].recorded_at_ms, stored[0]),
     )

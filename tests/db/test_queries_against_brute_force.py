@@ -30,16 +30,26 @@ moments = st.one_of(
 durations = st.one_of(st.integers(0, 3), st.floats(0, 1e6), st.sampled_from([100, 100.5]))
 sources = st.sampled_from(["a", "A", "b", "ü"])
 urls = st.sampled_from(["https://a/1", "https://A/2?Q=Ärger", "https://a/100%_"])
-errors = st.sampled_from([None, "boom", "Boom", "boom "])
+errors = st.sampled_from([None, "boom", "Boom", "boom ", "12 booms at https://a/1", "7 booms  at http://b"])
+labels = st.one_of(
+    st.none(),
+    st.dictionaries(
+        st.sampled_from(["env", "Env", "e\"nv", "a=b", "a", "100%_", "\\", "🦊"]),
+        st.sampled_from([
+            "live", "Live", "", "b=c", "c", "%", "\"", "\\", "a\\\"b", "','", '","env":"live', "🦊", "ü\n",
+        ]),
+        min_size=1, max_size=3,
+    ),
+)  # fmt: skip
 
 navigations = st.builds(
     lambda source, at_ms, **rest: navigation(source, at_ms, **rest),
-    sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors,
+    sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
     retry_count=st.integers(0, 3),
 )  # fmt: skip
 scrapes = st.builds(
     lambda source, at_ms, **rest: scrape(source, at_ms, **rest),
-    sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors,
+    sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
     items_extracted=st.integers(0, 2**31 - 1), outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
 )  # fmt: skip
 batches = st.lists(st.one_of(navigations, scrapes), max_size=12)
@@ -57,7 +67,23 @@ filters = st.builds(
     st.lists(st.sampled_from(["a", "A", "b", "missing"]), max_size=2, unique=True).map(tuple),
     st.sampled_from(["all", "ok", "failed"]),
     st.sampled_from(["", "", "", "a/", "ÄRGER", "%_"]),
-)
+    kind=st.sampled_from(["all", "all", "navigation", "scrape"]),
+    outcomes=st.one_of(
+        st.just(()),
+        st.lists(st.sampled_from(["ok", "OK", "blocked", "failed", "x"]), max_size=2, unique=True).map(tuple),
+    ),
+    error=st.sampled_from(["", "", "", "boom", "Boom", "<n> booms at <url>", "none of these"]),
+    labels=st.one_of(
+        st.just(()),
+        st.lists(
+            st.sampled_from([
+                "env=live", "env=Live", "Env=live", 'e"nv="', "a=b=c", "a=b", "100%_=%", "\\=\\", "🦊=🦊", "a=",
+                "env=ü\n", 'env=a\\"b', "env=','",
+            ]),
+            max_size=2, unique=True,
+        ).map(tuple),
+    ),
+)  # fmt: skip
 EVER = TimeRange(0, 1 << 60, 1 << 60)
 questions = st.lists(st.tuples(spans, filters), max_size=2)
 steps = st.lists(

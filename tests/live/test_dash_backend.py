@@ -165,7 +165,7 @@ def test_the_server_can_push_to_a_page_at_any_time(board: Board) -> None:
     assert pushed["type"] == "set_props"
     assert pushed["payload"] == {"componentId": "in", "props": {"data": worker.renderer_id}}
     assert answer["type"] == "callback_response"
-    board.renderers.send(worker.renderer_id, frames.set_props("out", {"children": "later"}))
+    board.renderers.send([worker.renderer_id], frames.set_props("out", {"children": "later"}))
     later = worker.hear()
     assert (later["rendererId"], later["payload"]["props"]) == (worker.renderer_id, {"children": "later"})
     worker.ws.shutdown()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -92,10 +92,11 @@ class World:
             self.pages, self.deliver, numbers_interval_s=0.01, charts_interval_s=0.02, chart_spacing_s=0.005
         )
 
-    def deliver(self, renderer_id: str, payload: bytes) -> None:
-        browser = self.browsers.get(renderer_id)
-        if browser is not None:
-            browser.frames.put(payload)
+    def deliver(self, renderer_ids: Sequence[str], payload: bytes) -> None:
+        for renderer_id in renderer_ids:
+            browser = self.browsers.get(renderer_id)
+            if browser is not None:
+                browser.frames.put(payload)
 
     def browse(self, renderer_id: str, href: str = "/") -> Browser:
         browser = self.browsers[renderer_id] = Browser(renderer_id, self.pages.fresh(href))

@@ -7,15 +7,18 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 
+from db.error_kinds import kind_of_error
 from db.queries import Queries
 from db.results import (
     DailyRow,
     ErrorGroup,
     Event,
     Filter,
+    FilterChoices,
     FloatArray,
     IntArray,
     Kind,
@@ -34,11 +37,17 @@ NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
 class MemoryQueries(Queries):
-    """Answers from what it was given; `veterans` are sources that have reported for years."""
+    """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
-        self, events: Sequence[Event] = (), runs: Sequence[SchedulerRunRow] = (), *, veterans: Sequence[str] = ()
+        self,
+        events: Sequence[Event] = (),
+        runs: Sequence[SchedulerRunRow] = (),
+        *,
+        veterans: Sequence[str] = (),
+        labels: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     ) -> None:
+        self.labels = labels  # by the event's id
         self.veterans = veterans
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
@@ -93,7 +102,7 @@ class MemoryQueries(Queries):
         failed = [event for event in self._events(range, filter, kind) if not event.success]
         groups: dict[str, list[Event]] = defaultdict(list)
         for event in failed:
-            groups[event.error or ""].append(event)
+            groups[kind_of_error(event.error or "")].append(event)
         found = [ErrorGroup(text, len(group), group[-1].recorded_at_ms) for text, group in groups.items()]
         return tuple(sorted(found, key=lambda group: (-group.failures, group.error)))
 
@@ -118,7 +127,14 @@ class MemoryQueries(Queries):
 
     def outcomes(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, int]:
         scrapes = self._events(range, filter, "scrape")
-        return Counter(event.outcome or ("ok" if event.success else "failed") for event in scrapes)
+        return Counter(str(_outcome(event)) for event in scrapes)
+
+    def filter_choices(self, range: TimeRange | None = None) -> FilterChoices:
+        events = self.all if range is None else self._events(range, Filter())
+        outcomes = {_outcome(event) for event in events} - {None}
+        errors = {kind_of_error(event.error) for event in events if event.error and not event.success}
+        labels = {f"{key}={value}" for own in self.labels.values() for key, value in own.items()}
+        return FilterChoices(tuple(sorted(map(str, outcomes))), tuple(sorted(errors)), tuple(sorted(labels)))
 
     def events(self, range: TimeRange | None, filter: Filter = Filter(), limit: int = 100) -> tuple[Event, ...]:
         pages = self.all if range is None else self._events(range, filter)
@@ -138,7 +154,7 @@ class MemoryQueries(Queries):
                 recorded_at_ms=run.recorded_at_ms,
             )
             for run in self.runs
-            if range is None or (run in self.scheduler_runs(range, filter) and not filter.url_contains)
+            if range is None or run in self.scheduler_runs(range, filter)
         ]
         both = sorted([*pages, *runs], key=lambda event: (event.recorded_at_ms, event.id), reverse=True)
         return tuple(both[:limit])
@@ -152,6 +168,8 @@ class MemoryQueries(Queries):
             if range.start_ms <= run.recorded_at_ms < range.end_ms
             and (not filter.sources or run.source in filter.sources)
             and filter.result in ("all", "ok" if run.success else "failed")
+            and _has_error(run, filter.error)
+            and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
         ]
         return tuple(reversed(inside))[:limit]
 
@@ -202,7 +220,26 @@ class MemoryQueries(Queries):
             and (not filter.sources or event.source in filter.sources)
             and filter.result in ("all", "ok" if event.success else "failed")
             and filter.url_contains.lower() in (event.url or "").lower()
+            and filter.kind in ("all", event.kind)
+            and (not filter.outcomes or _outcome(event) in filter.outcomes)
+            and _has_error(event, filter.error)
+            and self._has_labels(event, filter.labels)
         ]
+
+    def _has_labels(self, event: Event, wanted: Sequence[str]) -> bool:
+        own = [f"{key}={value}" for key, value in self.labels.get(event.id, {}).items()]
+        keys = {label.split("=")[0] for label in wanted}
+        return all(any(label in own for label in wanted if label.split("=")[0] == key) for key in keys)
+
+
+def _outcome(event: Event) -> str | None:
+    if event.kind != "scrape":
+        return None
+    return event.outcome or ("ok" if event.success else "failed")
+
+
+def _has_error(one: Event | SchedulerRunRow, kind: str) -> bool:
+    return not kind or (not one.success and kind_of_error(one.error or "") == kind)
 
 
 def totals(events: Sequence[Event]) -> Totals:

@@ -31,3 +31,12 @@ def ids_of(tree: Any) -> list[str]:
 def find_id(tree: Any, id: str) -> Component:
     """Return the component with an id."""
     return next(component for component in components_of(tree) if getattr(component, "id", None) == id)
+
+
+def texts_of(tree: Any) -> list[str]:
+    """Return every text that a tree shows, in order."""
+    if isinstance(tree, str):
+        return [tree]
+    if isinstance(tree, (list, tuple)):
+        return [text for item in tree for text in texts_of(item)]
+    return texts_of(getattr(tree, "children", None)) if isinstance(tree, Component) else []

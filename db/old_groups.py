@@ -1,0 +1,96 @@
+"""What detail rows add up to by URL, kind of error or outcome where no breakdown can tell: counted by the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Integer, func, select, type_coerce
+from sqlalchemy.engine import Connection
+
+from db.breakdown import Dimension, Groups, added_up, distinct, merged, objects, shortened
+from db.columns import Names
+from db.detail import conditions
+from db.error_kinds import kind_of_error
+from db.hashes import hashes_of
+from db.models import PagePerformance as Page
+from db.results import Filter, Kind, TimeRange
+
+# Groups fetched at a time: bounds what the texts of errors cost that turn out to be of another kind.
+_FETCH_ROWS = 20_000
+# More groups than this are cut short as those of a breakdown are.
+_MOST_GROUPS = 20_000
+
+_DURATION_MS = func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms)
+_TEXT: dict[Dimension, ColumnElement[Any]] = {
+    "url": Page.page_url.expression,
+    "error": func.coalesce(Page.error, ""),
+    "outcome": Page.outcome.expression,
+}
+_ROWS: dict[Dimension, list[ColumnElement[bool]]] = {
+    "url": [],
+    "error": [Page.success == False],  # noqa: E712 - it is SQL
+    "outcome": [Page.metric_type == "scrape"],
+}
+
+
+def groups_by_sql(
+    connection: Connection, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, sources: Names
+) -> Groups:
+    """Return what `db.breakdown.groups_of` returns of the rows that a filter lets through.
+
+    Args:
+        connection: An open connection.
+        dimension: What by.
+        span: The range.
+        filter: Which rows.
+        kind: Navigations or scrapes only; None for both.
+        sources: Gives sources their numbers.
+    """
+    keys = [_TEXT[dimension], Page.scraper_source, Page.metric_type, type_coerce(Page.success, Integer)]
+    # Errors are folded here: their texts come along, and what is of another kind is left out.
+    keys += [_TEXT["error"].label("folded")] if filter.error else []
+    statement = (
+        select(
+            func.count(), func.sum(func.coalesce(Page.items_extracted, 0)), func.sum(func.coalesce(Page.data_size, 0)),
+            func.sum(_DURATION_MS), func.max(_DURATION_MS), func.min(Page.created_at), func.max(Page.created_at), *keys,
+        )
+        .where(*conditions(span.start_ms, span.end_ms, filter, kind), *_ROWS[dimension])
+        .group_by(*keys)
+    )  # fmt: skip
+    result = connection.execution_options(stream_results=True, max_row_buffer=_FETCH_ROWS).execute(statement)
+    parts = []
+    for rows in result.partitions(_FETCH_ROWS):
+        of_kind = [row for row in rows if not filter.error or kind_of_error(row[-1]) == filter.error]
+        if of_kind:
+            parts.append(_groups(of_kind, dimension, sources))
+    groups = merged(parts)
+    return shortened(groups, dimension) if len(groups) > _MOST_GROUPS else groups
+
+
+def _groups(rows: Sequence[Any], dimension: Dimension, sources: Names) -> Groups:
+    count, items, data_size, sum_ms, max_ms, first_ms, last_ms, texts, source, metric_type, success = (
+        list(column) for column in list(zip(*rows, strict=True))[:11]
+    )
+    if dimension == "error":
+        texts = [kind_of_error(text) for text in texts]
+    elif dimension == "outcome":
+        texts = [("ok" if ok else "failed") if text is None else text for text, ok in zip(texts, success, strict=True)]
+    value = hashes_of(texts)
+    return added_up(
+        Groups(
+            value=value,
+            source=np.array([sources.code(name) for name in source], dtype=np.int32),
+            scrape=np.array([kind == "scrape" for kind in metric_type], dtype=np.bool_),
+            success=np.array(success, dtype=np.bool_),
+            count=np.array(count, dtype=np.int64),
+            items=np.array([int(value) for value in items], dtype=np.int64),
+            data_size=np.array([int(value) for value in data_size], dtype=np.int64),
+            sum_ms=np.array(sum_ms, dtype=np.float64),
+            max_ms=np.array(max_ms, dtype=np.float64),
+            first_ms=np.array(first_ms, dtype=np.int64),
+            last_ms=np.array(last_ms, dtype=np.int64),
+            texts=(distinct(value, objects(texts)),),
+        )
+    )

@@ -1,0 +1,94 @@
+"""One WebSocket of the hub: its socket, its parser and its outbox; and what a channel does with it."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from wsproto.connection import Connection as Protocol_
+from wsproto.connection import ConnectionType
+
+
+class Handler(Protocol):
+    """What a channel does with its connections; every method runs in the hub's loop and must not block."""
+
+    def on_open(self, connection: Connection) -> None:
+        """Greet a new connection."""
+
+    def on_text(self, connection: Connection, text: str) -> None:
+        """Take one whole text message."""
+
+    def on_too_big(self, connection: Connection) -> None:
+        """A message was larger than allowed; the hub closes the connection with 1009 afterwards."""
+
+    def on_drained(self, connection: Connection) -> None:
+        """The connection missed frames, and can take some again: say so or send a snapshot."""
+
+    def on_close(self, connection: Connection) -> None:
+        """Forget the connection."""
+
+
+class Connection:
+    """One WebSocket: its socket, its parser and its bounded outbox (bytes the kernel couldn't take yet)."""
+
+    __slots__ = (
+        "client_id",
+        "close_deadline",
+        "connected_at_ms",
+        "descriptor",
+        "dropped",
+        "handler",
+        "last_heard_s",
+        "last_ping_s",
+        "max_message_bytes",
+        "outbox",
+        "outbox_bytes",
+        "overflowed",
+        "partial",
+        "partial_bytes",
+        "protocol",
+        "sent",
+        "sock",
+        "state",
+    )
+
+    def __init__(self, sock: socket.socket, handler: Handler, max_message_bytes: int) -> None:
+        self.sock = sock
+        self.descriptor = sock.fileno()
+        self.handler = handler
+        self.max_message_bytes = max_message_bytes
+        self.protocol = Protocol_(ConnectionType.SERVER)
+        self.client_id = uuid.uuid4().hex
+        self.connected_at_ms = time.time_ns() // 1_000_000
+        self.last_heard_s = self.last_ping_s = time.monotonic()
+        self.close_deadline: float | None = None
+        self.sent = self.dropped = 0
+        self.outbox: deque[memoryview] = deque()
+        self.outbox_bytes = 0
+        self.overflowed = False
+        self.partial: list[str] = []
+        self.partial_bytes = 0
+        self.state: Any = None  # the handler's own
+
+
+def room_for_sockets() -> int:
+    """Return how many connections leave a quarter of the process's open files for everything else."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, files - files // 4 - 64)
+
+
+class NoReaderThread:
+    """Stands in for simple-websocket's reader thread: the hub reads instead."""
+
+    name = "(_thread)"
+
+    def __init__(self, target: Callable[[], None] | None = None) -> None:
+        del target
+
+    def start(self) -> None:
+        """Start nothing."""
