@@ -27,6 +27,8 @@ from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 # Everything that is kept of a span, written together and of the same detail rows.
 KEPT = (*DIMENSIONS, TIME)
 KEPT_OF_SLOTS = (*KEPT, ROWS)
+# Counted since a later version: of what outlived its detail rows then, the database holds some or nothing.
+_LATER = ("attempt", "yield")
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
 _FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.
@@ -174,11 +176,8 @@ class BreakdownRoller:
             }
         stale: Unsettled = {SLOT_MS: _differing(truth, counted[SLOT_MS], since_ms)}
         for length_ms, finer_ms in _FINER_MS.items():
-            sums: dict[int, int] = {}
-            for start, counts in counted[finer_ms].items():
-                wider = start // length_ms * length_ms
-                sums[wider] = sums.get(wider, 0) + counts[0]
-            stale[length_ms] = _differing(sums, counted[length_ms], state.get(_SINCE[length_ms], 0))
+            since_ms = state.get(_SINCE[length_ms], 0)
+            stale[length_ms] = _differing_sums(length_ms, counted[finer_ms], counted[length_ms], since_ms)
         with self._lock:
             for length_ms, starts in stale.items():
                 self._dirty[length_ms].update(starts)
@@ -207,6 +206,27 @@ def _differing(truth: dict[int, int], counted: dict[int, tuple[int, ...]], since
     return {start for start in starts if set(counted.get(start, none)) != {truth.get(start, 0)}}
 
 
+def _differing_sums(
+    length_ms: int, finer: dict[int, tuple[int, ...]], counted: dict[int, tuple[int, ...]], since_ms: int
+) -> set[int]:
+    """Return the wider spans in which a dimension counts other rows than the finer ones hold of it."""
+    expected: dict[int, list[int]] = {}
+    for start, counts in finer.items():
+        sums = expected.setdefault(start // length_ms * length_ms, [0] * len(KEPT))
+        for number, dimension in enumerate(KEPT):
+            # What was kept from the start is as complete as the first of them.
+            sums[number] += max(counts[number], 0) if dimension in _LATER else counts[0]
+    nothing = (0,) * len(KEPT)
+    found = set()
+    for start in expected.keys() | counted.keys():
+        own = counted.get(start, nothing)
+        # A later dimension that has no row there counts nothing.
+        own = tuple(max(count, 0) if KEPT[number] in _LATER else count for number, count in enumerate(own))
+        if start >= since_ms and own != tuple(expected.get(start, nothing)):
+            found.add(start)
+    return found
+
+
 def _slot_rows(connection: Connection, *, start_ms: int) -> list[Row]:
     names = Names()
     rows = read_detail(connection, start_ms, start_ms + SLOT_MS, names, Names(), columns=BREAKDOWN)
@@ -226,8 +246,9 @@ def _wider_rows(connection: Connection, *, length_ms: int, start_ms: int) -> lis
         finer = _finer(connection, dimension, length_ms, start_ms)
         if finer:
             groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
-            rows = sum(count for _, count, _ in finer)
-            made.append(_row(dimension, length_ms, start_ms, rows, groups, names))
+            own = sum(count for _, count, _ in finer)
+            rows = max(rows, own)  # one that is counted since a later version may have less
+            made.append(_row(dimension, length_ms, start_ms, own, groups, names))
     pack = _time_pack(connection, length_ms, start_ms, rows, names) if rows else None
     if pack is not None:
         made.append((TIME, length_ms, start_ms, rows, pack))

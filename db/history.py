@@ -128,6 +128,21 @@ class History:
             return Rows(self._detail(border_ms, span.end_ms, filter, kind), cells, sealed)
         return Rows(recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed)
 
+    def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Rows:
+        """Return what some whole hours are counted from, each hour in rows of its own.
+
+        Args:
+            start_ms: Epoch ms, a full hour.
+            end_ms: Epoch ms, another one.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+        """
+        settled = filter.within(kind)
+        if settled is not None and self._pyramid is not None and filter.in_rollups:
+            cells = self._pyramid.hours(start_ms, end_ms, settled[1], settled[0])
+            return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes), cells)
+        return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
+
     def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
         """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
 

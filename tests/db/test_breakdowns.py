@@ -243,10 +243,12 @@ def test_tables_of_any_range_read_no_detail_rows(engine: Engine) -> None:
             span = TimeRange(end_ms - hours * HOUR_MS, end_ms, bucket_ms)
             for filter in filters:
                 asked.clear()
-                assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
+                assert {group[:5] for group in queries.errors_by_kind(span, filter)} == truth.errors(span, filter, None)
                 assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)
                 found = queries.slowest_urls(span, filter, "scrape", 1000)
-                assert not [sql for sql in asked if Page.__tablename__ in sql]
+                # What an error said in full is looked up by its moment.
+                read = [sql for sql in asked if Page.__tablename__ in sql]
+                assert [sql for sql in read if f"{Page.__tablename__}.created_at IN" not in sql] == []
                 pages = truth.pages(span, filter, "scrape")
                 assert {(url.url, url.source): url.count for url in found} == Counter(
                     (page.url, page.scraper_source) for page in pages
