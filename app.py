@@ -38,6 +38,7 @@ from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
 from db.queries import Queries
+from db.reader_process import ReaderProcess
 from db.recent import RecentDetail
 from db.recent_runs import RecentRuns
 from db.replica import make_read_engine
@@ -81,6 +82,7 @@ class Scrapeboard:
     views: ViewEngine
     dash_channel: DashChannel
     queries: Queries
+    reader: ReaderProcess
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
@@ -94,6 +96,7 @@ class Scrapeboard:
         """Start the threads; to be called in the process that serves."""
         self.hub.start()
         self.views.start()
+        self.reader.start()
         self.rollups.start(
             also=partial(self.jobs.run_once, open_every_ms=OPEN_HOUR_MS), then=lambda: self.queries.warm(now_ms())
         )
@@ -113,6 +116,7 @@ class Scrapeboard:
         self.dash_channel.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
+        self.reader.stop()
         self.drawing.stop()
 
     def stats(self) -> dict[str, Any]:
@@ -152,7 +156,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     runs = RecentRuns()
     follower = Follower(engine, store)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
-    rollups, jobs = Rollups(engine), JobRollups(engine)
+    reader = ReaderProcess(settings.database_url)
+    rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
     reading = engine
     if settings.database_read_url:
         reading = make_read_engine(url=settings.database_read_url, primary_url=settings.database_url, primary=engine)
@@ -202,7 +207,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         hour_days=settings.hour_retention_days,
         rollups=rollups,
         jobs=jobs,
-        after=partial(runs.follow_retention, engine),
+        after=lambda: [memory.follow_retention(engine) for memory in (recent, runs)],
     )
     board = Scrapeboard(
         dash,
@@ -213,6 +218,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         views,
         dash_channel,
         queries,
+        reader,
         rollups,
         jobs,
         follower,

@@ -223,6 +223,11 @@ class DetailColumns:
     def __len__(self) -> int:
         return sum(chunk.size for chunk in self._chunks)
 
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The runs of rows, those without any left out."""
+        return list(self._chunks)
+
     def _column(self, name: str) -> npt.NDArray[Any]:
         parts = [chunk.arrays[name][: chunk.size] for chunk in self._chunks]
         if len(parts) == 1:
