@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TEST_BIN := $(TEST_VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: run demo test lint bench clean
+.PHONY: run demo screenshots test lint bench clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/ready  ## Serve on http://127.0.0.1:8050 (settings: see README.md)
@@ -16,6 +16,10 @@ run: $(VENV)/ready  ## Serve on http://127.0.0.1:8050 (settings: see README.md)
 demo: $(VENV)/ready-demo  ## Crawl real pages with real scrapers into the running app (starts it when it isn't up)
 	tools/system-packages docs chromium
 	exec $(BIN)/python -m examples.demo
+
+screenshots: $(VENV)/ready-demo  ## Take the pictures in docs/screenshots anew
+	tools/system-packages chromium
+	exec $(BIN)/python -m examples.screenshots
 
 test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real servers
 	tools/system-packages chromium mariadb redis nginx docs

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from dash import Dash, html
-from flask import Flask
+from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
@@ -20,10 +20,15 @@ from api.ingest import ingest_blueprint
 from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
 from charts import make_adapter
+from charts.drawing import DrawingProcess
 from components import ids
+from components.compare import register_compare_callback
 from components.filters import register_filter_callbacks
+from components.saved_views import register_saved_views_callbacks
 from components.shell import register_shell_callbacks, shell
-from components.status import beat_props
+from components.status import beat_props, stale_props
+from components.theme_picker import theme_of
+from components.trouble import Troubles
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -36,6 +41,7 @@ from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
 from db.queries import Queries
+from db.reader_process import ReaderProcess
 from db.recent import RecentDetail
 from db.recent_runs import RecentRuns
 from db.replica import make_read_engine
@@ -51,7 +57,13 @@ from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
 from live.stream import RedisStream
 from live.views import ViewEngine
+from pages import PAGES
 from settings import Settings
+from web.event_rows import register_event_callbacks
+from web.freshness import Freshness
+from web.index import ThemedDash
+from web.leads import register_leads
+from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -75,13 +87,16 @@ class Scrapeboard:
     views: ViewEngine
     dash_channel: DashChannel
     queries: Queries
+    reader: ReaderProcess
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
+    drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
     backplane: Backplane | None  # with several processes
+    troubles: Troubles
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -89,6 +104,7 @@ class Scrapeboard:
         if self.backplane is not None:
             self.backplane.start()
         self.views.start()
+        self.reader.start()
         self.rollups.start(
             also=partial(self.jobs.run_once, open_every_ms=OPEN_HOUR_MS), then=lambda: self.queries.warm(now_ms())
         )
@@ -110,6 +126,8 @@ class Scrapeboard:
             self.backplane.stop()
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
+        self.reader.stop()
+        self.drawing.stop()
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
@@ -124,6 +142,7 @@ class Scrapeboard:
             "metricsPublished": self.channel.metrics_published,
             **self.views.stats(),
             **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
+            **self.troubles.stats(),
         }
 
     def redis_status(self) -> dict[str, Any]:
@@ -155,7 +174,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     runs = RecentRuns()
     follower = Follower(engine, store)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
-    rollups, jobs = Rollups(engine), JobRollups(engine)
+    reader = ReaderProcess(settings.database_url)
+    rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
     reading = engine
     if settings.database_read_url:
         reading = make_read_engine(url=settings.database_read_url, primary_url=settings.database_url, primary=engine)
@@ -166,6 +186,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
+    drawing = DrawingProcess()
     source = PageSource(queries, adapter, store, database=where_is(engine))
     views = ViewEngine(source, renderers.send)
     dash_channel = DashChannel(
@@ -182,7 +203,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     else:
         store.subscribe(channel.publish)
 
-    dash = Dash(
+    dash = ThemedDash(
         __name__,
         title="Scrapeboard",
         backend=make_backend(dash_channel),
@@ -192,10 +213,15 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    dash.layout = html.Div([shell(), *router_parts()])
+    dash.layout = _layout
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
+    register_compare_callback(dash)
+    register_saved_views_callbacks(dash)
     register_router(dash, source, views)
+    register_event_callbacks(dash, queries)
+    register_leads(dash, queries, adapter)
+    lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
     nightly = Nightly(
@@ -205,7 +231,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         hour_days=settings.hour_retention_days,
         rollups=rollups,
         jobs=jobs,
-        after=partial(runs.follow_retention, engine),
+        after=lambda: [memory.follow_retention(engine) for memory in (recent, runs)],
     )
     board = Scrapeboard(
         dash,
@@ -216,13 +242,16 @@ def create_app(settings: Settings) -> Scrapeboard:
         views,
         dash_channel,
         queries,
+        reader,
         rollups,
         jobs,
         follower,
         nightly,
+        drawing,
         Pulse(),
         Pulse(),
         backplane,
+        source.troubles,
     )
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
@@ -237,8 +266,18 @@ def create_app(settings: Settings) -> Scrapeboard:
     server.register_blueprint(
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
     )
-    server.register_blueprint(export_blueprint(source.exporters(), adapter))
-    _set_pulse(board, renderers)
+    server.register_blueprint(
+        export_blueprint(
+            source.exporters(),
+            adapter,
+            draw=drawing.export_chart,
+            reports=source.reports(),
+            report=source.report,
+            print_report=drawing.report_pdf,
+            threads=settings.threads,
+        )
+    )
+    _set_pulse(board, renderers, source.freshness)
     return board
 
 
@@ -254,7 +293,12 @@ def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, c
     return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
 
 
-def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
+def _layout() -> html.Div:
+    """Build the frame as this browser's theme wants it; Dash asks once more, without a browser, when it starts."""
+    return html.Div([shell(theme_of(request.cookies if has_request_context() else {})), *router_parts()])
+
+
+def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:
     beats = 0
     before = (True, True)
 
@@ -262,8 +306,11 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
         """Restart the pill's animation in every page that follows a view."""
         nonlocal beats
         beats += 1
-        payload = frames.set_props(ids.LIVE_PILL, beat_props(beats))
-        renderers.send(board.views.renderers(), payload)
+        quiet_since_ms = freshness.since_ms
+        parts = [frames.set_props(ids.LIVE_PILL, beat_props(beats, quiet_since_ms))]
+        if quiet_since_ms is not None:
+            parts.append(frames.set_props(ids.LIVE_STALE, stale_props(quiet_since_ms)))
+        renderers.send(board.views.renderers(), frames.join_messages(parts))
 
     def check_database() -> None:
         """Notice that the database went or came back, and let the pages say so."""
@@ -278,6 +325,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers) -> None:
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
+    board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
 
 

@@ -136,7 +136,9 @@ class Acknowledged:
                     self._add_run(metric)
                     continue
                 slot = self._slots.setdefault(metric.recorded_at_ms // SLOT_MS * SLOT_MS, Counter())
-                slot.update(rows=1, url=1, error=not metric.success, outcome=isinstance(metric, PageScrape))
+                scrape = isinstance(metric, PageScrape)
+                slot.update(rows=1, url=1, error=not metric.success, outcome=scrape, attempt=not scrape)
+                slot["yield"] += scrape
                 for length_ms, totals in self._totals.items():
                     start_ms = metric.recorded_at_ms // length_ms * length_ms
                     totals.setdefault((start_ms, metric.scraper_source), Total()).add(metric)

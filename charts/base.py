@@ -21,6 +21,7 @@ from charts.info import (
     ScatterInfo,
     TimelineInfo,
 )
+from charts.picks import Pick
 from charts.theme import Palette
 
 ExportFormat = Literal["png", "svg", "pdf", "csv"]
@@ -50,6 +51,9 @@ class ChartAdapter(ABC):
     """
 
     name: str
+    # The properties of the component in which the browser tells what was clicked and which span was dragged.
+    pick_prop: str
+    zoom_prop: str
 
     def __init__(self, palette: Palette | None = None) -> None:
         self._palette = palette or Palette()
@@ -102,6 +106,14 @@ class ChartAdapter(ABC):
     def component(self, props: dict[str, Any], *, id: str | dict[str, Any]) -> Component:
         """Return the Dash component that shows these `props`; all that isn't live is set here."""
 
+    @abstractmethod
+    def picked(self, event: Any) -> Pick | None:
+        """Return what was clicked, from the value of `pick_prop`: any JSON value, None when it tells of no click."""
+
+    @abstractmethod
+    def zoomed(self, event: Any) -> tuple[int, int] | None:
+        """Return the span (start_ms, end_ms) that was dragged, from the value of `zoom_prop`: any JSON value."""
+
     def draw(self, info: ChartInfo) -> Drawing:
         """Draw whatever kind of info this is.
 
@@ -136,6 +148,11 @@ class ChartAdapter(ABC):
     def to_component(self, drawing: Drawing, *, id: str | dict[str, Any]) -> Component:
         """Return the Dash component that shows the drawing."""
         return self.component(self.props(drawing), id=id)
+
+    @property
+    def palette(self) -> Palette:
+        """Which tone a colour key gets."""
+        return self._palette
 
     def know_sources(self, names: Iterable[str]) -> None:
         """Keep these sources' colours apart from each other (the whole fleet's names, on every chart alike).

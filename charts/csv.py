@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,42 +24,59 @@ from charts.info import (
     ScatterInfo,
     TimelineInfo,
 )
+from charts.sheet import Field, Sheet, plain, sheet_of
 
 Row = list[Any]
 
-# A spreadsheet takes a cell that starts like this for a formula and runs it (OWASP, "CSV injection").
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_UTC = " (UTC)"
+# A spreadsheet takes a cell that starts like this for a formula and runs it, also behind spaces, and some take the wide
+# forms of East Asian keyboards for the same (OWASP, "CSV injection").
+_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 
 
 def to_csv(info: ChartInfo) -> bytes:
-    """Return the numbers of an info as CSV.
-
-    UTF-8 with a byte order mark (Excel takes it for something else without), CRLF, a head line with units, ISO 8601
-    times in UTC, full precision; gaps are empty cells; a text that a spreadsheet would run starts with an apostrophe.
+    """Return the numbers of an info as CSV, in the form of `csv_chunks`.
 
     Raises:
         ExportError: When the info is of a kind that has no table.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    for row in _table(info):
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue().encode("utf-8-sig", "replace")
+    return b"".join(csv_chunks(sheet_of_info(info)))
 
 
-def table_csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    """Return a table as CSV, in the same form as `to_csv`.
+def sheet_of_info(info: ChartInfo) -> Sheet:
+    """Return the numbers of an info as a sheet.
 
     Args:
-        columns: c names, with units.
-        rows: Rows of c values.
+        info: What a chart draws.
+
+    Raises:
+        ExportError: When the info is of a kind that has no table.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow([_cell(name) for name in columns])
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
-    return text.getvalue().encode("utf-8-sig", "replace")
+    heads, *rows = _table(info)
+    guessed = sheet_of(heads, rows)
+    fields = tuple(
+        Field(field.name.removesuffix(_UTC), "time") if field.name.endswith(_UTC) else field for field in guessed.fields
+    )
+    return Sheet(fields, guessed.chunks)
+
+
+def csv_chunks(sheet: Sheet) -> Iterator[bytes]:
+    """Write a sheet as spreadsheets open it right, a chunk of rows at a time.
+
+    UTF-8 with a byte order mark (Excel takes it for something else without; LibreOffice, pandas and DuckDB skip it),
+    CRLF, a head line with units, ISO 8601 times in UTC, full precision; gaps are empty cells. Numbers are numbers,
+    negative ones too; a text that a spreadsheet would run starts with an apostrophe.
+
+    Args:
+        sheet: What to write.
+
+    Yields:
+        The file's bytes, the head line first.
+    """
+    yield codecs.BOM_UTF8 + _lines([[_text(_head(field)) for field in sheet.fields]])
+    for rows in sheet.chunks():
+        columns = [_column(field, values) for field, values in zip(sheet.fields, zip(*rows, strict=True), strict=True)]
+        yield _lines(zip(*columns, strict=True))
 
 
 def iso_time(moment_ms: int) -> str:
@@ -65,14 +84,35 @@ def iso_time(moment_ms: int) -> str:
     return datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return "'" + value if value.startswith(_FORMULA_STARTS) else value
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    return value
+def _head(field: Field) -> str:
+    return f"{field.name}{_UTC}" if field.kind == "time" else field.name
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _column(field: Field, values: Sequence[object]) -> list[Any]:
+    cells = plain(field.kind, values)
+    match field.kind:
+        case "text":
+            return [None if cell is None else _text(cell) for cell in cells]
+        case "time":
+            return [None if cell is None else iso_time(cell) for cell in cells]
+        case "flag":
+            return [None if cell is None else str(cell).lower() for cell in cells]
+        case "number":
+            return [
+                int(cell) if cell is not None and cell.is_integer() and abs(cell) < 2**53 else cell for cell in cells
+            ]
+        case _:
+            return list(cells)
+
+
+def _text(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _table(info: ChartInfo) -> Iterable[Row]:
@@ -105,7 +145,7 @@ def _line_table(info: LineInfo) -> Iterable[Row]:
     yield ["time (UTC)", *(_headed(line.name, info.y_unit) for line in info.lines)]
     columns = [as_floats(line.y).tolist() for line in info.lines]
     for place, moment_ms in enumerate(info.x_ms):
-        yield [iso_time(int(moment_ms)), *(column[place] for column in columns)]
+        yield [int(moment_ms), *(column[place] for column in columns)]
 
 
 def _bar_table(info: BarInfo) -> Iterable[Row]:
@@ -155,8 +195,8 @@ def _timeline_table(info: TimelineInfo) -> Iterable[Row]:
         state = "planned" if span.planned else "ok" if span.ok else "failed"
         yield [
             span.lane,
-            iso_time(span.start_ms),
-            iso_time(span.end_ms),
+            span.start_ms,
+            span.end_ms,
             span.end_ms - span.start_ms,
             state,
             span.label,

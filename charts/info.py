@@ -97,6 +97,7 @@ class LineInfo(ChartInfo):
         x_range_ms: The (start, end) that the axis shows; what the data spans when None.
         stacked: Stack the lines as areas.
         y_range: The (low, high) that the vertical axis shows, for instance (0, 100) for percent; fitted when None.
+        y_log: Whether the vertical axis is logarithmic: for lines that lie decades apart; not with `stacked`.
     """
 
     title: str
@@ -108,8 +109,10 @@ class LineInfo(ChartInfo):
     x_range_ms: tuple[int, int] | None = None
     stacked: bool = False
     y_range: tuple[float, float] | None = None
+    y_log: bool = False
 
     def __post_init__(self) -> None:
+        _require(not (self.stacked and self.y_log), self, "y_log", "areas can't be stacked on a logarithmic axis")
         for line in self.lines:
             _require(len(line.y) == len(self.x_ms), self, "lines", f"{line.name!r} needs {len(self.x_ms)} values")
 
@@ -128,6 +131,7 @@ class BarInfo(ChartInfo):
         colour_keys: One per category (with `values`) or per group (with `groups`). None: one tone, or by group name.
         stacked: Stack the groups instead of standing them side by side.
         value_title: What the value axis measures.
+        ordered: The categories follow each other (buckets of time): where they are many, every n-th is labelled.
     """
 
     title: str
@@ -141,6 +145,7 @@ class BarInfo(ChartInfo):
     colour_keys: tuple[str, ...] | None = None
     stacked: bool = False
     value_title: str = ""
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         _require((self.values is None) != (self.groups is None), self, "values", "give either values or groups")
@@ -280,6 +285,7 @@ class ScatterInfo(ChartInfo):
         points: The bubbles.
         x_title, y_title, size_title: What the values measure.
         x_unit, y_unit, size_unit: Their units.
+        x_log, y_log: Whether an axis is logarithmic; what isn't above zero then stands at its lower edge.
     """
 
     title: str
@@ -291,6 +297,8 @@ class ScatterInfo(ChartInfo):
     x_unit: str = ""
     y_unit: str = ""
     size_unit: str = ""
+    x_log: bool = False
+    y_log: bool = False
 
 
 @dataclass(frozen=True, slots=True)

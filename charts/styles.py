@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from charts.arrays import Floats, largest_of
@@ -10,6 +12,7 @@ from charts.info import LineInfo
 MOST_UNIFIED = 12  # a hover label with more lines than this is taller than the chart
 MOST_NAMED = 12  # names beside more bubbles would cover each other
 MOST_LABELLED = 60  # more numbers than this side by side are noise
+MOST_ORDERED = 10  # names of buckets below a chart; more would stand on each other
 
 _DASHES = ("solid", "dot", "dashdot", "longdash")
 _LARGEST_PX = 38.0
@@ -29,6 +32,20 @@ def dash_styles(info: LineInfo, tones: dict[str, str]) -> list[str]:
     return styles
 
 
+def largest_shown(info: LineInfo, rows: Floats) -> float:
+    """Return the largest value that the lines reach, stacked ones on top of each other; NaN when there is none.
+
+    Args:
+        info: The lines.
+        rows: Their values, float64[lines, n]; dashed lines are no part of a stack.
+    """
+    if not info.stacked:
+        return largest_of(rows)
+    dashed = np.array([line.dash for line in info.lines], dtype=bool)
+    stack = np.nansum(rows[~dashed], axis=0)
+    return largest_of(np.vstack([stack, rows[dashed]]) if dashed.any() else stack)
+
+
 def diameters_px(sizes: Floats) -> Floats:
     """Return bubble diameters in pixels: area in proportion to size, but never too small to hit.
 
@@ -40,3 +57,22 @@ def diameters_px(sizes: Floats) -> Floats:
         return np.full(sizes.shape, _SMALLEST_PX + 4)
     share = np.sqrt(np.nan_to_num(sizes, nan=0.0).clip(min=0.0) / largest)
     return np.maximum(share * _LARGEST_PX, _SMALLEST_PX)
+
+
+def thinned_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of categories that follow each other, all but every n-th made empty where they are many."""
+    step = -(-len(names) // MOST_ORDERED)
+    return tuple(name if place % step == 0 else "" for place, name in enumerate(names))
+
+
+def on_log_axis(values: Floats) -> tuple[Floats, tuple[float, float]]:
+    """Return where values stand on a logarithmic axis, and the (low, high) that it shows.
+
+    Args:
+        values: float64, any shape; what isn't above zero is put at the lower edge, NaN stays.
+    """
+    above = values[values > 0]
+    if not above.size:
+        return np.where(np.isfinite(values), 1.0, np.nan), (0.5, 2.0)
+    low, high = float(above.min()) / 2, float(above.max()) * 2
+    return np.where(values <= 0, low, values), (low, high)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -28,6 +29,7 @@ _MS_STEPS = (
     (0.0, 1.0, " ms"),
 )
 _BYTE_STEPS = ((1e12, 1e12, " TB"), (1e9, 1e9, " GB"), (1e6, 1e6, " MB"), (1e3, 1e3, " kB"), (0.0, 1.0, " B"))
+_MS_TICKS = (1, 10, 100, 1_000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000, 360_000_000)
 _CLOSE_UNITS = ("%", "/s", "/min", "/h")  # written without a space before them
 
 
@@ -78,6 +80,33 @@ def tick_format(largest: float) -> str:
     if largest >= 1e15:
         return ".2~e"
     return "~s" if largest >= 10_000 else ",.6~r"
+
+
+def log_ticks(unit: str, low: float, high: float) -> tuple[list[float], list[str]]:
+    """Choose the ticks of a logarithmic axis, each written in the unit that suits its size.
+
+    Args:
+        unit: A unit of `charts.info`.
+        low: Where the axis begins, above zero, in that unit.
+        high: Where it ends.
+
+    Returns:
+        (values in that unit, what is written beside them).
+
+    Examples:
+        >>> log_ticks("ms", 50, 100_000)
+        ([100, 1000, 10000, 60000], ['100 ms', '1 s', '10 s', '1 min'])
+        >>> log_ticks("", 1, 30)
+        ([1.0, 2.0, 5.0, 10.0, 20.0], ['1', '2', '5', '10', '20'])
+    """
+    steps: Sequence[float] = _MS_TICKS
+    if unit != "ms":
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        few = last - first <= 2
+        steps = [10.0**power * part for power in range(first, last + 1) for part in ((1, 2, 5) if few else (1,))]
+    ticks = [step for step in steps if low <= step <= high]
+    ticks = ticks[:: max(1, -(-len(ticks) // 8))]
+    return ticks, [format_value(tick, "" if is_word(unit) else unit).replace("60 s", "1 min") for tick in ticks]
 
 
 def format_value(value: float | None, unit: str = "") -> str:

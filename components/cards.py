@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.aria import aria
@@ -45,7 +45,7 @@ def stat_state(id: str, value: str, state: str, mood: Literal["ok", "warn", "bad
     return {id: {"children": value}, f"{id}-change": {"children": state, "className": f"stat-change {mood}"}}
 
 
-def stat_card(id: str, label: str, content: Content, *, hint: str = "") -> Component:
+def stat_card(id: str, label: str, content: Content, *, hint: str = "", href: str = "") -> Component:
     """Build a card from what `stat_numbers` (or `stat_state`) returned, and what is under `<id>-spark`.
 
     Args:
@@ -53,15 +53,16 @@ def stat_card(id: str, label: str, content: Content, *, hint: str = "") -> Compo
         label: What the number is.
         content: The page's content; ids that are missing in it are drawn empty.
         hint: How the number is defined, shown on hover.
+        href: Where the card leads.
     """
-    return html.Div(
-        [
-            html.Div(label, className="stat-label", title=hint or None),
-            html.Div(id=id, className="stat-value", **content.get(id, {})),
-            html.Div([_change(id, content), _spark(id, content)], className="stat-foot"),
-        ],
-        className="card stat",
-    )
+    parts = [
+        html.Div(label, className="stat-label", title=hint or None),
+        html.Div(id=id, className="stat-value", **content.get(id, {})),
+        html.Div([_change(id, content), _spark(id, content)], className="stat-foot"),
+    ]
+    if href:
+        return dcc.Link(parts, href=href, className="card stat stat-link")
+    return html.Div(parts, className="card stat")
 
 
 def _change(id: str, content: Content) -> Component:

@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import quote
 
-import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
-from charts.info import ChartInfo
-from components.aria import aria
+from charts.empty import is_empty
+from charts.info import ChartInfo, LineInfo
 from components.content import Content
-from components.icons import icon
+from components.export_menu import export_menu
+from components.trouble import attempt
 from components.view import View
 
-EXPORTS: Final = (
-    ("csv", "CSV, the numbers"),
-    ("png", "PNG, a picture"),
-    ("svg", "SVG, to edit"),
-    ("pdf", "PDF, to print"),
-)
 
-
-def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo) -> Content:
+def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo | Callable[[], ChartInfo]) -> Content:
     """Draw a chart into a page's content: its live props and those that never change.
 
     Args:
         id: The chart's id, also its name in `/api/export/<id>.<format>`.
         adapter: Who draws.
-        info: What to draw.
+        info: What to draw, or (better) what computes it: when that fails, the card says so and the page goes on.
     """
+
+    def drawn() -> Content:
+        known = info() if callable(info) else info
+        return _drawn(id, adapter, known, _note("", "No data in this range") if is_empty(known) else _AWAY)
+
+    def failed(reason: str) -> Content:
+        title = id.replace("-", " ").capitalize()  # its own title was to come from the data
+        nothing = LineInfo(title, "This chart couldn’t be drawn.", (), ())
+        trouble = _note("chart-note-bad", "✕ This chart couldn’t be drawn", f"{reason} The rest of the page goes on.")
+        return _drawn(id, adapter, nothing, trouble)
+
+    return attempt(id, drawn, failed)
+
+
+_AWAY: Final[dict[str, Any]] = {"children": None, "className": "chart-note chart-note-away"}
+
+
+def _note(kind: str, title: str, more: str = "") -> dict[str, Any]:
+    said = [html.Strong(title), *([html.Span(more)] if more else [])]
+    return {"children": said, "className": f"chart-note {kind}".strip()}
+
+
+def _drawn(id: str, adapter: ChartAdapter, info: ChartInfo, note: dict[str, Any]) -> Content:
     component = adapter.to_component(adapter.draw(info), id=id)
     props = {name: getattr(component, name) for name in component._prop_names if hasattr(component, name)}
     del props["id"]
-    return {id: props, f"{id}-title": {"children": info.title}, f"{id}-words": {"children": info.description}}
+    return {
+        id: props,
+        f"{id}-title": {"children": info.title},
+        f"{id}-words": {"children": info.description},
+        f"{id}-note": note,
+    }
 
 
 def chart(id: str, props: dict[str, Any]) -> Component:
@@ -61,7 +82,15 @@ def chart(id: str, props: dict[str, Any]) -> Component:
 
 
 def chart_card(
-    id: str, view: View, content: Content, *, subtitle: str = "", wide: bool = False, tall: bool = False
+    id: str,
+    view: View,
+    content: Content,
+    *,
+    subtitle: str | Component = "",
+    wide: bool = False,
+    tall: bool = False,
+    tools: Component | None = None,
+    note: str = "",
 ) -> Component:
     """Build the card of a chart.
 
@@ -69,42 +98,35 @@ def chart_card(
         id: The chart's id.
         view: Decides what the menu's links export.
         content: The page's content with what `chart_content` returned.
-        subtitle: A line that says what is drawn.
+        subtitle: A line that says what is drawn; a component when it changes.
         wide: Whether the card takes the page's full width.
         tall: Whether the chart is twice as high.
+        tools: What stands between the heading and the chart: links that choose what it shows.
+        note: What stands below the chart: how its numbers are defined.
     """
     title = html.H2(id=f"{id}-title", className="card-title", **content.get(f"{id}-title", {}))
     words = html.P(id=f"{id}-words", className="visually-hidden", **content.get(f"{id}-words", {}))
-    heading = [title, words, *([html.P(subtitle, className="card-subtitle")] if subtitle else [])]
+    heading = [title, words]
+    if subtitle:
+        heading.append(html.P(subtitle, className="card-subtitle") if isinstance(subtitle, str) else subtitle)
     body = chart(id, content[id]) if id in content else html.Div(className="skeleton")
+    state = html.Div(id=f"{id}-note", **content.get(f"{id}-note", _AWAY))
     return html.Section(
         [
             html.Div([html.Div(heading), export_menu(id, view)], className="card-head"),
-            html.Div(body, className="chart-box chart-tall" if tall else "chart-box"),
+            *([] if tools is None else [tools]),
+            html.Div([body, state], className="chart-box chart-tall" if tall else "chart-box"),
+            *([html.P(note, className="card-note")] if note else []),
+            dcc.Store(id=lead_id(id)),
         ],
         className="card card-wide" if wide else "card",
     )
 
 
-def export_menu(name: str, view: View) -> Component:
-    """Build the menu whose links download a chart.
+def lead_id(id: str) -> str:
+    """Return the id of what the callback of a chart's clicks writes to (see web.leads).
 
     Args:
-        name: The chart's name.
-        view: What the page shows; its query string goes into the links.
+        id: The chart's id.
     """
-    query = view.search()
-    if view.path.startswith("/scrapers/"):  # the chart is of the source that the page's path names
-        query += f"{'&' if query else '?'}page={quote(view.path, safe='')}"
-    items = [
-        dmc.MenuItem(title, href=f"/api/export/{name}.{ending}{query}", target="_blank", refresh=True)
-        for ending, title in EXPORTS
-    ]
-    button = dmc.ActionIcon(icon("more"), variant="subtle", color="gray", **aria(label="Export this chart"))
-    menu: Component = dmc.Menu(
-        [dmc.MenuTarget(button), dmc.MenuDropdown([dmc.MenuLabel("Export"), *items])],
-        position="bottom-end",
-        shadow="md",
-        withinPortal=True,
-    )
-    return menu
+    return f"{id}-lead"

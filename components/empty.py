@@ -10,7 +10,7 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.more_filters import active
-from components.numbers import date_time
+from components.numbers import age, date_time
 from components.timerange import HOUR_MS, MINUTE_MS, describe
 from components.view import View
 from db.queries import Queries
@@ -37,25 +37,29 @@ def no_reports() -> dict[str, Any]:
     )
 
 
-def no_data(queries: Queries, view: View, what: str = "Nothing") -> dict[str, Any]:
+def no_data(queries: Queries, view: View, what: str = "Nothing", *, now_ms: int | None = None) -> dict[str, Any]:
     """Return the props of the empty state that fits: a fresh installation's, or that of a range without data.
 
     Args:
         queries: Who knows whether there is anything at all.
         view: What was asked for.
         what: What is missing.
+        now_ms: The moment, epoch milliseconds: to say how long ago the last data came; None to leave that out.
     """
     last_ms = queries.last_recorded_ms()
-    return no_reports() if last_ms is None else nothing_in_range(view, last_ms, what=what)
+    return no_reports() if last_ms is None else nothing_in_range(view, last_ms, what=what, now_ms=now_ms)
 
 
-def nothing_in_range(view: View, last_ms: int | None, *, what: str = "Nothing") -> dict[str, Any]:
+def nothing_in_range(
+    view: View, last_ms: int | None, *, what: str = "Nothing", now_ms: int | None = None
+) -> dict[str, Any]:
     """Return the props of the empty state of a range without data.
 
     Args:
         view: What was asked for.
         last_ms: When the newest metric of all was recorded, epoch milliseconds.
         what: What is missing.
+        now_ms: The moment, epoch milliseconds; None to leave out how long ago that is.
     """
     way_out: list[Component] = []
     if view.is_filtered:
@@ -64,7 +68,7 @@ def nothing_in_range(view: View, last_ms: int | None, *, what: str = "Nothing") 
         way_out.append(dcc.Link("Jump to the last data", href=around(view, last_ms).href(), className="empty-link"))
     title = f"{what} matches these filters" if view.is_filtered else f"{what} in this range"
     said = describe(view.from_, view.to)
-    last = f" Last data: {date_time(last_ms)}." if last_ms is not None else ""
+    last = f" Last data: {_when(last_ms, now_ms)}." if last_ms is not None else ""
     filters = [html.P(" · ".join(text for text, _ in active(view)), className="empty-filters")]
     return _shown(
         html.H2(title, className="empty-title"),
@@ -79,6 +83,26 @@ def _why(view: View) -> str:
     if view.path == "/scheduler" and view.filter.without_runs:
         return " Scheduler runs have no type, outcome, label or URL."
     return " Only scrapes have an outcome." if view.path == "/navigation" and view.outcomes else ""
+
+
+def no_such_scraper(view: View, source: str) -> dict[str, Any]:
+    """Return the props of the empty state of a scraper that never reported.
+
+    Args:
+        view: Its range stays in the link back.
+        source: What was asked for.
+    """
+    return _shown(
+        html.H2("There is no such scraper", className="empty-title"),
+        html.P(f"“{source}” has never reported. Names are told apart by every letter, large and small."),
+        html.Div(dcc.Link("See all scrapers", href=view.unfiltered().at("/scrapers").href(), className="empty-link")),
+    )
+
+
+def _when(last_ms: int, now_ms: int | None) -> str:
+    if now_ms is None or now_ms < last_ms:
+        return date_time(last_ms)
+    return f"{age(now_ms - last_ms)} ago, {date_time(last_ms)}"
 
 
 def around(view: View, moment_ms: int) -> View:

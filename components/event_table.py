@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dash.development.base_component import Component
 
 from components.content import Content
 from components.numbers import NOTHING, clock, count, duration
-from components.tables import FAILED, OK, Column, Status, one_line, short_url, table, table_props
+from components.tables import (
+    FAILED,
+    OK,
+    Column,
+    Status,
+    bare_table,
+    one_line,
+    scrolling,
+    short_url,
+    table_below,
+    table_props,
+)
+from components.trouble import table_part
 from db.results import Event
 
 EVENT_COLUMNS: Final = (
@@ -18,21 +30,37 @@ EVENT_COLUMNS: Final = (
     Column("Kind", width_px=108),
     Column("Status", "status"),
     Column("Duration", "number"),
-    Column("Items", "number", width_px=68),
+    Column("Items", "number", width_px=78),
     Column("Page", "clip"),
     Column("Error", "clip"),
 )
+# A row costs the browser a quarter of a millisecond with every event, wherever it stands: 16 fill the card.
+NEWEST: Final = 16
+_MIN_WIDTH_PX: Final = 860
 
 
-def event_content(id: str, events: Sequence[Event], *, span_ms: int) -> Content:
-    """Return the live props of the table.
+def event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: int) -> Content:
+    """Return the live props of the newest rows, all that is to be seen before somebody scrolls: numbers of a page.
 
     Args:
         id: The table's id.
-        events: Newest first.
+        events: Returns them, newest first; when it fails, the table says so.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
     """
-    return {id: table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms))}
+    return table_part(
+        f"{id}-newest", lambda: table_props(EVENT_COLUMNS, event_rows(events()[:NEWEST], span_ms=span_ms))
+    )
+
+
+def older_event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: int) -> Content:
+    """Return the live props of the rows below, which move once a second as charts do.
+
+    Args:
+        id: The table's id.
+        events: Returns them, newest first; when it fails, the table says so.
+        span_ms: Length of the range that the page shows; decides whether a time needs its day.
+    """
+    return table_part(f"{id}-older", lambda: table_props(EVENT_COLUMNS, event_rows(events()[NEWEST:], span_ms=span_ms)))
 
 
 def event_table(id: str, content: Content) -> Component:
@@ -40,9 +68,14 @@ def event_table(id: str, content: Content) -> Component:
 
     Args:
         id: Its id.
-        content: The page's content with what `event_content` returned.
+        content: The page's content with what `event_content` and `older_event_content` returned.
     """
-    return table(id, EVENT_COLUMNS, content[id], min_width_px=860)
+    newest, older = f"{id}-newest", f"{id}-older"
+    return scrolling(
+        bare_table(newest, EVENT_COLUMNS, content[newest], min_width_px=_MIN_WIDTH_PX),
+        table_below(older, EVENT_COLUMNS, content[older], min_width_px=_MIN_WIDTH_PX),
+        id=id,
+    )
 
 
 def event_rows(events: Sequence[Event], *, span_ms: int) -> list[list[str | Status]]:

@@ -11,11 +11,14 @@ from dash.development.base_component import Component
 
 from components import ids
 from components.aria import aria
+from components.compare import compare_control
 from components.content import Content
 from components.controls import CUSTOM, Answer, Controls, answer
 from components.empty import notice_props
 from components.icons import icon
 from components.more_filters import chips_props, more_content, more_filters
+from components.opener import popover_target
+from components.saved_views import views_menu
 from components.timerange import QUICK_RANGES, describe
 from components.view import View
 from components.view_text import LONGEST_Q
@@ -84,6 +87,8 @@ def filters(view: View, source_names: Sequence[str]) -> Component:
         ("result", result),
         ("q", search),
         ("more", more_filters(view)),
+        ("compare", compare_control(view)),
+        ("views", views_menu()),
         ("live", live),
     )
     return html.Div(
@@ -261,14 +266,9 @@ def _range_picker(view: View, said: Controls) -> Component:
     ]
     popover: Component = dmc.Popover(
         [
-            dmc.PopoverTarget(
-                dmc.Button(
-                    [label, html.Span("UTC", className="filter-zone")],
-                    leftSection=icon("clock"),
-                    rightSection=icon("down"),
-                    variant="default",
-                    fullWidth=True,
-                )
+            popover_target(
+                html.Span([icon("clock"), label, html.Span("UTC", className="filter-zone"), icon("down")]),
+                look="filter-button",
             ),
             dmc.PopoverDropdown(html.Div([html.Div(quick), html.Div(custom)], className="filter-popover")),
         ],

@@ -8,8 +8,10 @@ from typing import Any, Final
 from dash import html
 from dash.development.base_component import Component
 
+from components.compare import earlier_words
 from components.content import Content
 from components.empty import AWAY, notice_props
+from components.export_menu import report_link
 from components.more_filters import KIND_WORDS
 from components.timerange import describe
 from components.view import View
@@ -45,6 +47,7 @@ def frame(name: str, title: str | Component, view: View, content: Content, body:
     """
     heading: list[Component] = [html.H1(title, className="page-title")]
     heading.append(html.P(described(view), className="page-subtitle"))
+    heading.append(report_link(view))
     return html.Div(
         [
             html.Div(heading, className="page-head"),
@@ -79,6 +82,8 @@ def described(view: View) -> str:
         said.append(f"label {', '.join(view.labels)}")
     if view.q:
         said.append(f"URLs with “{view.q}”")
+    if view.compare:
+        said.append(f"compared with {earlier_words(view)}")
     return " · ".join(said)
 
 

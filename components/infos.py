@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 import numpy as np
 
-from charts.info import MUTED_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo, Span, TimelineInfo
+from charts.info import MUTED_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo
 from components.numbers import count, duration, percent
 from components.timerange import MINUTE_MS
 from db.results import (
     FloatArray,
     IntArray,
-    SchedulerRunRow,
     Series,
     SourceStats,
     TimeRange,
@@ -23,9 +22,10 @@ from db.results import (
 MOST_LINES: Final = 8
 MOST_BARS: Final = 20
 OTHERS: Final = "all others"
+_DECADES_APART: Final = 30.0
 _TREND: Final = (("mean", "mean_ms"), ("p50", "p50_ms"), ("p95", "p95_ms"), ("p99", "p99_ms"))
 
-Metric = Literal["success rate", "p95 duration", "volume", "items"]
+Metric = Literal["p95 duration", "mean duration", "success rate", "volume", "items", "errors"]
 
 
 def throughput(throughput: Mapping[str, IntArray], range: TimeRange) -> LineInfo:
@@ -56,7 +56,7 @@ def success_rates(sources: Sequence[SourceStats]) -> BarInfo:
     """
     worst = sorted(sources, key=lambda stats: (_rate(stats.totals), stats.source))[:MOST_BARS]
     said = f"{worst[0].source} is lowest with {percent(_rate(worst[0].totals))}" if worst else "no data"
-    cut = f" (lowest {len(worst)} of {len(sources)})" if len(worst) < len(sources) else ""
+    cut = f" (lowest {len(worst)} of {count(len(sources))})" if len(worst) < len(sources) else ""
     return BarInfo(
         title=f"Success rate by source{cut}",
         description=f"Share of successful navigations and scrapes in percent: {said}.",
@@ -106,17 +106,20 @@ def comparison(
     """
     busiest = sorted(sources, key=lambda stats: (-stats.totals.count, stats.source))[:MOST_LINES]
     names = sorted(stats.source for stats in busiest if stats.source in series)
-    cut = f" (busiest {len(names)} of {len(sources)})" if len(names) < len(sources) else ""
-    unit = {"success rate": "%", "p95 duration": "ms", "volume": "/min", "items": "/min"}[metric]
+    cut = f" (busiest {len(names)} of {count(len(sources))})" if len(names) < len(sources) else ""
+    is_duration = metric in ("p95 duration", "mean duration")
+    unit = "ms" if is_duration else "%" if metric == "success rate" else "/min"
+    values = [_metric(series[name], range, metric, now_ms) for name in names]
     return LineInfo(
         title=f"{metric[0].upper() if metric != 'p95 duration' else 'p'}{metric[1:]} by source{cut}",
         description=f"The {metric} of each source over time: {', '.join(names) or 'no data'}.",
         x_ms=range.bucket_starts(),
-        lines=tuple(Line(name, _metric(series[name], range, metric, now_ms)) for name in names),
+        lines=tuple(Line(name, line) for name, line in zip(names, values, strict=True)),
         y_title=metric,
         y_unit=unit,
         x_range_ms=(range.start_ms, range.end_ms),
         y_range=(0, 100) if metric == "success rate" else None,
+        y_log=is_duration and spans_decades(np.array(values)),
     )
 
 
@@ -168,7 +171,7 @@ def items_by_source(sources: Sequence[SourceStats]) -> BarInfo:
         sources: Their figures over the range.
     """
     most = sorted(sources, key=lambda stats: (-stats.totals.items, stats.source))[:MOST_BARS]
-    cut = f" (top {len(most)} of {len(sources)})" if len(most) < len(sources) else ""
+    cut = f" (top {len(most)} of {count(len(sources))})" if len(most) < len(sources) else ""
     total = sum(stats.totals.items for stats in sources)
     return BarInfo(
         title=f"Items extracted by source{cut}",
@@ -220,59 +223,17 @@ def spread(edges_ms: FloatArray, counts: IntArray, *, what: str) -> HistogramInf
     )
 
 
-def runs_timeline(runs: Sequence[SchedulerRunRow], range: TimeRange) -> TimelineInfo:
-    """Draw when each scheduler job ran, for how long, and whether it went well.
+def spans_decades(values: FloatArray) -> bool:
+    """Return whether lines lie so far apart that a linear axis would show the highest of them alone.
 
     Args:
-        runs: The runs, in any order.
-        range: The range; a run that began before it is cut at its edge.
+        values: One row for each line, float64[lines, n], NaN where there is nothing.
     """
-    ordered = sorted(runs, key=lambda run: (run.scheduler_name, run.start_ms))
-    failed = sum(not run.success for run in runs)
-    return TimelineInfo(
-        title="Runs",
-        description=f"When scheduler jobs ran: {count(len(runs))} runs, {count(failed)} of them failed.",
-        bars=tuple(
-            Span(
-                lane=run.scheduler_name,
-                start_ms=max(run.start_ms, range.start_ms),
-                end_ms=max(run.recorded_at_ms, range.start_ms),
-                label=f"{'ok' if run.success else 'failed'}, {duration(run.duration_ms)}, {count(run.items)} items",
-                ok=run.success,
-            )
-            for run in ordered
-        ),
-        x_range_ms=(range.start_ms, range.end_ms),
-    )
-
-
-def runs_trend(runs: Sequence[SchedulerRunRow], range: TimeRange) -> LineInfo:
-    """Draw the mean duration of each job per bucket.
-
-    Args:
-        runs: The runs, in any order.
-        range: The range.
-    """
-    names = sorted({run.scheduler_name for run in runs})[:MOST_LINES]
-    lines = []
-    for name in names:
-        sums = np.zeros(range.bucket_count)
-        numbers = np.zeros(range.bucket_count)
-        for run in runs:
-            place = (run.recorded_at_ms - range.start_ms) // range.bucket_ms
-            if run.scheduler_name == name and 0 <= place < range.bucket_count:
-                sums[place] += run.duration_ms
-                numbers[place] += 1
-        lines.append(Line(name, np.divide(sums, numbers, out=np.full(range.bucket_count, np.nan), where=numbers > 0)))
-    return LineInfo(
-        title="Run duration",
-        description=f"Mean duration of each job's runs over time: {', '.join(names) or 'no data'}.",
-        x_ms=range.bucket_starts(),
-        lines=tuple(lines),
-        y_title="duration",
-        y_unit="ms",
-        x_range_ms=(range.start_ms, range.end_ms),
-    )
+    if len(values) < 2:
+        return False
+    known = np.where(values > 0, values, np.nan)
+    medians = [float(np.median(row[np.isfinite(row)])) for row in known if np.isfinite(row).any()]
+    return len(medians) > 1 and max(medians) >= _DECADES_APART * min(medians)
 
 
 def success_rate_series(series: Series) -> FloatArray:
@@ -313,10 +274,14 @@ def _metric(series: Series, range: TimeRange, metric: Metric, now_ms: int) -> Fl
             return success_rate_series(series)
         case "p95 duration":
             return series.p95_ms
+        case "mean duration":
+            return series.mean_ms
         case "volume":
             return _complete(_per_minute(counts, range), range, now_ms)
         case "items":
             return _complete(_per_minute(series.items, range), range, now_ms)
+        case "errors":
+            return _complete(_per_minute(series.errors, range), range, now_ms)
 
 
 def _complete(values: FloatArray, range: TimeRange, now_ms: int) -> FloatArray:

@@ -13,6 +13,7 @@ from components import ids
 from components.aria import aria
 from components.icons import icon
 from components.numbers import count
+from components.opener import popover_target
 from components.view import ONE_KIND_PATHS, View
 from components.view_text import MOST_LABELS, MOST_OUTCOMES
 from db.results import FilterChoices
@@ -86,16 +87,10 @@ def more_filters(view: View) -> Component:
             **shown[ids.FILTER_LABELS],
         ),
     ]
-    button = dmc.Button(
-        html.Span(id=ids.FILTER_MORE_LABEL, **shown[ids.FILTER_MORE_LABEL]),
-        leftSection=icon("filter"),
-        variant="default",
-        fullWidth=True,
-        className="filter-more-button",
-    )
+    label = html.Span(id=ids.FILTER_MORE_LABEL, **shown[ids.FILTER_MORE_LABEL])
     popover: Component = dmc.Popover(
         [
-            dmc.PopoverTarget(button),
+            popover_target(html.Span([icon("filter"), label]), look="filter-button filter-more-button"),
             dmc.PopoverDropdown(html.Div(fields, className="filter-fields")),
         ],
         id=ids.FILTER_MORE,

@@ -49,6 +49,8 @@ def duration(value_ms: float | None) -> str:
     """
     if value_ms is None or not math.isfinite(value_ms):
         return NOTHING
+    if 0 < value_ms < 0.05:
+        return f"<0.1{_NBSP}ms"
     if value_ms < 9.95:
         return f"{value_ms:.1f}{_NBSP}ms" if value_ms else f"0{_NBSP}ms"
     if value_ms < 999.5:
@@ -68,12 +70,30 @@ def duration(value_ms: float | None) -> str:
     return _two(hours // 24, "d", hours % 24, "h")
 
 
+def age(length_ms: int) -> str:
+    """Write how long ago something was, in its largest unit: 20 s, 5 min, 3 h, 12 d.
+
+    Args:
+        length_ms: Milliseconds, not negative.
+    """
+    for least_ms, unit_ms, unit in (
+        (172_800_000, 86_400_000, "d"),
+        (3_600_000, 3_600_000, "h"),
+        (60_000, 60_000, "min"),
+    ):
+        if length_ms >= least_ms:
+            return f"{length_ms // unit_ms}{_NBSP}{unit}"
+    return f"{length_ms // 1000}{_NBSP}s"
+
+
 def per_minute(value: float | None) -> str:
-    """Write a rate: 3.4/min, 120/min."""
+    """Write a rate: 3.4/min, 120/min, 642k/min."""
     if value is None or not math.isfinite(value):
         return NOTHING
     if value and value < 0.1:
         return "<0.1/min"
+    if 10_000 <= value < 999_500:
+        return f"{value / 1_000:.3g}k/min"
     return f"{value:.1f}/min" if 0 < value < 9.95 else f"{count(value)}/min"
 
 
@@ -100,6 +120,29 @@ def date_time(moment_ms: int) -> str:
         moment_ms: Epoch milliseconds.
     """
     return datetime.fromtimestamp(moment_ms / 1000, UTC).strftime("%d %b %Y %H:%M UTC")
+
+
+def exact_time(moment_ms: int) -> str:
+    """Write a moment to the millisecond, for instance "22 Nov 2026 10:32:07.123".
+
+    Args:
+        moment_ms: Epoch milliseconds.
+    """
+    return f"{datetime.fromtimestamp(moment_ms // 1000, UTC):%d %b %Y %H:%M:%S}.{moment_ms % 1000:03d}"
+
+
+def size(value_bytes: float | None) -> str:
+    """Write an amount of data: 512 B, 1.2 KB, 3.45 MB (powers of 1,000).
+
+    Args:
+        value_bytes: Bytes, or None.
+    """
+    if value_bytes is None or not math.isfinite(value_bytes):
+        return NOTHING
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+        if abs(value_bytes) >= limit:
+            return f"{value_bytes / limit:.3g}{_NBSP}{unit}"
+    return f"{value_bytes:.0f}{_NBSP}B"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,12 @@ from charts.theme import FONT_FAMILY
 from components import ids
 from components.aria import aria
 from components.filters import filters
+from components.help import help_button
 from components.icons import icon
 from components.nav import nav
+from components.skeleton import skeleton
 from components.status import database_banner, live_pill
+from components.theme_picker import Theme, forced, register_theme_callback, theme_picker
 from components.view import View
 
 __all__ = ["KEEPALIVE_MS", "nav", "register_shell_callbacks", "shell"]
@@ -50,24 +53,30 @@ _THEME: Final[dict[str, Any]] = {
 }
 
 
-def shell() -> Component:
-    """Build the frame; the router fills `page`, `nav` and `view`, the live channel the pill and the banner."""
+def shell(theme: Theme = "auto") -> Component:
+    """Build the frame; the router fills `page`, `nav`, `title` and `view`, the live channel the pill and the banner.
+
+    Args:
+        theme: What this browser chose.
+    """
     view = View()
     frame: Component = dmc.MantineProvider(
         [
+            # The document's title: the page that Dash is started from has none of its own (see web.index).
+            html.Title("Scrapeboard", id=ids.TITLE),
             dcc.Location(id=ids.URL, refresh="callback-nav"),
             dcc.Store(id=ids.VIEW),
             dcc.Interval(id=ids.KEEPALIVE, interval=KEEPALIVE_MS),
             html.A("Skip to the content", href=f"#{ids.PAGE}", className="skip-link"),
             dmc.AppShell(
                 [
-                    dmc.AppShellHeader(_header()),
+                    dmc.AppShellHeader(_header(theme)),
                     dmc.AppShellNavbar(html.Div(nav(view), id=ids.NAV)),
                     dmc.AppShellMain(
                         [
                             html.Div(id=ids.DATABASE_BANNER, role="alert", **database_banner(None)),
                             html.Div(filters(view, ()), id=ids.FILTER_BAR),
-                            html.Main(id=ids.PAGE, tabIndex="-1"),
+                            html.Div(skeleton(), id=ids.PAGE, tabIndex="-1"),
                         ]
                     ),
                 ],
@@ -77,14 +86,16 @@ def shell() -> Component:
                 padding=0,
             ),
         ],
+        id=ids.PROVIDER,
         defaultColorScheme="auto",
+        forceColorScheme=forced(theme),
         theme=_THEME,
     )
     return frame
 
 
 def register_shell_callbacks(app: Dash) -> None:
-    """Let the burger open the navigation bar on a phone, and let every change of page close it.
+    """Let the burger open the navigation bar on a phone, every change of page close it, and themes be chosen.
 
     Args:
         app: The app whose layout is `shell()`.
@@ -101,22 +112,17 @@ def register_shell_callbacks(app: Dash) -> None:
         wanted = bool(opened) and ctx.triggered_id == ids.BURGER
         return _navbar(open=wanted), wanted
 
+    register_theme_callback(app)
 
-def _header() -> Component:
+
+def _header(theme: Theme) -> Component:
     return html.Div(
         [
             dmc.Burger(id=ids.BURGER, hiddenFrom="sm", size="sm", **aria(label="Open or close the navigation")),
             dcc.Link([icon("logo"), html.Span("Scrapeboard")], href="/", className="brand"),
             html.Div(className="spacer"),
             html.Div(id=ids.LIVE_PILL, role="status", **live_pill()),
-            dmc.ColorSchemeToggle(
-                id=ids.COLOUR_SCHEME,
-                lightIcon=icon("moon"),
-                darkIcon=icon("sun"),
-                color="gray",
-                size="lg",
-                **aria(label="Switch between light and dark"),
-            ),
+            html.Div([theme_picker(theme), help_button()], className="header-tools"),
         ],
         className="header",
     )

@@ -1,7 +1,8 @@
-"""Sparklines as a shape that the stylesheet fills: a picture per card would cost the browser milliseconds each time."""
+"""Sparklines as a shape that the stylesheet fills, or as a text: a picture each would cost the browser milliseconds."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +12,9 @@ from db.results import FloatArray, IntArray, TimeRange
 _MOST_POINTS: Final = 48
 _FLOOR_PERCENT: Final = 96.0  # what is zero still shows as a thin line
 _CEILING_PERCENT: Final = 4.0
+_BLOCKS: Final = "▁▂▃▄▅▆▇█"  # the lowest stands for nothing at all
 _LARGEST: Final = 1e15  # beyond any count or duration; keeps sums finite
+_SMALLEST: Final = 1e-290  # what differs by less is the same; keeps quotients finite
 
 
 def spark_props(
@@ -34,8 +37,26 @@ def spark_props(
         return {"style": {"clipPath": "polygon(0 0)"}}
     low = 0.0 if from_zero else float(known.min())
     span = float(known.max()) - low
-    share = (points - low) / span if span > 0 else np.where(np.isfinite(points), 0.5 if known.max() else 0.0, np.nan)
+    share = (
+        (points - low) / span
+        if span > _SMALLEST
+        else np.where(np.isfinite(points), 0.5 if known.max() else 0.0, np.nan)
+    )
     return {"style": {"clipPath": _polygon(share)}}
+
+
+def spark_text(counts: Sequence[int]) -> str:
+    """Write counts as a line of block characters: the lowest block for zero only, the highest for the largest.
+
+    Args:
+        counts: Not negative.
+
+    >>> spark_text([0, 1, 50, 100])
+    '▁▂▅█'
+    """
+    largest = max(counts, default=0)
+    steps = len(_BLOCKS) - 2
+    return "".join(_BLOCKS[0] if not number else _BLOCKS[1 + round(steps * number / largest)] for number in counts)
 
 
 def thinned(values: FloatArray, first: int) -> FloatArray:

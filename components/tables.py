@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from components.aria import aria
+from components.content import Content
+from components.export_menu import export_menu
+from components.view import View
 
 Mood = Literal["ok", "warn", "bad"]
 ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
@@ -20,7 +23,7 @@ ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
 _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
 # Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
-_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 88, "status": 124, "name": 136, "time": 124}
+_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 124}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,26 +73,75 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
         props: What `table_props` returned.
         min_width_px: Below this width it scrolls sideways.
     """
+    return scrolling(bare_table(id, columns, props, min_width_px=min_width_px))
+
+
+def table_below(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640) -> Component:
+    """Build a table that goes on where another one of the same columns ends; its headings are only heard, not seen.
+
+    Args:
+        id: Its id.
+        columns: The columns that `props` was made with.
+        props: What `table_props` returned.
+        min_width_px: As of the table above.
+    """
+    return bare_table(id, columns, props, min_width_px=min_width_px, class_name="table-below")
+
+
+def scrolling(*tables: Component, **props: Any) -> Component:
+    """Put tables, one below the other, into the box that scrolls them.
+
+    Args:
+        tables: Tables of the same columns.
+        props: Further properties of the box.
+    """
     return html.Div(
-        dmc.Table(
-            id=id,
-            className=f"table {_classes(columns)}",
-            tabularNums=True,
-            highlightOnHover=True,
-            stickyHeader=True,
-            verticalSpacing=6,
-            horizontalSpacing=12,
-            style={"minWidth": min_width_px, **_widths(columns)},
-            **props,
-        ),
+        tables[0] if len(tables) == 1 else list(tables),
         className="table-scroll",
         tabIndex="0",
         role="region",
         **aria(label="Table, scrollable"),
+        **props,
     )
 
 
-def table_card(title: str, body: Component | list[Component], *, subtitle: str = "", wide: bool = False) -> Component:
+def bare_table(
+    id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640, class_name: str = ""
+) -> Component:
+    """Build a table for a box that is there already.
+
+    Args:
+        id: Its id.
+        columns: The columns that `props` was made with.
+        props: What `table_props` returned.
+        min_width_px: It is never narrower.
+        class_name: Further classes.
+    """
+    built: Component = dmc.Table(
+        id=id,
+        className=f"table {column_classes(columns)} {class_name}".rstrip(),
+        tabularNums=True,
+        highlightOnHover=True,
+        stickyHeader=True,
+        verticalSpacing=6,
+        horizontalSpacing=12,
+        style={"minWidth": min_width_px, **column_widths(columns)},
+        **props,
+    )
+    return built
+
+
+def table_card(
+    title: str,
+    body: Component | list[Component],
+    *,
+    subtitle: str = "",
+    wide: bool = False,
+    export: str = "",
+    view: View | None = None,
+    content: Content | None = None,
+    all_href: str = "",
+) -> Component:
     """Put a table into a card with a heading.
 
     Args:
@@ -97,12 +149,19 @@ def table_card(title: str, body: Component | list[Component], *, subtitle: str =
         body: The table, and what stands above or below it.
         subtitle: A line that says what the rows are.
         wide: Whether the card takes the page's full width.
+        export: The table's name in `/api/export/<name>.<format>`; without it, there is no menu.
+        view: Decides what the menu's links export; needed with `export`.
+        content: The page's content, when it says how large the export is (`export_size`).
+        all_href: Where all of it can be seen, and each row in full.
     """
     heading: list[Component] = [html.H2(title, className="card-title")]
     if subtitle:
         heading.append(html.P(subtitle, className="card-subtitle"))
+    way = [dcc.Link("See all", href=all_href, className="card-all")] if all_href else []
+    menu = [export_menu(export, view, content or {})] if export and view is not None else []
+    tools = [html.Div([*way, *menu], className="card-tools")] if way else menu
     return html.Section(
-        [html.Div(html.Div(heading), className="card-head"), *(body if isinstance(body, list) else [body])],
+        [html.Div([html.Div(heading), *tools], className="card-head"), *(body if isinstance(body, list) else [body])],
         className="card card-wide" if wide else "card",
     )
 
@@ -118,7 +177,7 @@ def one_line(text: str) -> str:
     return folded if len(folded) <= _LONGEST_TEXT else folded[: _LONGEST_TEXT - 1] + "…"
 
 
-def _widths(columns: Sequence[Column]) -> dict[str, str]:
+def column_widths(columns: Sequence[Column]) -> dict[str, str]:
     """Return each heading's width as the variable that the stylesheet reads it from."""
     widths = [column.width_px or _WIDTHS_PX.get(column.kind) for column in columns]
     return {f"--w{place}": f"{width_px}px" for place, width_px in enumerate(widths, 1) if width_px}
@@ -134,7 +193,7 @@ def _body_row(row: Sequence[str | Status]) -> list[str]:
     return cells
 
 
-def _classes(columns: Sequence[Column]) -> str:
+def column_classes(columns: Sequence[Column]) -> str:
     """Name special columns by their place among headings (h) and among cells (c), where a status takes three."""
     classes: list[str] = []
     cell = 1

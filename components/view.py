@@ -16,7 +16,7 @@ from components.timerange import (
     is_relative,
     parse_moment,
 )
-from components.view_text import ViewText, clean
+from components.view_text import METRICS, ViewText, clean
 from db.results import Filter, TimeRange
 
 COARSE_BUCKETS: Final = 60
@@ -40,6 +40,7 @@ class View:
         labels: The chosen labels, `key=value` each, sorted: any of those with the same key, and one of every key.
         q: Text that URLs must contain, case-insensitively; empty for all.
         compare: What the range is compared with: `before`, `day`, `week`, or empty for nothing in particular.
+        metric: What the Scrapers tab compares sources by: `p95`, `mean`, `success`, `volume`, `items` or `errors`.
         live: False when the page is paused.
         problems: What was wrong with the query string, a sentence each; no part of the view's identity.
     """
@@ -55,6 +56,7 @@ class View:
     labels: tuple[str, ...] = ()
     q: str = ""
     compare: str = ""
+    metric: str = METRICS[0]
     live: bool = True
     problems: tuple[str, ...] = field(default=(), compare=False)
 
@@ -80,6 +82,7 @@ class View:
             labels=text.labels(),
             q=text.q(),
             compare=text.compare(),
+            metric=text.metric(),
             live=text.live(),
         )
         return replace(view, problems=tuple(text.problems))
@@ -100,16 +103,17 @@ class View:
         pairs += [("label", label) for label in self.labels]
         pairs += [("q", self.q)] if self.q else []
         pairs += [("compare", self.compare)] if self.compare else []
+        pairs += [("metric", self.metric)] if self.metric != METRICS[0] else []
         pairs += [] if self.live else [("live", "0")]
         return "?" + urlencode(pairs, quote_via=quote, safe=":/", errors="replace") if pairs else ""
 
     def at(self, path: str) -> View:
-        """Return the same range and filters on another page.
+        """Return the same range and filters on another page; what is a choice of this page alone stays behind.
 
         Args:
             path: That page's path, percent-encoded.
         """
-        return replace(self, path=path, problems=())
+        return replace(self, path=path, metric=self.metric if path == self.path else METRICS[0], problems=())
 
     @property
     def filter(self) -> Filter:
@@ -219,6 +223,24 @@ def source_of(path: str) -> str:
         path: A view's path.
     """
     return unquote(path.removeprefix("/scrapers/"))
+
+
+def event_path(event_id: str) -> str:
+    """Return the path of an event's own page.
+
+    Args:
+        event_id: Its id, "p:123" or "s:45".
+    """
+    return "/events/" + quote(event_id, safe="", errors="replace")
+
+
+def event_of(path: str) -> str:
+    """Return the event that an `/events/<id>` path names.
+
+    Args:
+        path: A view's path.
+    """
+    return unquote(path.removeprefix("/events/"))
 
 
 def _canonical_path(pathname: str) -> str:

@@ -14,6 +14,7 @@ from db.error_kinds import MAX_KIND_CHARS
 RESULTS: Final = ("all", "ok", "failed")
 KINDS: Final = ("all", "navigation", "scrape")
 COMPARES: Final = ("", "before", "day", "week")
+METRICS: Final = ("p95", "mean", "success", "volume", "items", "errors")
 LONGEST_Q: Final = 200
 LONGEST_LABEL: Final = MAX_LABEL_KEY_CHARS + 1 + MAX_LABEL_VALUE_CHARS
 MOST_SOURCES: Final = 100
@@ -75,6 +76,10 @@ class ViewText:
     def compare(self) -> str:
         """Return what to compare with: `before`, `day`, `week`, or nothing."""
         return self._one_of("compare", COMPARES, "comparison", "before, day or week. Comparing with nothing")
+
+    def metric(self) -> str:
+        """Return what sources are compared by."""
+        return self._one_of("metric", METRICS, "metric", f"{', '.join(METRICS)}. Showing {METRICS[0]}")
 
     def outcomes(self) -> tuple[str, ...]:
         """Return the chosen outcomes, sorted."""

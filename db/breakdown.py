@@ -1,4 +1,4 @@
-"""What rows add up to by URL, kind of error or outcome: counted, merged, cut short. Pure functions."""
+"""What rows add up to by URL, kind of error, outcome, attempt or yield: counted, merged, cut short. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from db.breakdown_values import attempt_texts, outcome_hashes, outcomes, yield_texts
 from db.columns import BoolArray, CodeArray, DetailColumns, Names, ObjectArray
 from db.error_kinds import kind_of_error
 from db.hashes import HashArray, hashes_of
 from db.results import Filter, FloatArray, IntArray, Kind
 
-Dimension = Literal["url", "error", "outcome"]
-DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome")
+Dimension = Literal["url", "error", "outcome", "attempt", "yield"]
+DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome", "attempt", "yield")
 OTHERS = 0  # the value of what was cut off
 # Values of one source and kind that are kept by each of the measures of `shortened`.
-_MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50}
+_MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50}
 _LEAST, _MOST_IN_ALL = 20, 20_000
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
 
@@ -84,13 +85,23 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
 
     Args:
         rows: With the columns that the dimension needs.
-        dimension: By URL, every row; by kind of error, failures only; by outcome, scrapes only.
+        dimension: By URL, every row; by kind of error, failures only; by outcome and by yield, scrapes only; by
+            attempt, navigations only.
     """
     chosen: Any = slice(None)
+    texts: Texts | None = None
     if dimension == "error":
         chosen, value = ~rows.success, rows.error_hash
     elif dimension == "outcome":
-        chosen, value = rows.scrape, _outcome_hashes(rows)
+        chosen, value = rows.scrape, outcome_hashes(rows)
+        names = outcomes(rows)
+        texts = Texts(hashes_of(names), objects(names))
+    elif dimension == "attempt":
+        chosen = ~rows.scrape
+        value, texts = _numbered_texts(attempt_texts(rows.retry_count, rows.status_code))
+    elif dimension == "yield":
+        chosen = rows.scrape
+        value, texts = _numbered_texts(yield_texts(rows.items, rows.data_size))
     else:
         value = rows.url_hash
     columns, one = _added_up({
@@ -106,13 +117,10 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
         "first_ms": rows.created_at_ms[chosen],
         "last_ms": rows.created_at_ms[chosen],
     })  # fmt: skip
-    if dimension == "outcome":
-        names = _outcomes(rows)
-        texts = Texts(hashes_of(names), objects(names))
-    elif dimension == "error":
+    if dimension == "error":
         kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
         texts = distinct(columns["value"], objects(kinds))
-    else:
+    elif texts is None:
         texts = distinct(columns["value"], rows.url[one])
     return Groups(**columns, texts=(texts,))
 
@@ -261,16 +269,10 @@ def numbered(value: HashArray, stream: npt.NDArray[Any] | None = None) -> tuple[
     return codes.astype(np.int64, copy=False), len(uniques)
 
 
-def _outcome_hashes(rows: DetailColumns) -> HashArray:
-    """Return the number of each row's outcome."""
-    names = _outcomes(rows)
-    given = np.where(rows.outcome >= 0, rows.outcome, len(names) - 2 + ~rows.success)
-    return hashes_of(names)[given]
-
-
-def _outcomes(rows: DetailColumns) -> list[str]:
-    """Return the outcomes by their numbers, and then what a scrape is taken for that gave none."""
-    return [*rows.outcome_names.all(), "ok", "failed"]
+def _numbered_texts(found: tuple[list[str], IntArray]) -> tuple[HashArray, Texts]:
+    names, place = found
+    hashes = hashes_of(names)
+    return hashes[place], Texts(hashes, objects(names))
 
 
 def distinct(value: HashArray, texts: ObjectArray) -> Texts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import delete, func, select
@@ -16,13 +17,18 @@ from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import Names
 from db.detail import BREAKDOWN, read_detail
 from db.models import Breakdown, MinuteRollup
-from db.rolling import replacing
+from db.rolling import Look, Read, look, replacing
+from db.row_pack import ROWS
+from db.row_pack import packed as packed_rows
 from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
 from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 
 # Everything that is kept of a span, written together and of the same detail rows.
 KEPT = (*DIMENSIONS, TIME)
+KEPT_OF_SLOTS = (*KEPT, ROWS)
+# Counted since a later version: of what outlived its detail rows then, the database holds some or nothing.
+_LATER = ("attempt", "yield")
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
 _FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.
@@ -54,10 +60,12 @@ class BreakdownRoller:
     Args:
         engine: A migrated database.
         clock_ms: The present in epoch milliseconds.
+        look: As for `db.rolling.replacing`.
     """
 
-    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int]) -> None:
+    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int], look: Look = look) -> None:
         self._engine = engine
+        self._look = look
         self._clock_ms = clock_ms
         self._lock = threading.Lock()  # protects the sets below
         self._dirty: Unsettled = {length: set() for length in LENGTHS_MS}
@@ -100,13 +108,13 @@ class BreakdownRoller:
             if stopping():
                 return done
             with self._taken(SLOT_MS, start_ms):
-                _roll_slot(self._engine, start_ms)
+                self._write(SLOT_MS, start_ms, partial(_slot_rows, start_ms=start_ms))
         for length_ms in (HOUR_MS, DAY_MS):
             for start_ms in self._over(length_ms):
                 if stopping():
                     break
                 with self._taken(length_ms, start_ms):
-                    _roll_wider(self._engine, length_ms, start_ms)
+                    self._write(length_ms, start_ms, partial(_wider_rows, length_ms=length_ms, start_ms=start_ms))
         return len(slots)
 
     def _over(self, length_ms: int) -> list[int]:
@@ -139,6 +147,20 @@ class BreakdownRoller:
                     self._dirty[wider_ms].add(start_ms // wider_ms * wider_ms)
             busy.discard(start_ms)
 
+    def _write(self, length_ms: int, start_ms: int, read: Read) -> None:
+        with replacing(self._engine, read, look=self._look) as (connection, rows):
+            # Asked after reading: retention says first what it is going to delete, so a span that it halved is noticed.
+            if start_ms < read_state(connection).get(_SINCE[length_ms], 0):
+                return
+            connection.execute(
+                delete(Breakdown).where(
+                    Breakdown.dimension.in_(_kept(length_ms)),
+                    Breakdown.length_ms == length_ms,
+                    Breakdown.start_ms == start_ms,
+                )
+            )
+            insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)
+
     def _verify(self) -> None:
         """Find spans that miss rows: a program that was killed has forgotten what was dirty."""
         with self._engine.connect() as connection:
@@ -154,66 +176,83 @@ class BreakdownRoller:
             }
         stale: Unsettled = {SLOT_MS: _differing(truth, counted[SLOT_MS], since_ms)}
         for length_ms, finer_ms in _FINER_MS.items():
-            sums: dict[int, int] = {}
-            for start, counts in counted[finer_ms].items():
-                wider = start // length_ms * length_ms
-                sums[wider] = sums.get(wider, 0) + counts[0]
-            stale[length_ms] = _differing(sums, counted[length_ms], state.get(_SINCE[length_ms], 0))
+            since_ms = state.get(_SINCE[length_ms], 0)
+            stale[length_ms] = _differing_sums(length_ms, counted[finer_ms], counted[length_ms], since_ms)
         with self._lock:
             for length_ms, starts in stale.items():
                 self._dirty[length_ms].update(starts)
             self._verified = True
 
 
+def _kept(length_ms: int) -> tuple[str, ...]:
+    return KEPT_OF_SLOTS if length_ms == SLOT_MS else KEPT
+
+
 def _row_counts(connection: Connection, length_ms: int) -> dict[int, tuple[int, ...]]:
     """Return the rows that each span was computed from, by dimension; -1 for a dimension that is missing."""
     found: dict[int, list[int]] = {}
     columns = (Breakdown.dimension, Breakdown.start_ms, Breakdown.row_count)
-    for number, dimension in enumerate(KEPT):
+    kept = _kept(length_ms)
+    for number, dimension in enumerate(kept):
         chosen = select(*columns).where(Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
         for _, start_ms, count in connection.execute(chosen):
-            found.setdefault(start_ms, [-1] * len(KEPT))[number] = count
+            found.setdefault(start_ms, [-1] * len(kept))[number] = count
     return {start_ms: tuple(counts) for start_ms, counts in found.items()}
 
 
 def _differing(truth: dict[int, int], counted: dict[int, tuple[int, ...]], since_ms: int) -> set[int]:
-    none = (0,) * len(KEPT)
+    none = (0,)
     starts = {start for start in truth.keys() | counted.keys() if start >= since_ms}
     return {start for start in starts if set(counted.get(start, none)) != {truth.get(start, 0)}}
 
 
-def _roll_slot(engine: Engine, start_ms: int) -> None:
+def _differing_sums(
+    length_ms: int, finer: dict[int, tuple[int, ...]], counted: dict[int, tuple[int, ...]], since_ms: int
+) -> set[int]:
+    """Return the wider spans in which a dimension counts other rows than the finer ones hold of it."""
+    expected: dict[int, list[int]] = {}
+    for start, counts in finer.items():
+        sums = expected.setdefault(start // length_ms * length_ms, [0] * len(KEPT))
+        for number, dimension in enumerate(KEPT):
+            # What was kept from the start is as complete as the first of them.
+            sums[number] += max(counts[number], 0) if dimension in _LATER else counts[0]
+    nothing = (0,) * len(KEPT)
+    found = set()
+    for start in expected.keys() | counted.keys():
+        own = counted.get(start, nothing)
+        # A later dimension that has no row there counts nothing.
+        own = tuple(max(count, 0) if KEPT[number] in _LATER else count for number, count in enumerate(own))
+        if start >= since_ms and own != tuple(expected.get(start, nothing)):
+            found.add(start)
+    return found
+
+
+def _slot_rows(connection: Connection, *, start_ms: int) -> list[Row]:
     names = Names()
-
-    def read(connection: Connection) -> list[Row]:
-        rows = read_detail(connection, start_ms, start_ms + SLOT_MS, names, Names(), columns=BREAKDOWN)
-        if not len(rows):
-            return []
-        parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
-        made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
-        return [*made, (TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms))]
-
-    _write(engine, SLOT_MS, start_ms, read)
+    rows = read_detail(connection, start_ms, start_ms + SLOT_MS, names, Names(), columns=BREAKDOWN)
+    if not len(rows):
+        return []
+    parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
+    made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
+    made.append((TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms)))
+    return [*made, (ROWS, SLOT_MS, start_ms, len(rows), packed_rows(rows, start_ms))]
 
 
-def _roll_wider(engine: Engine, length_ms: int, start_ms: int) -> None:
+def _wider_rows(connection: Connection, *, length_ms: int, start_ms: int) -> list[Row]:
     names = Names()
-
-    def read(connection: Connection) -> list[Row]:
-        made: list[Row] = []
-        rows = 0
-        for dimension in DIMENSIONS:
-            finer = _finer(connection, dimension, length_ms, start_ms)
-            if finer:
-                groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
-                rows = sum(count for _, count, _ in finer)
-                made.append(_row(dimension, length_ms, start_ms, rows, groups, names))
-        pack = _time_pack(connection, length_ms, start_ms, rows, names) if rows else None
-        if pack is not None:
-            made.append((TIME, length_ms, start_ms, rows, pack))
-        return made
-
-    _write(engine, length_ms, start_ms, read)
+    made: list[Row] = []
+    rows = 0
+    for dimension in DIMENSIONS:
+        finer = _finer(connection, dimension, length_ms, start_ms)
+        if finer:
+            groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
+            own = sum(count for _, count, _ in finer)
+            rows = max(rows, own)  # one that is counted since a later version may have less
+            made.append(_row(dimension, length_ms, start_ms, own, groups, names))
+    pack = _time_pack(connection, length_ms, start_ms, rows, names) if rows else None
+    if pack is not None:
+        made.append((TIME, length_ms, start_ms, rows, pack))
+    return made
 
 
 def _finer(connection: Connection, dimension: str, length_ms: int, start_ms: int) -> Sequence[Any]:
@@ -243,16 +282,3 @@ def _time_pack(connection: Connection, length_ms: int, start_ms: int, rows: int,
 
 def _row(dimension: Any, length_ms: int, start_ms: int, rows: int, groups: Groups, names: Names) -> Row:
     return dimension, length_ms, start_ms, rows, packed(shortened(groups, dimension), start_ms, names)
-
-
-def _write(engine: Engine, length_ms: int, start_ms: int, read: Callable[[Connection], Sequence[Row]]) -> None:
-    with replacing(engine, lambda connection: list(read(connection))) as (connection, rows):
-        # Asked after reading: retention says first what it is going to delete, so a span that it halved is noticed.
-        if start_ms < read_state(connection).get(_SINCE[length_ms], 0):
-            return
-        connection.execute(
-            delete(Breakdown).where(
-                Breakdown.dimension.in_(KEPT), Breakdown.length_ms == length_ms, Breakdown.start_ms == start_ms
-            )
-        )
-        insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)

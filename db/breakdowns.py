@@ -55,13 +55,14 @@ class Breakdowns:
         self._bytes = 0
         self._remembered: OrderedDict[tuple[Dimension, tuple[Piece, ...]], Groups] = OrderedDict()
 
-    def of(self, dimension: Dimension, start_ms: int, end_ms: int) -> Groups | None:
+    def of(self, dimension: Dimension, start_ms: int, end_ms: int, *, keep: bool = True) -> Groups | None:
         """Return everything in a span, counted out; None when too much of it isn't counted yet.
 
         Args:
             dimension: What by.
             start_ms: Epoch ms, inclusive.
             end_ms: Epoch ms, exclusive.
+            keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database can't be asked.
@@ -81,7 +82,7 @@ class Breakdowns:
             border_ms = (loose[-1][0] if loose else end_ms) // HOUR_MS * HOUR_MS
             old = tuple(piece for piece in pieces if piece.start_ms < border_ms)
             self._read(dimension, pieces)
-            parts = [self._sum(dimension, old), self._sum(dimension, tuple(pieces[len(old) :]))]
+            parts = [self._sum(dimension, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high)]
         return merged(parts)
@@ -133,13 +134,15 @@ class Breakdowns:
                         self._pieces[dimension, Piece(length_ms, start_ms)] = groups
                         self._bytes += groups.size_bytes
 
-    def _sum(self, dimension: Dimension, pieces: tuple[Piece, ...]) -> Groups:
+    def _sum(self, dimension: Dimension, pieces: tuple[Piece, ...], *, keep: bool) -> Groups:
         """Return what pieces add up to; the caller holds the lock."""
         known = self._remembered.get((dimension, pieces))
         if known is None:
             for piece in pieces:
                 self._pieces.move_to_end((dimension, piece))
             known = merged([self._pieces[dimension, piece] for piece in pieces])
+            if not keep:
+                return known
             self._remembered[dimension, pieces] = known
         self._remembered.move_to_end((dimension, pieces))
         while len(self._remembered) > _MAX_REMEMBERED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache, cached_property
@@ -37,6 +38,7 @@ DTYPES: dict[str, Any] = {
     "url_hash": np.uint64,
     "error_hash": np.uint64,
     "labels": np.object_,
+    "run_id": np.object_,
 }
 
 _MAX_SEARCHES = 8
@@ -191,12 +193,17 @@ def chunk_of_metrics(metrics: Iterable[PageNavigation | PageScrape], sources: Na
     return Chunk.of_columns(dict(zip(DTYPES, columns, strict=True)))
 
 
-def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int, str | None]:
+def one_copy(run_id: str | None) -> str | None:
+    """Return the one copy of a run's id: all rows of a run hold the same text."""
+    return None if run_id is None else sys.intern(run_id)
+
+
+def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int, str | None, str | None]:
     url, error = metric.url[: fields.MAX_URL_CHARS], metric.error
     if error is not None:
         error = error[: fields.MAX_ERROR_CHARS]
     labels = None if metric.labels is None else labels_text(metric.labels)
-    return url, error, hash_of(url), error_hash(error, metric.success), labels
+    return url, error, hash_of(url), error_hash(error, metric.success), labels, one_copy(metric.run_id)
 
 
 class DetailColumns:
@@ -215,6 +222,11 @@ class DetailColumns:
 
     def __len__(self) -> int:
         return sum(chunk.size for chunk in self._chunks)
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """The runs of rows, those without any left out."""
+        return list(self._chunks)
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         parts = [chunk.arrays[name][: chunk.size] for chunk in self._chunks]
@@ -296,6 +308,11 @@ class DetailColumns:
     def labels(self) -> ObjectArray:
         """The labels as `db.labels` writes them, str or None."""
         return self._column("labels")
+
+    @cached_property
+    def run_id(self) -> ObjectArray:
+        """The id of the scraper's run, str or None."""
+        return self._column("run_id")
 
     def between(self, start_ms: int, end_ms: int) -> DetailColumns:
         """Return the rows of [start_ms, end_ms); they share memory with these."""

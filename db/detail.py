@@ -9,7 +9,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, Integer, Select, false, func, or_, select, type_coerce
 from sqlalchemy.engine import Connection
 
-from db.columns import Chunk, DetailColumns, Names
+from db.columns import Chunk, DetailColumns, Names, one_copy
 from db.error_kinds import kind_of_error, longest_piece
 from db.hashes import error_hash, hash_of
 from db.labels import label_conditions, shared
@@ -34,12 +34,15 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
     "url": Page.page_url.expression,
     "error": Page.error.expression,
     "labels": Page.labels.expression,
+    "run_id": Page.run_id.expression,
 }
 # Columns that aren't read but made from others.
 _MADE = ("url_hash", "error_hash")
 ALL = (*_EXPRESSIONS, *_MADE)
 STATISTICS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
-BREAKDOWN = (*STATISTICS, "data_size", "outcome", "url", "error", "url_hash", "error_hash")
+BREAKDOWN = (
+    *STATISTICS, "retry_count", "data_size", "status_code", "outcome", "url", "error", "url_hash", "error_hash",
+)  # fmt: skip
 
 
 def newest_rows(
@@ -183,6 +186,8 @@ def _fetch(
         values["scrape"] = [kind == "scrape" for kind in values["scrape"]]
         if "outcome" in values:
             values["outcome"] = [-1 if name is None else outcomes.code(name) for name in values["outcome"]]
+        if "run_id" in values:
+            values["run_id"] = [one_copy(run_id) for run_id in values["run_id"]]
         if "url_hash" in columns:
             values["url_hash"] = [hash_of(url) for url in values["url"]]
         if "error_hash" in columns:

@@ -43,7 +43,7 @@ def newest_pages(
     def read(limit: int, before: Place | None) -> Sequence[Any]:
         return connection.execute(page_statement(start_ms, end_ms, filter, limit, before)).all()
 
-    return tuple(_page_event(row) for row in _newest(read, filter, limit))
+    return tuple(page_event(row) for row in _newest(read, filter, limit))
 
 
 def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: int) -> tuple[Event, ...]:
@@ -59,15 +59,8 @@ def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: in
     """
     found = [
         *pages,
-        *(
-            Event(
-                id=run.id, kind="scheduler", source=run.scheduler_name, url=None, duration_ms=run.duration_ms,
-                items=run.items, retry_count=None, success=run.success, error=run.error, status_code=None, outcome=None,
-                recorded_at_ms=run.recorded_at_ms,
-            )
-            for run in runs
-        ),
-    ]  # fmt: skip
+        *(run_event(run) for run in runs),
+    ]
     # Both parts come newest first by (time, id), and sorting keeps that order among equals.
     found.sort(key=lambda event: event.recorded_at_ms, reverse=True)
     return tuple(found[:limit])
@@ -92,14 +85,7 @@ def newest_runs(
     def read(limit: int, before: Place | None) -> Sequence[Any]:
         return connection.execute(run_statement(start_ms, end_ms, filter, limit, before)).all()
 
-    return tuple(
-        SchedulerRunRow(
-            id=f"s:{row.id}", scheduler_name=row.scheduler_name, source=row.scraper_source,
-            duration_ms=row.execution_duration_ms, items=row.items_processed, success=bool(row.success),
-            error=row.error, recorded_at_ms=row.created_at, run_id=row.run_id,
-        )
-        for row in _newest(read, filter, limit)
-    )  # fmt: skip
+    return tuple(run_row(row) for row in _newest(read, filter, limit))
 
 
 def page_statement(
@@ -120,14 +106,39 @@ def run_statement(
 ) -> Statement:
     """Return the query for the newest scheduler runs, newest first; of a kind of error, for those that may be of it."""
     return (
-        select(
-            Run.id, Run.scheduler_name, Run.scraper_source, Run.execution_duration_ms, Run.items_processed,
-            type_coerce(Run.success, Integer).label("success"), Run.error, Run.run_id, Run.created_at,
-        )
+        select(*run_columns())
         .where(*run_conditions(start_ms, end_ms, filter), *_before(Run, before))
         .with_hint(Run, "FORCE INDEX (ix_scheduler_created)", "mysql")
         .order_by(Run.created_at.desc(), Run.id.desc())
         .limit(limit)
+    )
+
+
+def run_columns() -> list[ColumnElement[Any]]:
+    """Return the columns that `run_row` reads."""
+    return [
+        Run.id.expression, Run.scheduler_name.expression, Run.scraper_source.expression,
+        Run.execution_duration_ms.expression, Run.items_processed.expression,
+        type_coerce(Run.success, Integer).label("success"), Run.error.expression, Run.run_id.expression,
+        Run.created_at.expression,
+    ]  # fmt: skip
+
+
+def run_row(row: Any) -> SchedulerRunRow:
+    """Return the run of a row of `run_columns`."""
+    return SchedulerRunRow(
+        id=f"s:{row.id}", scheduler_name=row.scheduler_name, source=row.scraper_source,
+        duration_ms=row.execution_duration_ms, items=row.items_processed, success=bool(row.success),
+        error=row.error, recorded_at_ms=row.created_at, run_id=row.run_id,
+    )  # fmt: skip
+
+
+def run_event(run: SchedulerRunRow) -> Event:
+    """Return a run as an event."""
+    return Event(
+        id=run.id, kind="scheduler", source=run.scheduler_name, url=None, duration_ms=run.duration_ms,
+        items=run.items, retry_count=None, success=run.success, error=run.error, status_code=None, outcome=None,
+        recorded_at_ms=run.recorded_at_ms,
     )  # fmt: skip
 
 
@@ -189,20 +200,27 @@ def _newest_pages(
     # Left to itself, MariaDB sometimes reads and sorts everything rather than walk back to the newest few.
     index = "ix_page_source_created" if len(filter.sources) == 1 else "ix_page_created"
     return (
-        select(
-            Page.id, Page.metric_type, Page.scraper_source, Page.page_url,
-            func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms).label("duration_ms"),
-            Page.items_extracted, Page.retry_count, type_coerce(Page.success, Integer).label("success"), Page.error,
-            Page.status_code, Page.outcome, Page.created_at,
-        )
+        select(*page_columns())
         .where(*conditions(start_ms, end_ms, filter, None), *_before(Page, before))
         .with_hint(Page, f"FORCE INDEX ({index})", "mysql")
         .order_by(Page.created_at.desc(), Page.id.desc())
         .limit(limit)
-    )  # fmt: skip
+    )
 
 
-def _page_event(row: Any) -> Event:
+def page_columns() -> list[ColumnElement[Any]]:
+    """Return the columns that `page_event` reads."""
+    return [
+        Page.id.expression, Page.metric_type.expression, Page.scraper_source.expression, Page.page_url.expression,
+        func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms).label("duration_ms"),
+        Page.items_extracted.expression, Page.retry_count.expression,
+        type_coerce(Page.success, Integer).label("success"), Page.error.expression, Page.status_code.expression,
+        Page.outcome.expression, Page.created_at.expression,
+    ]  # fmt: skip
+
+
+def page_event(row: Any) -> Event:
+    """Return the event of a row of `page_columns`."""
     return Event(
         id=f"p:{row.id}", kind=row.metric_type, source=row.scraper_source, url=row.page_url,
         duration_ms=row.duration_ms, items=row.items_extracted, retry_count=row.retry_count, success=bool(row.success),

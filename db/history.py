@@ -12,6 +12,7 @@ from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.models import HourlyRollup, MinuteRollup
+from db.packed_rows import PackedRows
 from db.recent import RecentDetail
 from db.recent_rollups import RecentRollups
 from db.results import Filter, Kind, TimeRange
@@ -58,6 +59,7 @@ class History:
         self._rollups = rollups
         self._exact_rows = exact_rows
         self._pyramid = None if rollups is None else RecentRollups(engine, recent, rollups)
+        self._packed = None if rollups is None else PackedRows(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
@@ -123,9 +125,23 @@ class History:
         sealed = None if together else pyramid.sealed(span.start_ms, sealed_ms, span.bucket_ms, kind, filter)
         cells = pyramid.open(sealed_ms, border_ms, kind, filter) if border_ms > sealed_ms else None
         if border_ms < span.end_ms and covered_since_ms is not None and covered_since_ms > border_ms:
-            with self._engine.connect() as connection:
-                return Rows(self._detail(connection, border_ms, span.end_ms, filter, kind), cells, sealed)
+            return Rows(self._detail(border_ms, span.end_ms, filter, kind), cells, sealed)
         return Rows(recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed)
+
+    def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Rows:
+        """Return what some whole hours are counted from, each hour in rows of its own.
+
+        Args:
+            start_ms: Epoch ms, a full hour.
+            end_ms: Epoch ms, another one.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+        """
+        settled = filter.within(kind)
+        if settled is not None and self._pyramid is not None and filter.in_rollups:
+            cells = self._pyramid.hours(start_ms, end_ms, settled[1], settled[0])
+            return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes), cells)
+        return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
 
     def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
         """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
@@ -176,8 +192,7 @@ class History:
         self, span: TimeRange, border_ms: int, filter: Filter, kind: Kind | None, *, rolled: bool
     ) -> Cells | DetailColumns:
         if self._rollups is None:
-            with self._engine.connect() as connection:
-                return self._detail(connection, span.start_ms, border_ms, filter, kind)
+            return self._detail(span.start_ms, border_ms, filter, kind)
         by_hours = rolled and span.bucket_ms % HOUR_MS == 0 and span.start_ms % HOUR_MS == 0
         key = (span.start_ms, border_ms, filter, kind, rolled, by_hours)
         with self._lock:
@@ -191,8 +206,7 @@ class History:
             with self._engine.connect() as connection:
                 old = self._cells(connection, span.start_ms, border_ms, filter, kind, by_hours=by_hours)
         else:
-            with self._engine.connect() as connection:
-                old = self._detail(connection, span.start_ms, border_ms, filter, kind)
+            old = self._detail(span.start_ms, border_ms, filter, kind)
         with self._lock:
             self._remembered[key] = (version, old)
             self._remembered.move_to_end(key)
@@ -200,12 +214,14 @@ class History:
                 self._remembered.popitem(last=False)
         return old
 
-    def _detail(
-        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None
-    ) -> DetailColumns:
-        return read_detail(
-            connection, start_ms, end_ms, self._recent.sources, self._recent.outcomes, filter=filter, kind=kind
-        )
+    def _detail(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> DetailColumns:
+        # Packs hold what rollups tell apart; any other filter needs the table.
+        if self._packed is not None and filter.in_rollups:
+            return self._packed.between(start_ms, end_ms).matching(filter, kind)
+        with self._engine.connect() as connection:
+            return read_detail(
+                connection, start_ms, end_ms, self._recent.sources, self._recent.outcomes, filter=filter, kind=kind
+            )
 
     def _cells(
         self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None, *, by_hours: bool

@@ -14,10 +14,11 @@ from db.clock import now_ms
 from db.job_cells import JobCells, cells_of_runs, joined, merged, no_cells
 from db.job_rolling import read_job_days, read_job_hours
 from db.job_rollups import JobRollups
+from db.job_runs import MOST_RUNS, JobRuns, JobTrend, job_runs_of, trend_of
 from db.recent_runs import RecentRuns
 from db.remembered import Remembered
 from db.results import Filter, SchedulerSeries, SchedulerStats, TimeRange
-from db.run_columns import RunColumns, read_runs
+from db.run_columns import RunColumns, matches, newest_runs_of, read_runs
 from db.scheduler import series_of_cells, series_of_runs, summarize_cells, summarize_runs
 
 _Answer = TypeVar("_Answer")
@@ -28,6 +29,7 @@ _PIECE_MS = 300_000
 _LATE_MS = 60_000
 _MAX_ANSWERS = 64
 _MAX_BUCKETS = 20_000
+_MAX_JOB_RUNS = 8  # a megabyte each
 
 
 class JobHistory:
@@ -62,6 +64,8 @@ class JobHistory:
         self._summaries: Remembered[tuple[SchedulerStats, ...]] = Remembered(changes, most=_MAX_ANSWERS)
         self._series: Remembered[SchedulerSeries] = Remembered(changes, most=_MAX_ANSWERS)
         self._buckets: Remembered[tuple[float, ...]] = Remembered(changes, most=_MAX_BUCKETS)
+        self._trends: Remembered[JobTrend] = Remembered(changes, most=_MAX_ANSWERS)
+        self._job_runs: Remembered[JobRuns] = Remembered(changes, most=_MAX_JOB_RUNS)
 
     def newest(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> RunColumns | None:
         """Return the newest runs, or None when the database has to be asked.
@@ -104,6 +108,50 @@ class JobHistory:
             return self._by_bucket(span, filter) if few is None else series_of_runs(span, few)
 
         return self._once(self._series, (span, filter), span.start_ms, span.end_ms, find)
+
+    def trend(self, span: TimeRange, filter: Filter) -> JobTrend:
+        """Count out every job per bucket: buckets of whole hours from rollups, others from the runs themselves.
+
+        Args:
+            span: The range and its buckets.
+            filter: As for `newest`.
+        """
+
+        def find() -> JobTrend:
+            few = self._few(span, filter)
+            # Rollups don't know why runs failed.
+            if few is not None or span.bucket_ms % HOUR_MS or filter.error or filter.without_runs:
+                runs = self._read(span.start_ms, span.end_ms, filter) if few is None else few
+                ones = np.ones(len(runs), dtype=np.int64)
+                return trend_of(span, runs.names.all(), runs.name, runs.created_at_ms, ones, runs.duration_ms)
+            starts = span.bucket_starts().tolist()
+            parts = []
+            for low, high in zip(starts, [*starts[1:], span.end_ms], strict=True):
+                parts += self._parts(low, high)
+            cells = joined(parts, self._runs.names)
+            cells = cells.chosen(matches(cells.name, cells.source, cells.names, filter))
+            wanted = [result for result in (0, 1) if filter.result in ("all", ("failed", "ok")[result])]
+            counts, sum_ms = (cells.parts[name][:, wanted].sum(axis=1) for name in ("runs", "sum_ms"))
+            return trend_of(span, cells.names.all(), cells.name, cells.span_ms, counts, sum_ms)
+
+        return self._once(self._trends, ("trend", span, filter), span.start_ms, span.end_ms, find)
+
+    def job_runs(self, end_ms: int, filter: Filter) -> JobRuns:
+        """Return the newest runs before a moment by job and start.
+
+        Args:
+            end_ms: Epoch ms.
+            filter: As for `newest`.
+        """
+
+        def find() -> JobRuns:
+            runs = self._runs.newest(None, end_ms, filter, MOST_RUNS)
+            if runs is None:
+                with self._engine.connect() as connection:
+                    runs = newest_runs_of(connection, end_ms, MOST_RUNS, self._runs.names, filter).matching(filter)
+            return job_runs_of(runs, most=MOST_RUNS)
+
+        return self._once(self._job_runs, (end_ms, filter), 0, end_ms, find)
 
     def warm(self, present_ms: int) -> None:
         """Read what a month up to the present is counted from.

@@ -1,4 +1,4 @@
-"""What detail rows add up to by URL, kind of error or outcome where no breakdown can tell: counted by the database."""
+"""What detail rows add up to by URL, kind of error… where no breakdown can tell: counted by the database."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, func, select, type_coerce
+from sqlalchemy import ColumnElement, Integer, case, func, select, type_coerce
 from sqlalchemy.engine import Connection
 
 from db.breakdown import Dimension, Groups, added_up, distinct, merged, objects, shortened
+from db.breakdown_values import attempt_texts, yield_texts
 from db.columns import Names
 from db.detail import conditions
 from db.error_kinds import kind_of_error
@@ -22,16 +23,22 @@ _FETCH_ROWS = 20_000
 # More groups than this are cut short as those of a breakdown are.
 _MOST_GROUPS = 20_000
 
+_STATUSES = 1_000
 _DURATION_MS = func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms)
 _TEXT: dict[Dimension, ColumnElement[Any]] = {
     "url": Page.page_url.expression,
     "error": func.coalesce(Page.error, ""),
     "outcome": Page.outcome.expression,
+    # Two numbers in one: these become texts here.
+    "attempt": func.coalesce(Page.retry_count, 0) * _STATUSES + func.coalesce(Page.status_code, 0),
+    "yield": case((func.coalesce(Page.items_extracted, 0) > 0, 2), else_=0) + case((Page.data_size >= 0, 1), else_=0),
 }
 _ROWS: dict[Dimension, list[ColumnElement[bool]]] = {
     "url": [],
     "error": [Page.success == False],  # noqa: E712 - it is SQL
     "outcome": [Page.metric_type == "scrape"],
+    "attempt": [Page.metric_type == "navigation"],
+    "yield": [Page.metric_type == "scrape"],
 }
 
 
@@ -77,6 +84,13 @@ def _groups(rows: Sequence[Any], dimension: Dimension, sources: Names) -> Groups
         texts = [kind_of_error(text) for text in texts]
     elif dimension == "outcome":
         texts = [("ok" if ok else "failed") if text is None else text for text, ok in zip(texts, success, strict=True)]
+    elif dimension in ("attempt", "yield"):
+        numbers = np.array(texts, dtype=np.int64)
+        if dimension == "attempt":
+            names, place = attempt_texts(numbers // _STATUSES, numbers % _STATUSES)
+        else:
+            names, place = yield_texts(numbers // 2, numbers % 2 - 1)
+        texts = [names[index] for index in place.tolist()]
     value = hashes_of(texts)
     return added_up(
         Groups(

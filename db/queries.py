@@ -15,8 +15,10 @@ from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
+from db.event_queries import EventQueries
 from db.event_search import EventSearch
 from db.events import newest_of
+from db.export_queries import ExportQueries
 from db.history import History, Rows
 from db.job_history import JobHistory
 from db.models import DailySummary, SchedulerMetric
@@ -40,9 +42,11 @@ from db.results import (
     UrlStats,
 )
 from db.rollups import Rollups
-from db.scheduler_queries import SchedulerQueries
+from db.scraper_queries import ScraperQueries
 from db.spread import histogram
+from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
 _EVERYTHING = Filter()
@@ -52,7 +56,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(SchedulerQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -83,6 +87,7 @@ class Queries(SchedulerQueries):
         self._clock_ms = clock_ms
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
+        self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
         self._event_search = EventSearch(engine, recent, rollups)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
@@ -101,23 +106,25 @@ class Queries(SchedulerQueries):
             if self._jobs is not None:
                 self._jobs.warm(present_ms)
 
-    def overview(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Overview:
-        """Return totals, the period before, series and every source of a range.
+    def overview(self, range: TimeRange, filter: Filter = _EVERYTHING, than: TimeRange | None = None) -> Overview:
+        """Return totals, those of an earlier range, series and every source of a range.
 
         Args:
             range: The range and its buckets.
             filter: Which rows.
+            than: The earlier range; None for the one just before.
         """
+        earlier = than or range.before()
 
         def answer() -> Overview:
             rows = self._rows(range, filter)
             now = aggregate(range, rows.detail, rows.cells, rows.sealed)
             return Overview(
-                range=range, current=now.totals(), previous=self._totals(range.before(), filter), series=now.series(),
+                range=range, current=now.totals(), previous=self._totals(earlier, filter), series=now.series(),
                 sources=now.sources(), throughput=now.throughput(),
             )  # fmt: skip
 
-        return self._once(("overview", range, filter), answer)
+        return self._once(("overview", range, filter, earlier), answer)
 
     def sources(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[SourceStats, ...]:
         """Return every source with at least one row in the range, by name.
@@ -224,7 +231,7 @@ class Queries(SchedulerQueries):
             kind: Navigations or scrapes only; None for both.
 
         Returns:
-            (error, failures, last_seen_ms) for each kind; "" stands for failures without a text.
+            A group for each kind; "" stands for failures without a text.
         """
 
         def answer() -> tuple[ErrorGroup, ...]:

@@ -111,6 +111,20 @@ class RecentDetail:
             self._covered_since_ms = max(moment_ms, self._covered_since_ms or moment_ms)
             self._version += 1
 
+    def follow_retention(self, engine: Engine) -> None:
+        """Drop what retention has deleted, whichever process ran it.
+
+        Args:
+            engine: The database.
+
+        Raises:
+            DatabaseUnavailable: The database can't be asked.
+        """
+        with unavailable_as_ours(engine), engine.connect() as connection:
+            deleted_before_ms = read_state(connection).get(DETAIL_SINCE_MS)
+        if deleted_before_ms is not None:
+            self.forget_before(deleted_before_ms)
+
     def append(self, metrics: Sequence[Metric]) -> None:
         """Take in what was just stored: a listener of the store.
 

@@ -117,6 +117,16 @@ class RecentRollups:
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 
+    def hours(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
+        """Return the rows of whole hours, by time; as for `open`, but not added up and not kept."""
+        with self._lock:
+            self._follow()
+            starts = range(start_ms, end_ms, HOUR_MS)
+            self._prepare(starts, HOUR_MS)
+            found = self._chosen([self._bucket(HOUR_MS, start) for start in starts], kind, filter)
+            self._trim()
+            return found
+
     # The caller holds the lock ---------------------------------------------------------------------------------
 
     def _follow(self) -> None:

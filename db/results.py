@@ -29,8 +29,11 @@ class TimeRange:
 
     def before(self) -> TimeRange:
         """Return the range of the same length that ends where this one starts."""
-        length_ms = self.end_ms - self.start_ms
-        return TimeRange(self.start_ms - length_ms, self.start_ms, self.bucket_ms)
+        return self.earlier(self.end_ms - self.start_ms)
+
+    def earlier(self, by_ms: int) -> TimeRange:
+        """Return the range of the same length and buckets that lies `by_ms` milliseconds earlier."""
+        return TimeRange(self.start_ms - by_ms, self.end_ms - by_ms, self.bucket_ms)
 
     @property
     def bucket_count(self) -> int:
@@ -168,7 +171,7 @@ class Overview:
 
     range: TimeRange
     current: Totals
-    previous: Totals  # the range of the same length just before
+    previous: Totals  # an earlier range of the same length
     series: Series
     sources: tuple[SourceStats, ...]  # by name
     throughput: Mapping[str, IntArray]  # source -> metrics per bucket, int64[n]
@@ -192,12 +195,60 @@ class Event:
     recorded_at_ms: int
 
 
+class Anchor(NamedTuple):
+    """The newest ids of both detail tables when a list of events was opened."""
+
+    page_id: int
+    run_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventList:
+    """Which events a list holds: those of a range and a filter that were there when it was opened."""
+
+    range: TimeRange
+    filter: Filter
+    anchor: Anchor
+
+
+class EventPage(NamedTuple):
+    """Some rows of a list of events, newest first, and how many the whole list has."""
+
+    total: int
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """An event with what tables don't show of it."""
+
+    event: Event
+    run_id: str | None
+    labels: tuple[tuple[str, str], ...]
+    data_size: int | None  # bytes
+    scraper_source: str | None  # the scraper that a scheduler run was for
+
+
+@dataclass(frozen=True, slots=True)
+class UrlHistory:
+    """The newest events at one URL, newest first."""
+
+    events: tuple[Event, ...]
+    whole: bool  # False when older ones may exist that weren't looked for
+    gap: bool  # True when rows between these and memory weren't looked at
+
+
 class ErrorGroup(NamedTuple):
     """All failures of a range with the same kind of error ("" when the failure came without a text)."""
 
     error: str
     failures: int
     last_seen_ms: int
+    first_seen_ms: int  # inside the range, like all of it
+    sources: tuple[str, ...]  # which ones failed so, by name
+    starts_ms: tuple[int, ...]  # where each of n buckets begins; the first may be shorter than the others
+    counts: tuple[int, ...]  # failures in each of them
+    sample: str | None  # what the newest of them said in full; None when its detail row isn't kept any more
 
 
 @dataclass(frozen=True, slots=True)

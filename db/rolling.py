@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.engine import Connection, Engine
@@ -29,27 +30,37 @@ from db.rollup_rows import (
 from db.rows import insert_many
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, TURN, read_state, write_state
 
+Read: TypeAlias = Callable[[Connection], list[Row]]
+Found: TypeAlias = tuple[int, list[Row]]  # (whose turn it was before reading, what was read)
+Look: TypeAlias = Callable[[Engine, Read, str], Found]
 
-def roll_minutes(engine: Engine, minutes: Sequence[int]) -> list[int]:
+
+def look(engine: Engine, read: Read, turn_name: str) -> Found:
+    """Read what rollups are made of, and remember who wrote such rollups last before.
+
+    Args:
+        engine: A migrated database.
+        read: Computes the rollups.
+        turn_name: As for `replacing`.
+    """
+    with engine.connect() as connection:
+        turn = read_state(connection).get(turn_name, 0)
+        return turn, read(connection)
+
+
+def roll_minutes(engine: Engine, minutes: Sequence[int], *, look: Look = look) -> list[int]:
     """Recompute some minutes from their detail rows.
 
     Args:
         engine: A migrated database.
         minutes: Their starts in epoch ms, rising, close together: everything from the first to the last is read.
+        look: As for `replacing`.
 
     Returns:
         The minutes that were recomputed: all but those whose detail rows retention has deleted.
     """
-    names = Names()
-
-    def read(connection: Connection) -> list[Row]:
-        return minute_rows(
-            read_detail(
-                connection, minutes[0], minutes[-1] + MINUTE_MS, names, names, columns=(*STATISTICS, "retry_count")
-            )
-        )
-
-    with replacing(engine, read) as (connection, rows):
+    read = partial(_of_detail, start_ms=minutes[0], end_ms=minutes[-1] + MINUTE_MS)
+    with replacing(engine, read, look=look) as (connection, rows):
         # Asked after reading: retention says first what it is going to delete, so a minute that it halved is noticed.
         since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
         kept = {minute for minute in minutes if minute >= since_ms}
@@ -64,41 +75,33 @@ def roll_minutes(engine: Engine, minutes: Sequence[int]) -> list[int]:
     return sorted(kept)
 
 
-def roll_hour(engine: Engine, start_ms: int) -> None:
+def roll_hour(engine: Engine, start_ms: int, *, look: Look = look) -> None:
     """Recompute an hour from its minutes; one whose minutes retention has deleted is left as it is.
 
     Args:
         engine: A migrated database.
         start_ms: A full hour in epoch ms.
+        look: As for `replacing`.
     """
-
-    def read(connection: Connection) -> list[Row]:
-        finer = _finer(connection, MinuteRollup, MinuteRollup.minute_start_ms, start_ms, start_ms + HOUR_MS)
-        return [(row[0], row[1], hour_utc(row[0]), *row[2:]) for row in merged_rows(finer, step_ms=HOUR_MS)]
-
-    with replacing(engine, read) as (connection, rows):
+    with replacing(engine, partial(_of_minutes, start_ms=start_ms), look=look) as (connection, rows):
         if start_ms < read_state(connection).get(MINUTES_SINCE_MS, 0):
             return
         connection.execute(delete(HourlyRollup).where(HourlyRollup.hour_start_ms == start_ms))
         insert_many(connection, HourlyRollup.__tablename__, HOUR_COLUMNS, rows, replace=True)
 
 
-def roll_day(engine: Engine, start_ms: int) -> None:
+def roll_day(engine: Engine, start_ms: int, *, look: Look = look) -> None:
     """Recompute a daily summary from its hours; one whose hours retention has deleted is left as it is.
 
     Args:
         engine: A migrated database.
         start_ms: A UTC midnight in epoch ms.
+        look: As for `replacing`.
     """
-    date = hour_utc(start_ms).date()
-
-    def read(connection: Connection) -> list[Row]:
-        finer = _finer(connection, HourlyRollup, HourlyRollup.hour_start_ms, start_ms, start_ms + DAY_MS)
-        return [(date, *row[1:]) for row in merged_rows(finer, step_ms=DAY_MS)]
-
-    with replacing(engine, read) as (connection, rows):
+    with replacing(engine, partial(_of_hours, start_ms=start_ms), look=look) as (connection, rows):
         if start_ms < read_state(connection).get(HOURS_SINCE_MS, 0):
             return
+        date = hour_utc(start_ms).date()
         connection.execute(delete(DailySummary).where(DailySummary.metric_date == date))
         insert_many(connection, DailySummary.__tablename__, DAY_COLUMNS, rows, replace=True)
 
@@ -132,7 +135,7 @@ def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:
 
 @contextmanager
 def replacing(
-    engine: Engine, read: Callable[[Connection], list[Row]], *, turn_name: str = TURN
+    engine: Engine, read: Read, *, turn_name: str = TURN, look: Look = look
 ) -> Iterator[tuple[Connection, list[Row]]]:
     """Open a transaction that writes what was read, unless another process wrote rollups after the reading began.
 
@@ -142,14 +145,13 @@ def replacing(
         engine: A migrated database.
         read: Computes the rollups; called again when another process was faster.
         turn_name: Who writes the same rollups changes the same number of db.state.
+        look: Reads, here or elsewhere (db.reader_process); what `read` is must be picklable there.
 
     Yields:
         (the transaction, what `read` returned).
     """
     for last_try in (False, False, False, True):
-        with engine.connect() as reader:
-            turn = read_state(reader).get(turn_name, 0)
-            rows = read(reader)
+        turn, rows = look(engine, read, turn_name)
         with begin_writing(engine) as connection:
             turns = select(RollupState.value).where(RollupState.name == turn_name).with_for_update()
             if (connection.scalar(turns) or 0) != turn:
@@ -160,6 +162,22 @@ def replacing(
             write_state(connection, turn_name, time.time_ns())
             yield connection, rows
             return
+
+
+def _of_detail(connection: Connection, *, start_ms: int, end_ms: int) -> list[Row]:
+    names = Names()
+    return minute_rows(read_detail(connection, start_ms, end_ms, names, names, columns=(*STATISTICS, "retry_count")))
+
+
+def _of_minutes(connection: Connection, *, start_ms: int) -> list[Row]:
+    finer = _finer(connection, MinuteRollup, MinuteRollup.minute_start_ms, start_ms, start_ms + HOUR_MS)
+    return [(row[0], row[1], hour_utc(row[0]), *row[2:]) for row in merged_rows(finer, step_ms=HOUR_MS)]
+
+
+def _of_hours(connection: Connection, *, start_ms: int) -> list[Row]:
+    finer = _finer(connection, HourlyRollup, HourlyRollup.hour_start_ms, start_ms, start_ms + DAY_MS)
+    date = hour_utc(start_ms).date()
+    return [(date, *row[1:]) for row in merged_rows(finer, step_ms=DAY_MS)]
 
 
 def _finer(connection: Connection, table: Any, begins: Any, start_ms: int, end_ms: int) -> Sequence[Sequence[Any]]:

@@ -19,7 +19,7 @@ from db.engine import begin_writing
 from db.errors import DatabaseUnavailable, unavailable_as_ours
 from db.models import DailySummary
 from db.models import PagePerformance as Page
-from db.rolling import minutes_of_detail, roll_day, roll_hour, roll_minutes, spans
+from db.rolling import Look, look, minutes_of_detail, roll_day, roll_hour, roll_minutes, spans
 from db.stale import Stale
 from db.state import ROLLED_ID, read_state, write_state
 from db.unrolled import unrolled
@@ -39,10 +39,12 @@ class Rollups:
     Args:
         engine: A migrated database.
         clock_ms: The present in epoch milliseconds.
+        look: As for `db.rolling.replacing`.
     """
 
-    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int] = now_ms) -> None:
+    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int] = now_ms, look: Look = look) -> None:
         self._engine = engine
+        self._look = look
         self._clock_ms = clock_ms
         self._minutes, self._hours, self._days = Stale(MINUTE_MS), Stale(HOUR_MS), Stale(DAY_MS)
         self._changes = Changes()
@@ -52,7 +54,7 @@ class Rollups:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.failures = 0
-        self.breakdowns = BreakdownRoller(engine, clock_ms=clock_ms)
+        self.breakdowns = BreakdownRoller(engine, clock_ms=clock_ms, look=look)
 
     def mark(self, metrics: Sequence[Metric]) -> None:
         """Note that minutes have changed: a listener of the store.
@@ -234,7 +236,7 @@ class Rollups:
                 if not left or self._stop.is_set():
                     continue
                 with self._minutes.taken(*left):
-                    rolled = roll_minutes(self._engine, left)
+                    rolled = roll_minutes(self._engine, left, look=self._look)
                     self._hours.add({minute // HOUR_MS * HOUR_MS for minute in rolled})
 
     def _roll_hours(self, hours: Sequence[int]) -> None:
@@ -242,7 +244,7 @@ class Rollups:
             with self._run_lock:
                 if self._hours.still([start_ms]) and not self._stop.is_set():
                     with self._hours.taken(start_ms):
-                        roll_hour(self._engine, start_ms)
+                        roll_hour(self._engine, start_ms, look=self._look)
                         self._days.add([start_ms // DAY_MS * DAY_MS])
 
     def _roll_days(self, days: Sequence[int]) -> None:
@@ -250,4 +252,4 @@ class Rollups:
             with self._run_lock:
                 if self._days.still([start_ms]) and not self._stop.is_set():
                     with self._days.taken(start_ms):
-                        roll_day(self._engine, start_ms)
+                        roll_day(self._engine, start_ms, look=self._look)

@@ -246,6 +246,23 @@ def read_runs(
     return runs.matching(filter) if filter.error else runs  # SQL doesn't fold errors
 
 
+def newest_runs_of(
+    connection: Connection, end_ms: int, most: int, names: Names, filter: Filter = Filter()
+) -> RunColumns:
+    """Read the newest runs before a moment, without run ids.
+
+    Args:
+        connection: An open connection.
+        end_ms: Epoch ms, exclusive.
+        most: How many at most.
+        names: Gives jobs and scrapers their numbers.
+        filter: As for `RunColumns.matching`.
+    """
+    statement = _statement(None, end_ms, filter, texts=False)
+    newest = statement.order_by(None).order_by(Run.created_at.desc(), Run.id.desc()).limit(most)
+    return _read(connection, newest.with_hint(Run, "FORCE INDEX (ix_scheduler_created)", "mysql"), names, newest=True)
+
+
 def _statement(start_ms: int | None, end_ms: int | None, filter: Filter, *, texts: bool) -> Select[Any]:
     error = Run.error if texts else case((Run.success, None), else_=Run.error)
     return (
@@ -258,8 +275,9 @@ def _statement(start_ms: int | None, end_ms: int | None, filter: Filter, *, text
     )  # fmt: skip
 
 
-def _read(connection: Connection, statement: Select[Any], names: Names) -> RunColumns:
+def _read(connection: Connection, statement: Select[Any], names: Names, *, newest: bool = False) -> RunColumns:
     result = connection.execution_options(stream_results=True, max_row_buffer=_FETCH_ROWS).execute(statement)
     missing = (None,) * (len(_DTYPES) - len(statement.selected_columns))
     parts = [RunColumns.of_rows([(*row, *missing) for row in part], names) for part in result.partitions(_FETCH_ROWS)]
-    return RunColumns.joined(parts, names)
+    # Each part is put in order; parts that come newest first are turned round.
+    return RunColumns.joined(parts[::-1] if newest else parts, names)

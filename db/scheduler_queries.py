@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
 from db.columns import Names
 from db.errors import unavailable_as_ours
 from db.events import newest_runs
 from db.job_history import JobHistory
+from db.job_runs import MOST_RUNS, JobRuns, JobTrend, job_runs_of, trend_of
 from db.results import Filter, SchedulerRunRow, SchedulerSeries, SchedulerStats, TimeRange
-from db.run_columns import read_runs
+from db.run_columns import newest_runs_of, read_runs
 from db.scheduler import series_of_runs, summarize_runs
 
 _EVERYTHING = Filter()
@@ -68,6 +70,35 @@ class SchedulerQueries:
                 return self._jobs.series(range, filter)
         with self._connect() as connection:
             return series_of_runs(range, read_runs(connection, range.start_ms, range.end_ms, Names(), filter))
+
+    def scheduler_trend(self, range: TimeRange, filter: Filter = _EVERYTHING) -> JobTrend:
+        """Return how many runs of each job ended in each bucket, and how long they took together.
+
+        Args:
+            range: The range and its buckets; those of whole hours are counted from rollups, which retention keeps.
+            filter: As for `scheduler_runs`.
+        """
+        if self._jobs is not None:
+            with unavailable_as_ours(self._engine):
+                return self._jobs.trend(range, filter)
+        with self._connect() as connection:
+            runs = read_runs(connection, range.start_ms, range.end_ms, Names(), filter)
+        ones = np.ones(len(runs), dtype=np.int64)
+        return trend_of(range, runs.names.all(), runs.name, runs.created_at_ms, ones, runs.duration_ms)
+
+    def job_runs(self, end_ms: int, filter: Filter = _EVERYTHING) -> JobRuns:
+        """Return the newest runs that ended before a moment, at most 40,000, by job and start.
+
+        Args:
+            end_ms: Epoch ms.
+            filter: As for `scheduler_runs`.
+        """
+        if self._jobs is not None:
+            with unavailable_as_ours(self._engine):
+                return self._jobs.job_runs(end_ms, filter)
+        with self._connect() as connection:
+            runs = newest_runs_of(connection, end_ms, MOST_RUNS, Names(), filter).matching(filter)
+        return job_runs_of(runs, most=MOST_RUNS)
 
     def _newest_runs(
         self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int

@@ -1,4 +1,4 @@
-"""The tables of a range: from memory and breakdowns; from detail rows in SQL where a filter asks for something else."""
+"""What a range adds up to: from memory and breakdowns, in SQL where a filter asks for something else."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from functools import partial
+from typing import TypeVar
 
+import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
 from db.breakdowns import Breakdowns
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.error_groups import ErrorSamples, error_groups
 from db.errors import unavailable_as_ours
 from db.history import History
 from db.old_groups import groups_by_sql
+from db.over_time import Bounds, OverTime, cut
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
-from db.tables import errors_of, outcomes_of, urls_of
+from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
+from db.tables import UrlOrder, outcomes_of, urls_of
 
+_Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
+# Ranges that one click chooses, and the buckets that pages cut them into.
+_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
+_KINDS: tuple[Kind, ...] = ("navigation", "scrape")
+# A line of counts in a table cell has room for so many.
+_MOST_COUNTS = 24
+_COUNTED_MS = tuple(
+    size * 60_000
+    for size in (1, 2, 5, 10, 30, 60, 120, 360, 720, 1440, 2 * 1440, 5 * 1440, 10 * 1440, 30 * 1440, 180 * 1440)
+)
 
 
 class TableAnswers:
@@ -42,20 +59,60 @@ class TableAnswers:
         self._history = history
         self._exact_rows = exact_rows
         self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups)
+        self._over_time = OverTime(partial(self.groups, keep=False), rollups)
+        self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
-        self._old_answers: OrderedDict[Hashable, tuple[int, Groups]] = OrderedDict()
+        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
-        return errors_of(self._groups("error", span, filter, kind))
+        bounds, parts = self.over_time("error", span, spark_ms(span), filter, kind)
+        return error_groups(bounds, parts, self._recent.sources, self._samples)
 
-    def urls(self, span: TimeRange, filter: Filter, kind: Kind, limit: int) -> tuple[UrlStats, ...]:
-        """Return the URLs with the highest mean duration."""
-        return urls_of(self._groups("url", span, filter, kind), self._recent.sources, limit)
+    def urls(
+        self, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
+    ) -> tuple[UrlStats, ...]:
+        """Return the URLs with the highest mean duration, or those that fail most."""
+        return urls_of(self.groups("url", span, filter, kind), self._recent.sources, limit, order)
 
     def outcomes(self, span: TimeRange, filter: Filter) -> Mapping[str, int]:
         """Return scrapes per outcome."""
-        return outcomes_of(self._groups("outcome", span, filter, "scrape"))
+        return outcomes_of(self.groups("outcome", span, filter, "scrape"))
+
+    def over_time(
+        self, dimension: Dimension, span: TimeRange, bucket_ms: int, filter: Filter, kind: Kind | None
+    ) -> tuple[tuple[Bounds, ...], list[Groups]]:
+        """Return what each bucket of a range adds up to.
+
+        Args:
+            dimension: What by.
+            span: The range.
+            bucket_ms: Length of a bucket; what memory doesn't hold is cut into five minutes at the finest.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (from and to of each bucket in epoch ms, its groups).
+        """
+        if bucket_ms < SLOT_MS and self._history.in_memory(span) is None:
+            bucket_ms = SLOT_MS
+        bounds = cut(span, bucket_ms)
+        return bounds, self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+
+    def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
+        """Return what each run of the scrapers did."""
+        rows = self._history.in_memory(span)
+        if rows is not None:
+            return runs_of(rows.matching(filter), limit)
+        old, rows = self._history.split(span, filter)
+        before = self._once_old(("runs", old, filter), old, partial(runs_by_sql, span=old, filter=filter))
+        # One that is among the newest here may have begun there.
+        return joined_runs([before, runs_of(rows, len(rows))], limit)
+
+    def with_items(self, span: TimeRange, filter: Filter) -> int | None:
+        """Return how many scrapes brought items, None where memory doesn't reach."""
+        rows = self._history.in_memory(span)
+        return None if rows is None else int(np.count_nonzero(rows.matching(filter, "scrape").items))
 
     def warm(self, present_ms: int) -> None:
         """Read what the last day, week and month are counted from.
@@ -63,11 +120,29 @@ class TableAnswers:
         Args:
             present_ms: Epoch ms.
         """
-        if self._breakdowns is not None:
-            self._breakdowns.warm(present_ms)
+        if self._breakdowns is None:
+            return
+        self._breakdowns.warm(present_ms)
+        for length_ms, bucket_ms in _WARM:
+            end_ms = (present_ms // bucket_ms + 1) * bucket_ms
+            span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
+            for dimension in _OVER_TIME:
+                self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
+            for kind in _KINDS:
+                self.errors(span, Filter(), kind)
 
-    def _groups(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups:
-        """Return what a range adds up to by a dimension."""
+    def groups(
+        self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
+    ) -> Groups:
+        """Return what a range adds up to.
+
+        Args:
+            dimension: What by.
+            span: The range; its buckets don't matter.
+            filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+            keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
+        """
         settled = filter.within(kind)
         if settled is None:
             return Groups.empty()
@@ -78,7 +153,7 @@ class TableAnswers:
             return groups_of(rows.matching(filter, kind), dimension)
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms)
+                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, keep=keep)
             if groups is not None:
                 return narrowed(groups, filter, kind, self._recent.sources)
         if rows is not None:
@@ -90,14 +165,14 @@ class TableAnswers:
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
-    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], Groups]) -> Groups:
+    def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
         version = -1 if self._rollups is None else self._rollups.version
         with self._lock:
             known = self._old_answers.get(question)
         rollups = self._rollups
         if rollups and known and not rollups.changed_since(known[0], old.start_ms, old.end_ms):
-            return known[1]
+            return known[1]  # type: ignore[return-value]
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             found = ask(connection)
         with self._lock:
@@ -106,3 +181,13 @@ class TableAnswers:
             while len(self._old_answers) > _MAX_REMEMBERED:
                 self._old_answers.popitem(last=False)
         return found
+
+
+def spark_ms(span: TimeRange) -> int:
+    """Return the length of the buckets in which failures of one kind are counted over a range.
+
+    Args:
+        span: The range.
+    """
+    length_ms = span.end_ms - span.start_ms
+    return next((size_ms for size_ms in _COUNTED_MS if length_ms <= _MOST_COUNTS * size_ms), _COUNTED_MS[-1])

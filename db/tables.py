@@ -1,41 +1,31 @@
-"""Tables of a range from what its rows add up to: failures by kind, URLs by duration, outcomes."""
+"""Tables of a range from what its rows add up to: URLs by duration or by failures, outcomes."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from db.breakdown import OTHERS, Groups, numbered, texts_of
 from db.columns import Names
-from db.results import ErrorGroup, UrlStats
+from db.results import UrlStats
+
+UrlOrder = Literal["slowest", "worst"]
 
 
-def errors_of(groups: Groups) -> tuple[ErrorGroup, ...]:
-    """Return failures by their kind, most frequent first.
+def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest") -> tuple[UrlStats, ...]:
+    """Return URLs, the one with the highest mean duration first, or the one that fails worst.
 
-    Args:
-        groups: By kind of error.
-    """
-    group, size = numbered(groups.value)
-    failures = np.bincount(group, weights=groups.count, minlength=size).astype(np.int64)
-    last_seen_ms, value = np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.uint64)
-    np.maximum.at(last_seen_ms, group, groups.last_ms)
-    value[group] = groups.value
-    texts = texts_of(groups, set(value.tolist()))
-    rows = zip(value.tolist(), failures.tolist(), last_seen_ms.tolist(), strict=True)
-    return _by_frequency([ErrorGroup(texts[code], count, moment) for code, count, moment in rows])
-
-
-def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
-    """Return the URLs with the highest mean duration, slowest first.
+    The worst has the most failures, each counted by the share of failures: a page that failed 3 times of 3 is worse
+    than one that failed 10 times of 100. Equally bad ones are told apart by their mean duration.
 
     Args:
         groups: By URL.
         names: What the source numbers stand for.
         limit: How many at most.
+        order: What comes first.
     """
     groups = groups.chosen(groups.value != OTHERS)
     group, size = numbered(groups.value, groups.source)
@@ -45,9 +35,15 @@ def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
 
     counts = sums(groups.count)
     mean_ms = sums(groups.sum_ms) / np.maximum(counts, 1)
-    # Everything that could be among the slowest, equals of the last one too: the text decides among those.
-    kept = np.arange(size) if size <= limit else np.flatnonzero(mean_ms >= np.partition(mean_ms, -limit)[-limit])
     errors, items = sums(groups.count * ~groups.success), sums(groups.items)
+    badness = np.zeros(size) if order == "slowest" else errors * errors / np.maximum(counts, 1)
+    # Everything that could be among the first, equals of the last one too: the text decides among those.
+    kept = np.arange(size)
+    if size > limit:
+        by_rank = np.argpartition(-mean_ms, limit - 1) if order == "slowest" else np.lexsort((-mean_ms, -badness))
+        last = by_rank[limit - 1]
+        equal = badness == badness[last]
+        kept = np.flatnonzero((badness > badness[last]) | (equal & (mean_ms >= mean_ms[last])))
     max_ms, last_seen_ms, one = np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     np.maximum.at(max_ms, group, groups.max_ms)
     np.maximum.at(last_seen_ms, group, groups.last_ms)
@@ -62,7 +58,7 @@ def urls_of(groups: Groups, names: Names, limit: int) -> tuple[UrlStats, ...]:
         )
         for index in kept.tolist()
     ]  # fmt: skip
-    found.sort(key=lambda url: (-url.mean_ms, url.url, url.source))
+    found.sort(key=lambda url: (-_badness(url, order), -url.mean_ms, url.url, url.source))
     return tuple(found[:limit])
 
 
@@ -83,5 +79,5 @@ def _most_first(counts: dict[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _by_frequency(groups: list[Any]) -> tuple[ErrorGroup, ...]:
-    return tuple(sorted(groups, key=lambda group: (-group.failures, group.error)))
+def _badness(url: UrlStats, order: UrlOrder) -> float:
+    return 0.0 if order == "slowest" else url.errors * url.errors / url.count

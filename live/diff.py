@@ -39,6 +39,21 @@ def digests(content: Content) -> dict[str, str]:
     return {component_id: digest(props) for component_id, props in content.items()}
 
 
+def ids_inside(tree: Json) -> set[str]:
+    """Return the ids of all components in plain JSON, wherever they hide."""
+    found: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += [item for item in node if isinstance(item, (list, dict))]
+        elif isinstance(node, dict):
+            if "namespace" in node and isinstance(node.get("props"), dict) and isinstance(node["props"].get("id"), str):
+                found.add(node["props"]["id"])
+            waiting += [item for item in node.values() if isinstance(item, (list, dict))]
+    return found
+
+
 def patch_props(old: Props, new: Props) -> Props:
     """Return the props to send so that a component that shows `old` shows `new`: changed ones only.
 

@@ -25,6 +25,7 @@ class LiveView:
 
     href: str
     viewers: set[str] = field(default_factory=set)
+    going: set[str] = field(default_factory=set)  # they have left for another view that isn't there yet: no frames
     joining: list[Joining] = field(default_factory=list)
     shown: Content = field(default_factory=dict)
     charts_waiting: Content = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
 runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
-difference. Numbers move up to twenty times a second (less often the more there is to draw), charts once, one chart
+difference. Numbers move up to thirty times a second (less often the more there is to draw), charts once, one chart
 a frame: a redraw costs a browser ~40 ms.
 """
 
@@ -15,12 +15,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from live import frames
-from live.diff import Content, digest, normalise, patch_props
+from live.diff import Content, digest, ids_inside, normalise, patch_props
 from live.followed import Joining, LiveView
 
 log = logging.getLogger(__name__)
 RETRY_S = 1.0
 MAX_HOLD_S = 0.25
+DRAWINGS = frozenset({"figure", "spec"})  # props whose change makes a browser draw anew
 RELOAD_ID = "reload"  # the store whose change makes a page load itself again
 
 
@@ -52,14 +53,16 @@ class ViewEngine:
         pages: Pages,
         send: Send,
         *,
-        numbers_interval_s: float = 0.05,
-        numbers_bytes_per_s: float = 20_000.0,
+        numbers_interval_s: float = 0.03,
+        prompt_bytes: int = 1_200,
+        numbers_bytes_per_s: float = 10_000.0,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
     ) -> None:
         self.pages = pages
         self.send = send
         self.numbers_interval_s = numbers_interval_s
+        self.prompt_bytes = prompt_bytes
         self.numbers_bytes_per_s = numbers_bytes_per_s
         self.charts_interval_s = charts_interval_s
         self.chart_spacing_s = chart_spacing_s
@@ -122,21 +125,37 @@ class ViewEngine:
             if renderer_id in self._where:
                 self._join(Joining(renderer_id, digests, stays=False), href)
 
+    def go(self, renderer_id: str, href: str) -> None:
+        """Send a renderer nothing more of the view that it follows: it is on its way to another one.
+
+        Frames that came after the other page was loaded would address components that it hasn't.
+
+        Args:
+            renderer_id: Dash's id of one open page.
+            href: the canonical link of where it goes.
+        """
+        with self._wake:
+            here = self._where.get(renderer_id)
+            if here not in (None, href) and renderer_id in self._views[here].viewers:
+                self._views[here].viewers.discard(renderer_id)
+                self._views[here].going.add(renderer_id)
+
     def leave(self, renderer_id: str) -> None:
         """Forget a renderer."""
         with self._wake:
             self._leave(renderer_id)
 
     def follows(self, renderer_id: str) -> str | None:
-        """Return the link of the view that a renderer follows."""
+        """Return the link of the view that a renderer follows; None while it is on its way to another one."""
         with self._wake:
-            return self._where.get(renderer_id)
+            href = self._where.get(renderer_id)
+            return None if href is None or renderer_id in self._views[href].going else href
 
     def rejoin(self, renderer_id: str) -> None:
         """Send a renderer that missed frames everything that its view shows."""
         with self._wake:  # all the while, lest it is brought back to a view that it just left
             href = self._where.get(renderer_id)
-            if href is None:
+            if href is None or renderer_id in self._views[href].going:
                 return
             settling = any(item.renderer_id == renderer_id and not item.stays for item in self._views[href].joining)
             self._join(Joining(renderer_id, None, stays=not settling), href)
@@ -162,7 +181,7 @@ class ViewEngine:
         before = self._where.get(viewer.renderer_id)
         if before is not None:
             viewer.before = self._views[before]
-            if viewer.renderer_id not in viewer.before.viewers:
+            if viewer.renderer_id not in viewer.before.viewers | viewer.before.going:
                 viewer.digests = None  # it changes twice in a moment: which frames it got is hard to say
         self._leave(viewer.renderer_id)
         self._views.setdefault(href, LiveView(href)).joining.append(viewer)
@@ -175,8 +194,9 @@ class ViewEngine:
         view = self._views.get(href) if href is not None else None
         if view is not None:
             view.viewers.discard(renderer_id)
+            view.going.discard(renderer_id)
             view.joining = [joining for joining in view.joining if joining.renderer_id != renderer_id]
-            if not view.viewers and not view.joining:
+            if not view.viewers and not view.joining and not view.going:
                 del self._views[view.href]
 
     # The engine's thread ---------------------------------------------------------------------------------------
@@ -253,7 +273,9 @@ class ViewEngine:
             view.numbers_at_s = now
             numbers = self._compute(self.pages.numbers, view, now_ms)
             sent_bytes = self._show(view, numbers)
-            view.hold_s = min(MAX_HOLD_S, sent_bytes / self.numbers_bytes_per_s)
+            # A single event is shown at once; where many come, nobody reads each, and a browser has to draw them all.
+            surplus_bytes = max(0, sent_bytes - self.prompt_bytes)
+            view.hold_s = min(MAX_HOLD_S, surplus_bytes / self.numbers_bytes_per_s)
             view.forget(view.number_ids - numbers.keys())
             view.number_ids = frozenset(numbers)
         if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
@@ -286,10 +308,13 @@ class ViewEngine:
         return content
 
     def _show_next_chart(self, view: LiveView) -> None:
+        """Send the next drawing that waits, or all that waits but drawings: each frame ends in one redraw."""
         if view.charts_waiting and time.monotonic() - view.chart_sent_at_s >= self.chart_spacing_s:
-            component_id = next(iter(view.charts_waiting))
             view.chart_sent_at_s = time.monotonic()
-            self._show(view, {component_id: view.charts_waiting.pop(component_id)})
+            first = next((key for key, props in view.charts_waiting.items() if DRAWINGS & props.keys()), None)
+            # Its title and its description are named after it.
+            keys = [key for key in view.charts_waiting if first is None or key == first or key.startswith(f"{first}-")]
+            self._show(view, {key: view.charts_waiting.pop(key) for key in keys})
 
     def _show(self, view: LiveView, content: Content) -> int:
         """Send what differs from what the view shows to all its viewers, in one frame; return its size in bytes."""
@@ -333,10 +358,17 @@ class ViewEngine:
                 continue
             known = viewer.digests or {}
             touched = viewer.before.shown if viewer.before is not None else {}
+            sent = {
+                component_id
+                for component_id, props in view.shown.items()
+                if component_id in touched or known.get(component_id) != digest(props)
+            }
+            # Who gets its children anew gets them bare: what is shown in them has to follow.
+            inside = ids_inside([view.shown[component_id] for component_id in sent])
             messages = [
                 frames.set_props(component_id, props)
                 for component_id, props in view.shown.items()
-                if component_id in touched or known.get(component_id) != digest(props)
+                if component_id in sent or component_id in inside
             ]
             if messages:
                 self.send([viewer.renderer_id], frames.join_messages(messages))

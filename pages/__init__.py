@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pages import alerts, navigation, not_found, overview, scheduler, scraper, scrapers, scraping
+from pages import alerts, event, events, navigation, not_found, overview, scheduler, scraper, scrapers, scraping
 from pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -15,6 +15,8 @@ PAGES: Final[tuple[Page, ...]] = (
     scraping.PAGE,
     scheduler.PAGE,
     alerts.PAGE,
+    events.PAGE,
+    event.PAGE,
 )
 NOT_FOUND: Final = not_found.PAGE
 

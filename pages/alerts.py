@@ -25,7 +25,7 @@ from components.timerange import DAY_MS, MINUTE_MS
 from components.view import View
 from db.queries import Queries
 from db.results import TimeRange
-from pages.page import Page, Rows
+from pages.page import Page, Rows, rows_of
 
 _TAB: Final = tab("alerts")
 _DAY_BUCKET_MS: Final = 5 * MINUTE_MS
@@ -51,7 +51,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         now_ms: The moment, epoch milliseconds.
     """
     found = _concerns(queries, view, now_ms)
-    empty = None if found or queries.last_recorded_ms() is not None else no_data(queries, view)
+    empty = None if found or queries.last_recorded_ms() is not None else no_data(queries, view, now_ms=now_ms)
     return {
         **frame_content("alerts", view, now_ms, empty),
         "alerts-summary": _summary(found),
@@ -70,8 +70,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("alerts-errors", adapter, _errors(queries, view, now_ms)),
-        **chart_content("alerts-success", adapter, _success(queries, view, now_ms)),
+        **chart_content("alerts-errors", adapter, lambda: _errors(queries, view, now_ms)),
+        **chart_content("alerts-success", adapter, lambda: _success(queries, view, now_ms)),
     }
 
 
@@ -96,7 +96,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            table_card("What needs attention", [summary, found, how], wide=True),
+            table_card("What needs attention", [summary, found, how], wide=True, export="alerts-concerns", view=view),
             grid(
                 chart_card("alerts-errors", view, content, subtitle="Failed navigations and scrapes per minute"),
                 chart_card("alerts-success", view, content, subtitle="Navigations and scrapes, lowest first"),
@@ -151,9 +151,7 @@ def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 
 def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
-    columns = tuple(Concern.__dataclass_fields__)
-    found = _concerns(queries, view, now_ms)
-    return Rows(columns, tuple(tuple(getattr(concern, column) for column in columns) for concern in found))
+    return rows_of(Concern, _concerns(queries, view, now_ms))
 
 
 PAGE: Final = Page(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from dash import html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
+from components import infos, tab_infos
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
+from components.error_table import error_content, error_table
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
-from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
+from components.trends import duration_chart
+from components.trouble import has_rows, table_part
+from components.url_table import URL_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
 from pages.page import Page, Rows, error_rows, url_rows
@@ -26,7 +32,7 @@ _MOST_URLS: Final = 20
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
-    """Return the tables of slow pages and of errors.
+    """Return the tables of slow pages and of errors, and what cells of the week's chart stand for.
 
     Args:
         queries: Who answers.
@@ -35,13 +41,21 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS)
-    errors = queries.errors_by_kind(range, view.filter, "navigation")
-    empty = None if urls or errors else no_data(queries, view, "No navigation")
+    slowest = table_part(
+        "navigation-slowest",
+        lambda: url_props(queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), span_ms=span_ms),
+    )
+    empty = None if has_rows(slowest) else no_data(queries, view, "No navigation", now_ms=now_ms)
     return {
         **frame_content("navigation", view, now_ms, empty),
-        "navigation-slowest": url_props(urls, span_ms=span_ms),
-        "navigation-errors": error_props(errors, span_ms=span_ms),
+        **slowest,
+        **error_content(
+            "navigation-errors",
+            lambda: queries.errors_by_kind(range, view.filter, "navigation"),
+            view,
+            span_ms=span_ms,
+        ),
+        "navigation-note": {"children": tab_infos.week_note(range)},
     }
 
 
@@ -54,10 +68,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    return {
-        **chart_content("navigation-duration", adapter, _trend(queries, view, now_ms)),
-        **chart_content("navigation-spread", adapter, _spread(queries, view, now_ms)),
-    }
+    content: Content = {}
+    for id, info in _CHARTS.items():
+        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
+    return content
 
 
 def layout(view: View, content: Content) -> Component:
@@ -67,8 +81,8 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    errors = table("navigation-errors", ERROR_COLUMNS, content["navigation-errors"], min_width_px=420)
     slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860)
+    note = html.P(id="navigation-note", className="card-subtitle", **content["navigation-note"])
     return frame(
         "navigation",
         _TAB.title,
@@ -78,23 +92,61 @@ def layout(view: View, content: Content) -> Component:
             grid(
                 chart_card("navigation-duration", view, content, subtitle="Mean and percentiles over time", wide=True),
                 chart_card("navigation-spread", view, content, subtitle="How many took how long"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
+                chart_card("navigation-retries", view, content, subtitle="Ok or failed in the end"),
+                chart_card("navigation-week", view, content, subtitle=note),
+                chart_card("navigation-week-failures", view, content, subtitle="UTC; the share that failed"),
+                chart_card("navigation-kinds", view, content, subtitle="Numbers, ids and URLs folded"),
+                chart_card("navigation-statuses", view, content, subtitle="HTTP status of the last attempt"),
             ),
             table_card(
-                "Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean duration", wide=True
+                "Errors",
+                error_table("navigation-errors", content),
+                subtitle="By kind of error, most frequent first; a click shows these failures alone",
+                wide=True,
+                export="navigation-errors",
+                view=view,
+            ),
+            table_card(
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean duration",
+                wide=True,
+                export="navigation-slowest",
+                view=view,
             ),
         ],
     )
 
 
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, view.filter, "navigation"), range, what="Navigation")
+    return duration_chart(queries, view, now_ms, "navigation")
 
 
 def _spread(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     edges, counts = queries.duration_histogram(view.time_range(now_ms), view.filter, "navigation")
     return infos.spread(edges, counts, what="Navigation")
+
+
+def _retries(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return tab_infos.retries(queries.attempts(view.time_range(now_ms), view.filter))
+
+
+def _statuses(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return tab_infos.statuses(queries.attempts(view.time_range(now_ms), view.filter))
+
+
+def _week(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    hours = queries.week_hours(view.time_range(now_ms), view.filter, "navigation")
+    return tab_infos.week(hours, "p95", what="Navigation")
+
+
+def _week_failures(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    hours = queries.week_hours(view.time_range(now_ms), view.filter, "navigation")
+    return tab_infos.week(hours, "failures", what="Navigation")
+
+
+def _kinds(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return tab_infos.errors(queries.errors_by_kind(view.time_range(now_ms), view.filter, "navigation"))
 
 
 def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
@@ -105,6 +157,16 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
     return error_rows(queries.errors_by_kind(view.time_range(now_ms), view.filter, "navigation"))
 
 
+_CHARTS: Final[Mapping[str, Callable[[Queries, View, int], ChartInfo]]] = {
+    "navigation-duration": _trend,
+    "navigation-spread": _spread,
+    "navigation-retries": _retries,
+    "navigation-week": _week,
+    "navigation-week-failures": _week_failures,
+    "navigation-kinds": _kinds,
+    "navigation-statuses": _statuses,
+}
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -113,12 +175,5 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType(
-        {
-            "navigation-duration": _trend,
-            "navigation-spread": _spread,
-            "navigation-slowest": _slowest,
-            "navigation-errors": _errors,
-        }
-    ),
+    exports=MappingProxyType({**_CHARTS, "navigation-slowest": _slowest, "navigation-errors": _errors}),
 )

@@ -9,22 +9,26 @@ from dash import html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
-from charts.info import ChartInfo
+from charts.info import ChartInfo, LineInfo
 from components import infos
 from components.chart_card import chart_card, chart_content
+from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table
+from components.event_table import event_content, event_table, older_event_content
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
+from components.leads import events_of
 from components.nav import tab
 from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
+from components.trouble import has_rows
 from components.view import View
 from db.queries import Queries
-from db.results import Totals
-from pages.page import Page, Rows, event_export
+from db.results import Overview, TimeRange, Totals
+from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
 MOST_EVENTS: Final = 100
@@ -39,21 +43,22 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         now_ms: The moment, epoch milliseconds.
     """
     range = view.time_range(now_ms)
-    overview = queries.overview(range, view.filter)
+    overview = _overview(queries, view, now_ms)
     states = states_of(queries, range, view.filter, overview.sources)
-    events = queries.events(range, view.filter, MOST_EVENTS)
-    empty = None if events or overview.current.count else no_data(queries, view)
     span_ms = range.end_ms - range.start_ms
+    latest = event_content("overview-events", lambda: queries.events(range, view.filter, MOST_EVENTS), span_ms=span_ms)
+    empty = None if overview.current.count or has_rows(latest) else no_data(queries, view, now_ms=now_ms)
     return {
         **frame_content("overview", view, now_ms, empty),
-        **totals_numbers("overview", overview),
+        **totals_numbers("overview", overview, before=earlier_words(view, range)),
         **scraper_content("overview-scrapers", overview.sources, states, range, view, now_ms),
-        **event_content("overview-events", events, span_ms=span_ms),
+        **latest,
+        **export_size("overview-events", lambda: events_in(queries, view, now_ms)),
     }
 
 
 def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
-    """Return the charts, then the cards' sparklines.
+    """Return the charts, then the cards' sparklines and the older events.
 
     Args:
         queries: Who answers.
@@ -61,12 +66,18 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    overview = queries.overview(view.time_range(now_ms), view.filter)
+    range = view.time_range(now_ms)
+    overview = _overview(queries, view, now_ms)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, infos.throughput(overview.throughput, overview.range)),
-        **chart_content("overview-success", adapter, infos.success_rates(overview.sources)),
+        **chart_content("overview-throughput", adapter, lambda: _throughput(queries, view, now_ms)),
+        **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
+        **older_event_content(
+            "overview-events",
+            lambda: queries.events(range, view.filter, MOST_EVENTS),
+            span_ms=range.end_ms - range.start_ms,
+        ),
     }
 
 
@@ -85,22 +96,40 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("overview", content),
+            totals_cards("overview", view, content),
             grid(
                 chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
                 chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
             ),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
-                "Latest events", events, subtitle=f"The last {MOST_EVENTS} of the range, newest first", wide=True
+                "Latest events",
+                events,
+                subtitle=f"The last {MOST_EVENTS} of the range, newest first",
+                wide=True,
+                export="overview-events",
+                view=view,
+                content=content,
+                all_href=events_of(view),
             ),
         ],
     )
 
 
-def _throughput(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    overview = queries.overview(view.time_range(now_ms), view.filter)
-    return infos.throughput(overview.throughput, overview.range)
+def _overview(queries: Queries, view: View, now_ms: int) -> Overview:
+    range = view.time_range(now_ms)
+    return queries.overview(range, view.filter, earlier_range(view, range))
+
+
+def _throughput(queries: Queries, view: View, now_ms: int) -> LineInfo:
+    now = _overview(queries, view, now_ms)
+
+    def draw(range: TimeRange) -> LineInfo:
+        if range == now.range:
+            return infos.throughput(now.throughput, range)
+        return infos.throughput({one.source: one.counts for one in queries.sources(range, view.filter)}, range)
+
+    return with_ghost(view, now.range, draw)
 
 
 def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -108,10 +137,10 @@ def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 
 def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
-    overview = queries.overview(view.time_range(now_ms), view.filter)
+    overview = _overview(queries, view, now_ms)
     fields = [*(field for field in Totals.__dataclass_fields__), "success_rate"]
     return Rows(
-        ("figure", "range", "period before"),
+        ("figure", "range", earlier_words(view).removeprefix("the ")),
         tuple((field, getattr(overview.current, field), getattr(overview.previous, field)) for field in fields),
     )
 

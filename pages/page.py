@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from operator import itemgetter
+from types import UnionType
+from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from dash import html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
+from charts.sheet import Field, Kind, Sheet, sheet_of
 from components.content import Content
 from components.view import View
+from db.event_walk import EVENT_FIELDS
 from db.queries import Queries
-from db.results import ErrorGroup, Event, UrlStats
+from db.results import ErrorGroup, UrlStats
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +26,39 @@ class Rows:
     """A table to export.
 
     Args:
-        columns: c names, with units.
+        columns: c names, with units; `last_seen_ms` and its like are moments.
         rows: Rows of c raw values.
+        kinds: What each column holds; where it isn't said, the values tell.
     """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[object, ...], ...]
+    kinds: tuple[Kind | None, ...] = ()
+
+    def sheet(self) -> Sheet:
+        """Return the table as it goes into a file."""
+        return sheet_of(self.columns, self.rows, self.kinds)
 
 
-Export: TypeAlias = Callable[[Queries, View, int], ChartInfo | Rows]
+@dataclass(frozen=True, slots=True)
+class RowStream:
+    """A table to export that is too long to hold.
+
+    Args:
+        fields: Its c columns.
+        chunks: Called for its rows, some thousand at a time.
+    """
+
+    fields: tuple[Field, ...]
+    chunks: Callable[[], Iterator[Sequence[tuple[object, ...]]]]
+
+    def sheet(self) -> Sheet:
+        """Return the table as it goes into a file."""
+        return Sheet(self.fields, self.chunks, long=True)
+
+
+Exported: TypeAlias = ChartInfo | Rows | RowStream
+Export: TypeAlias = Callable[[Queries, View, int], Exported]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +74,8 @@ class Page:
         numbers: (queries, view, now_ms) -> cards, tables and texts; may run ten times a second.
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
+        period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
+        libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
     """
 
     name: str
@@ -56,6 +86,8 @@ class Page:
     numbers: Callable[[Queries, View, int], Content]
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
+    period_ms: int | None = None
+    libraries: tuple[str, ...] = ()
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.
@@ -69,17 +101,96 @@ class Page:
         return {**self.numbers(queries, view, now_ms), **self.charts(queries, adapter, view, now_ms)}
 
 
-def event_export(queries: Queries, view: View, now_ms: int) -> Rows:
-    """Return the events of the view's range and filters, newest first, at most 10,000.
+_EVENT_FIELDS: Final = (
+    Field("recorded_at", "time"),
+    Field("kind", "text"),
+    Field("source", "text"),
+    Field("url", "text"),
+    Field("duration_ms", "number"),
+    Field("items", "whole"),
+    Field("data_size_bytes", "whole"),
+    Field("retry_count", "whole"),
+    Field("success", "flag"),
+    Field("error", "text"),
+    Field("status_code", "whole"),
+    Field("outcome", "text"),
+    Field("run_id", "text"),
+    Field("labels", "text"),
+    Field("id", "text"),
+)
+_RUN_FIELDS: Final = (
+    ("recorded_at_ms", Field("recorded_at", "time")),
+    ("source", Field("scheduler_name", "text")),
+    ("labels", Field("source", "text")),
+    ("duration_ms", Field("duration_ms", "number")),
+    ("items", Field("items", "whole")),
+    ("success", Field("success", "flag")),
+    ("error", Field("error", "text")),
+    ("run_id", Field("run_id", "text")),
+    ("id", Field("id", "text")),
+)
+
+
+def event_export(queries: Queries, view: View, now_ms: int) -> RowStream:
+    """Return all events of the view's range and filters, newest first.
+
+    Args:
+        queries: Who answers, while the rows are read.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    range = view.time_range(now_ms)
+    return RowStream(_EVENT_FIELDS, lambda: queries.event_chunks(range, view.filter))
+
+
+def events_in(queries: Queries, view: View, now_ms: int) -> int:
+    """Return how many rows `event_export` has, from the sums that pages show anyway.
 
     Args:
         queries: Who answers.
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    events = queries.events(view.time_range(now_ms), view.filter, 10_000)
-    columns = tuple(Event.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(event, column) for column in columns) for event in events))
+    range = view.time_range(now_ms)
+    pages = queries.overview(range, view.filter).current.count
+    runs = 0 if view.filter.without_runs else sum(job.runs for job in queries.scheduler_summary(range, view.filter))
+    return pages + runs
+
+
+def run_export(queries: Queries, view: View, now_ms: int) -> RowStream:
+    """Return all scheduler runs of the view's range and filters, newest first.
+
+    Args:
+        queries: Who answers, while the rows are read.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    range = view.time_range(now_ms)
+    cells = itemgetter(*(EVENT_FIELDS.index(name) for name, _ in _RUN_FIELDS))
+
+    def chunks() -> Iterator[Sequence[tuple[object, ...]]]:
+        return ([cells(row) for row in rows] for rows in queries.run_chunks(range, view.filter))
+
+    return RowStream(tuple(field for _, field in _RUN_FIELDS), chunks)
+
+
+def rows_of(kind: type[Any], found: Iterable[Any]) -> Rows:
+    """Return a table to export: a column for each field of a class, with the kind that its annotation says.
+
+    Args:
+        kind: A dataclass or a NamedTuple.
+        found: Instances of it, in the order to write.
+    """
+    hints = {name: _kind_of(hint) for name, hint in get_type_hints(kind).items()}
+    columns = tuple(hints)
+    rows = tuple(tuple(getattr(one, column) for column in columns) for one in found)
+    return Rows(columns, rows, tuple(hints.values()))
+
+
+def _kind_of(hint: Any) -> Kind | None:
+    wanted = [one for one in get_args(hint) if one is not type(None)] if get_origin(hint) in (Union, UnionType) else []
+    kinds: dict[Any, Kind] = {str: "text", int: "whole", float: "number", bool: "flag"}
+    return kinds.get(wanted[0] if len(wanted) == 1 else hint)
 
 
 def url_rows(urls: Sequence[UrlStats]) -> Rows:
@@ -88,8 +199,7 @@ def url_rows(urls: Sequence[UrlStats]) -> Rows:
     Args:
         urls: In the order to write.
     """
-    columns = tuple(UrlStats.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(url, column) for column in columns) for url in urls))
+    return rows_of(UrlStats, urls)
 
 
 def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
@@ -98,7 +208,35 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
     Args:
         errors: In the order to write.
     """
-    return Rows(ErrorGroup._fields, tuple(tuple(group) for group in errors))
+    columns = ("error", "failures", "first_seen_ms", "last_seen_ms", "sources", "sample")
+    rows = [
+        (one.error, one.failures, one.first_seen_ms, one.last_seen_ms, ", ".join(one.sources), one.sample)
+        for one in errors
+    ]
+    return Rows(columns, tuple(rows))
+
+
+def broken(title: str, reason: str, href: str) -> Component:
+    """Build what is shown instead of a page that can't be computed at all.
+
+    Args:
+        title: The page's.
+        reason: What went wrong, a line.
+        href: Where the page is.
+    """
+    return html.Div(
+        html.Div(
+            [
+                html.H1(f"✕ {title} can’t be shown", className="empty-title"),
+                html.P("That is a mistake in Scrapeboard. Nothing is lost: metrics are stored as ever."),
+                html.Pre(reason, className="empty-reason"),
+                html.P("The app’s log tells where it happened. The other pages are not affected."),
+                html.A("Try again", href=href, className="empty-link"),
+            ],
+            className="empty",
+        ),
+        className="page",
+    )
 
 
 def unreachable(reason: str) -> Component:

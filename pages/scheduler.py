@@ -1,55 +1,59 @@
-"""The Scheduler tab: which jobs ran, how long, and whether they went well."""
+"""The Scheduler tab: which jobs ran, how long, whether they went well, and whether they came as usual."""
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
+from dash import html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
+from components import scheduler_infos as infos
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
+from components.job_tables import (
+    JOB_COLUMNS,
+    NEXT_COLUMNS,
+    RUN_COLUMNS,
+    SLIP_COLUMNS,
+    job_row,
+    next_rows,
+    run_row,
+    slip_row,
+)
+from components.more import more_line, more_props
 from components.nav import tab
-from components.numbers import NOTHING, clock, count, duration
-from components.tables import FAILED, OK, Column, Status, one_line, table, table_card, table_props
+from components.schedules import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, deviations, learn
+from components.tables import table, table_card, table_props
+from components.timerange import MINUTE_MS
+from components.trouble import cut_table_part, has_rows, table_part
 from components.view import View
 from db.queries import Queries
-from db.results import SchedulerRunRow, SchedulerStats
-from pages.page import Page, Rows
+from db.results import SchedulerStats, TimeRange
+from pages.page import Page, Rows, rows_of, run_export
 
 _TAB: Final = tab("scheduler")
 _MOST_RUNS: Final = 50
+_MOST_ROWS: Final = 100
+# Bars of a bucket each: more would be lines.
+_BAR_BUCKETS: Final = 30
 
-_JOB_COLUMNS: Final = (
-    Column("Job", "name"),
-    Column("Last result", "status"),
-    Column("Last run (UTC)", "time"),
-    Column("Runs", "number"),
-    Column("Failed", "number"),
-    Column("Mean", "number"),
-    Column("p95", "number"),
-    Column("Items", "number"),
-    Column("Usually every", "number", width_px=120),
-    Column("Last error", "clip"),
-)
-_RUN_COLUMNS: Final = (
-    Column("Ended (UTC)", "time"),
-    Column("Job", "name"),
-    Column("Source", "name"),
-    Column("Result", "status"),
-    Column("Duration", "number"),
-    Column("Items", "number"),
-    Column("Error", "clip"),
+_HOW: Final = (
+    "Nobody tells the board when a job is to run. Its interval is the median pause between its last "
+    f"{RUNS_LEARNT_FROM} starts. A run that begins more than {TOLERANCE:.0%} of it later is late; one that hasn’t "
+    f"begun when the next one is due was missed. Nothing is claimed of jobs with fewer than {LEAST_RUNS} runs, of jobs "
+    "without a regular interval, nor of pauses that come again and again, such as nights. Runs are recorded when they "
+    "end: one that is still going isn’t seen yet."
 )
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
-    """Return the tables of jobs and of their latest runs.
+    """Return the tables: what comes next, what didn't come as usual, jobs and their latest runs.
 
     Args:
         queries: Who answers.
@@ -58,13 +62,44 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    jobs = queries.scheduler_summary(range, view.filter)
-    runs = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
-    empty = None if jobs else no_data(queries, view, "No scheduler run")
+
+    @cache
+    def habits() -> tuple[Learnt, tuple[Deviation, ...]]:
+        return _habits(queries, view, range, now_ms)
+
+    def following() -> tuple[dict[str, Any], dict[str, Any]]:
+        learnt, _ = habits()
+        rows = next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)
+        return table_props(NEXT_COLUMNS, rows), more_props(_MOST_ROWS, len(learnt.schedules), "jobs")
+
+    def slips() -> tuple[dict[str, Any], dict[str, Any]]:
+        _, found = habits()
+        rows = [slip_row(slip, span_ms) for slip in found[:_MOST_ROWS]]
+        more = more_props(_MOST_ROWS, len(found), "of them", "choose a shorter range, or export all")
+        return table_props(SLIP_COLUMNS, rows), more
+
+    def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
+        found = queries.scheduler_summary(range, view.filter)
+        rows = [job_row(job, span_ms) for job in found[:_MOST_ROWS]]
+        return table_props(JOB_COLUMNS, rows), more_props(_MOST_ROWS, len(found), "jobs")
+
+    def runs() -> dict[str, Any]:
+        latest = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest])
+
+    job_table, slip_table = cut_table_part("scheduler-jobs", jobs), cut_table_part("scheduler-slips", slips)
+    something = has_rows(job_table) or (has_rows(slip_table) and not view.filter.without_runs)
     return {
-        **frame_content("scheduler", view, now_ms, empty),
-        "scheduler-jobs": table_props(_JOB_COLUMNS, [_job(job, span_ms) for job in jobs]),
-        "scheduler-runs": table_props(_RUN_COLUMNS, [_run(run, span_ms) for run in runs]),
+        **frame_content(
+            "scheduler",
+            view,
+            now_ms,
+            None if something else no_data(queries, view, "No scheduler run", now_ms=now_ms),
+        ),
+        **cut_table_part("scheduler-next", following),
+        **slip_table,
+        **job_table,
+        **table_part("scheduler-runs", runs),
     }
 
 
@@ -77,12 +112,12 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    range = view.time_range(now_ms)
-    runs = queries.scheduler_runs(range, view.filter)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scheduler-timeline", adapter, infos.runs_timeline(runs, range)),
-        **chart_content("scheduler-duration", adapter, infos.runs_trend(runs, range)),
+        **chart_content("scheduler-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
+        **chart_content("scheduler-results", adapter, lambda: _results(queries, view, now_ms)),
+        **chart_content("scheduler-duration", adapter, lambda: _durations(queries, view, now_ms)),
+        **chart_content("scheduler-items", adapter, lambda: _items(queries, view, now_ms)),
     }
 
 
@@ -93,71 +128,111 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    jobs = table("scheduler-jobs", _JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980)
-    runs = table("scheduler-runs", _RUN_COLUMNS, content["scheduler-runs"], min_width_px=760)
+    following = table("scheduler-next", NEXT_COLUMNS, content["scheduler-next"], min_width_px=800)
+    slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640)
+    jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980)
+    runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760)
     return frame(
         "scheduler",
         _TAB.title,
         view,
         content,
         [
+            chart_card(
+                "scheduler-timeline",
+                view,
+                content,
+                subtitle="Outlines show when a run was usually due; a block stands for many runs",
+                wide=True,
+                tall=True,
+            ),
             grid(
-                chart_card("scheduler-timeline", view, content, subtitle="When jobs ran and how they ended"),
+                chart_card("scheduler-results", view, content, subtitle="Runs that went well and runs that failed"),
                 chart_card("scheduler-duration", view, content, subtitle="Mean duration of the runs that ended"),
             ),
-            table_card("Jobs", jobs, subtitle="In this range", wide=True),
-            table_card("Latest runs", runs, subtitle=f"The last {_MOST_RUNS}, newest first", wide=True),
+            table_card(
+                "Next runs",
+                [following, more_line("scheduler-next-more", content), html.P(_HOW, className="card-note")],
+                subtitle="What each job does next, if it goes on as it did",
+                wide=True,
+                export="scheduler-next",
+                view=view,
+            ),
+            grid(
+                table_card(
+                    "Late, missed and overlapping runs",
+                    [slips, more_line("scheduler-slips-more", content)],
+                    subtitle="Against each job’s own habits, newest first",
+                    export="scheduler-slips",
+                    view=view,
+                ),
+                chart_card("scheduler-items", view, content, subtitle="By all runs of the range"),
+            ),
+            table_card(
+                "Jobs",
+                [jobs, more_line("scheduler-jobs-more", content)],
+                subtitle="In this range",
+                wide=True,
+                export="scheduler-jobs",
+                view=view,
+            ),
+            table_card(
+                "Latest runs",
+                runs,
+                subtitle=f"The last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scheduler-runs",
+                view=view,
+            ),
         ],
     )
 
 
-def _job(job: SchedulerStats, span_ms: int) -> list[str | Status]:
-    return [
-        job.scheduler_name,
-        OK if job.last_success else FAILED,
-        clock(job.last_run_ms, span_ms=span_ms),
-        count(job.runs),
-        count(job.failed),
-        duration(job.mean_ms),
-        duration(job.p95_ms),
-        count(job.items),
-        duration(job.typical_interval_ms),
-        one_line(job.last_error or ""),
-    ]
+def _minute(now_ms: int, range: TimeRange) -> int:
+    """Return the moment that jobs are judged at: what a page says of the clock changes once a minute."""
+    return min(now_ms // MINUTE_MS * MINUTE_MS, range.end_ms)
 
 
-def _run(run: SchedulerRunRow, span_ms: int) -> list[str | Status]:
-    return [
-        clock(run.recorded_at_ms, span_ms=span_ms),
-        run.scheduler_name,
-        run.source or NOTHING,
-        OK if run.success else FAILED,
-        duration(run.duration_ms),
-        count(run.items),
-        one_line(run.error or ""),
-    ]
+def _habits(queries: Queries, view: View, range: TimeRange, now_ms: int) -> tuple[Learnt, tuple[Deviation, ...]]:
+    # Whatever the filter of results: who looks at failures only would see all other runs missing.
+    learnt = learn(queries.job_runs(range.end_ms, view.source_filter))
+    return learnt, deviations(learnt, range.start_ms, range.end_ms, _minute(now_ms, range))
 
 
 def _timeline(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.time_range(now_ms)
-    return infos.runs_timeline(queries.scheduler_runs(range, view.filter), range)
+    learnt, slips = _habits(queries, view, range, now_ms)
+    return infos.runs_timeline(learnt, slips, range, view.result)
+
+
+def _results(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms, most_buckets=_BAR_BUCKETS)
+    return infos.run_results(queries.scheduler_series(range, view.filter), range)
 
 
 def _durations(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.time_range(now_ms)
-    return infos.runs_trend(queries.scheduler_runs(range, view.filter), range)
+    range = view.time_range(now_ms, most_buckets=_BAR_BUCKETS)
+    return infos.run_durations(queries.scheduler_trend(range, view.filter), range)
+
+
+def _items(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return infos.items_by_job(queries.scheduler_summary(view.time_range(now_ms), view.filter))
 
 
 def _jobs(queries: Queries, view: View, now_ms: int) -> Rows:
-    jobs = queries.scheduler_summary(view.time_range(now_ms), view.filter)
-    columns = tuple(SchedulerStats.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(job, column) for column in columns) for job in jobs))
+    return rows_of(SchedulerStats, queries.scheduler_summary(view.time_range(now_ms), view.filter))
 
 
-def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
-    runs = queries.scheduler_runs(view.time_range(now_ms), view.filter, 10_000)
-    columns = tuple(SchedulerRunRow.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(run, column) for column in columns) for run in runs))
+def _slips(queries: Queries, view: View, now_ms: int) -> Rows:
+    _, slips = _habits(queries, view, view.time_range(now_ms), now_ms)
+    columns = tuple(Deviation.__dataclass_fields__)
+    return Rows(columns, tuple(tuple(getattr(slip, column) for column in columns) for slip in slips))
+
+
+def _next(queries: Queries, view: View, now_ms: int) -> Rows:
+    learnt, _ = _habits(queries, view, view.time_range(now_ms), now_ms)
+    columns = tuple(Schedule.__dataclass_fields__)
+    return Rows(columns, tuple(tuple(getattr(one, column) for column in columns) for one in learnt.schedules))
 
 
 PAGE: Final = Page(
@@ -171,9 +246,14 @@ PAGE: Final = Page(
     exports=MappingProxyType(
         {
             "scheduler-timeline": _timeline,
+            "scheduler-results": _results,
             "scheduler-duration": _durations,
+            "scheduler-items": _items,
+            "scheduler-next": _next,
+            "scheduler-slips": _slips,
             "scheduler-jobs": _jobs,
-            "scheduler-runs": _runs,
+            "scheduler-runs": run_export,
         }
     ),
+    period_ms=MINUTE_MS,
 )

@@ -1,38 +1,50 @@
-"""The page of one scraper: its figures, durations, errors, slowest pages and latest events."""
+"""The page of one scraper: its figures, durations, results, runs, errors, slowest pages and latest events."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash import dcc, html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
+from components import scraper_infos
 from components.cards import stat_card, stat_state
 from components.chart_card import chart_card, chart_content
+from components.compare import earlier_range, earlier_words
 from components.content import Content
-from components.empty import no_data
-from components.event_table import event_content, event_table
+from components.empty import no_data, no_such_scraper
+from components.error_table import error_content, error_table
+from components.event_table import event_content, event_table, older_event_content
+from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
+from components.job_tables import RUN_COLUMNS, run_row
+from components.leads import events_of
 from components.nav import tab
 from components.numbers import NOTHING, clock
+from components.run_table import SCRAPER_RUN_COLUMNS, scraper_run_props
 from components.spark import spark_props
 from components.states import states_of
-from components.tables import table, table_card
+from components.tables import table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.url_table import ERROR_COLUMNS, ONE_SOURCE_COLUMNS, error_props, url_props
+from components.trends import duration_chart
+from components.trouble import has_rows, table_part
+from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
 from db.queries import Queries
-from db.results import Overview
-from pages.page import Export, Page, Rows, error_rows, event_export, url_rows
+from db.results import Filter, Overview, SchedulerRunRow
+from db.scraper_runs import ScraperRun
+from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, events_in, url_rows
 
 _TAB: Final = tab("scrapers")
 _MOST_EVENTS: Final = 50
 _MOST_URLS: Final = 10
+_MOST_RUNS: Final = 20
+# Bars of a bucket each: more would be lines.
+_BAR_BUCKETS: Final = 30
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
@@ -46,17 +58,36 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     asked = _only(view)
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    overview = queries.overview(range, asked.filter)
-    events = queries.events(range, asked.filter, _MOST_EVENTS)
-    slowest = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
-    empty = None if overview.current.count or events else no_data(queries, replace(view, sources=()))
+    overview = queries.overview(range, asked.filter, earlier_range(view, range))
+
+    def slowest() -> dict[str, Any]:
+        urls = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
+        return url_props(urls, ONE_SOURCE_COLUMNS, span_ms=span_ms)
+
+    def jobs() -> dict[str, Any]:
+        runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs])
+
+    latest = event_content("scraper-events", lambda: queries.events(range, asked.filter, _MOST_EVENTS), span_ms=span_ms)
+    scheduled = table_part("scraper-jobs", jobs)
+    empty = None
+    if not (overview.current.count or has_rows(latest) or has_rows(scheduled)):
+        empty = _nothing(queries, view, now_ms)
     return {
         **frame_content("scraper", view, now_ms, empty),
-        **totals_numbers("scraper", overview, one_source=True),
+        **totals_numbers("scraper", overview, before=earlier_words(view, range), one_source=True),
         **_state(queries, asked, overview),
-        "scraper-failures": error_props(queries.errors_by_kind(range, asked.filter), span_ms=span_ms),
-        "scraper-slowest": url_props(slowest, ONE_SOURCE_COLUMNS, span_ms=span_ms),
-        **event_content("scraper-events", events, span_ms=span_ms),
+        **error_content(
+            "scraper-failures",
+            lambda: queries.errors_by_kind(range, asked.filter),
+            view,
+            span_ms=span_ms,
+            one_source=True,
+        ),
+        **table_part("scraper-slowest", slowest),
+        **scheduled,
+        **latest,
+        **export_size("scraper-events", lambda: events_in(queries, asked, now_ms)),
     }
 
 
@@ -71,11 +102,24 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     overview = queries.overview(view.coarse_range(now_ms), _only(view).filter)
     series = overview.series
+    range = view.time_range(now_ms)
     return {
-        **chart_content("scraper-navigation", adapter, _navigation(queries, view, now_ms)),
-        **chart_content("scraper-scrape", adapter, _scrape(queries, view, now_ms)),
+        **chart_content("scraper-navigation", adapter, lambda: _navigation(queries, view, now_ms)),
+        **chart_content("scraper-scrape", adapter, lambda: _scrape(queries, view, now_ms)),
+        **chart_content("scraper-results", adapter, lambda: _results(queries, view, now_ms)),
+        **chart_content("scraper-funnel", adapter, lambda: _funnel(queries, view, now_ms)),
+        # Put together from every row of the range: once a second is enough.
+        **table_part(
+            "scraper-runs",
+            lambda: scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
+        ),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
+        **older_event_content(
+            "scraper-events",
+            lambda: queries.events(range, _only(view).filter, _MOST_EVENTS),
+            span_ms=range.end_ms - range.start_ms,
+        ),
     }
 
 
@@ -88,8 +132,10 @@ def layout(view: View, content: Content) -> Component:
     """
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
-    errors = table("scraper-failures", ERROR_COLUMNS, content["scraper-failures"], min_width_px=420)
+    errors = error_table("scraper-failures", content, one_source=True)
     slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
+    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=940)
+    jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760)
     events = event_table("scraper-events", content)
     return frame(
         "scraper",
@@ -97,16 +143,83 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            totals_cards("scraper", content, stat_card("scraper-seen", "Last seen (UTC)", content)),
+            totals_cards("scraper", view, content, stat_card("scraper-seen", "Last seen (UTC)", content)),
             grid(
                 chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
                 chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
-                table_card("Slowest pages", slowest, subtitle=f"The {_MOST_URLS} with the highest mean load time"),
+                chart_card(
+                    "scraper-results", view, content, subtitle="What went well, and what failed loading or scraping"
+                ),
+                chart_card("scraper-funnel", view, content, subtitle="How many are left after each step"),
             ),
-            table_card("Latest events", events, subtitle=f"The last {_MOST_EVENTS}, newest first", wide=True),
+            table_card(
+                "Errors",
+                errors,
+                subtitle="By kind of error, most frequent first; a click shows these failures alone",
+                wide=True,
+                export="scraper-failures",
+                view=view,
+            ),
+            table_card(
+                "Slowest pages",
+                slowest,
+                subtitle=f"The {_MOST_URLS} with the highest mean load time",
+                wide=True,
+                export="scraper-slowest",
+                view=view,
+            ),
+            table_card(
+                "Runs",
+                runs,
+                subtitle=f"Metrics that came with the same run id, the last {_MOST_RUNS} runs, newest first",
+                wide=True,
+                export="scraper-runs",
+                view=view,
+            ),
+            table_card(
+                "Scheduler runs",
+                jobs,
+                subtitle=f"Jobs that ran for this scraper, the last {_MOST_RUNS}",
+                wide=True,
+                export="scraper-jobs",
+                view=view,
+            ),
+            table_card(
+                "Latest events",
+                events,
+                subtitle=f"The last {_MOST_EVENTS}, newest first",
+                wide=True,
+                export="scraper-events",
+                view=view,
+                content=content,
+                all_href=events_of(view),
+            ),
         ],
     )
+
+
+def _nothing(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
+    source = source_of(view.path)
+    names = queries.source_names()
+    if names and source not in names:
+        return no_such_scraper(view, source)
+    return no_data(queries, replace(view, sources=()), now_ms=now_ms)
+
+
+def _span_ms(view: View, now_ms: int) -> int:
+    range = view.time_range(now_ms)
+    return range.end_ms - range.start_ms
+
+
+def _whole(view: View) -> Filter:
+    """Return the filter without what cuts single steps out of the way from a page to its items."""
+    return replace(_only(view).filter, result="all", kind="all", outcomes=(), error="")
+
+
+def _scheduled(queries: Queries, asked: View, now_ms: int, most: int) -> tuple[SchedulerRunRow, ...]:
+    # The filter's source may be the name of a job, too.
+    runs = queries.scheduler_runs(asked.time_range(now_ms), asked.filter, most)
+    return tuple(run for run in runs if run.source in asked.sources)
 
 
 def _only(view: View) -> View:
@@ -123,14 +236,41 @@ def _state(queries: Queries, asked: View, overview: Overview) -> Content:
 
 
 def _navigation(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    series = queries.duration_trend(range, _only(view).filter, "navigation")
-    return infos.duration_trend(series, range, what="Navigation")
+    return duration_chart(queries, _only(view), now_ms, "navigation")
 
 
 def _scrape(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, _only(view).filter, "scrape"), range, what="Scrape")
+    return duration_chart(queries, _only(view), now_ms, "scrape")
+
+
+def _results(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range, filter = view.time_range(now_ms, most_buckets=_BAR_BUCKETS), _only(view).filter
+    navigations, scrapes = (queries.duration_trend(range, filter, kind) for kind in ("navigation", "scrape"))
+    return scraper_infos.results(navigations, scrapes, range)
+
+
+def _funnel(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range, filter = view.time_range(now_ms), _whole(view)
+    navigations, scrapes = (queries.duration_trend(range, filter, kind) for kind in ("navigation", "scrape"))
+    return scraper_infos.funnel(
+        navigations, scrapes, queries.outcomes(range, filter), queries.scrapes_with_items(range, filter)
+    )
+
+
+def _runs_of(queries: Queries, view: View, now_ms: int, most: int) -> tuple[ScraperRun, ...]:
+    return queries.scraper_runs(view.time_range(now_ms), _only(view).filter, most)
+
+
+def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
+    columns = tuple(ScraperRun.__dataclass_fields__)
+    found = _runs_of(queries, view, now_ms, 1_000)
+    return Rows(columns, tuple(tuple(getattr(run, column) for column in columns) for run in found))
+
+
+def _jobs(queries: Queries, view: View, now_ms: int) -> Rows:
+    columns = tuple(SchedulerRunRow.__dataclass_fields__)
+    found = _scheduled(queries, _only(view), now_ms, 10_000)
+    return Rows(columns, tuple(tuple(getattr(run, column) for column in columns) for run in found))
 
 
 def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
@@ -141,13 +281,17 @@ def _slowest(queries: Queries, view: View, now_ms: int) -> Rows:
     return url_rows(queries.slowest_urls(view.time_range(now_ms), _only(view).filter, "navigation", 1_000))
 
 
-def _events(queries: Queries, view: View, now_ms: int) -> Rows:
+def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 
 _EXPORTS: Final[dict[str, Export]] = {
     "scraper-navigation": _navigation,
     "scraper-scrape": _scrape,
+    "scraper-results": _results,
+    "scraper-funnel": _funnel,
+    "scraper-runs": _runs,
+    "scraper-jobs": _jobs,
     "scraper-failures": _errors,
     "scraper-slowest": _slowest,
     "scraper-events": _events,

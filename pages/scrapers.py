@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -10,27 +12,35 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
+from components import fleet_infos, infos
+from components.aria import aria
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
+from components.more import more_line, more_props
 from components.nav import tab
 from components.numbers import clock, count, duration, per_minute, percent
+from components.scores import DEFINITIONS
 from components.states import State, states_of
 from components.tables import Column, Status, table, table_card, table_props
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
-from pages.page import Export, Page, Rows
+from pages.page import Page, Rows
 
 _TAB: Final = tab("scrapers")
 
-_LINES: Final[dict[str, infos.Metric]] = {
-    "scrapers-p95": "p95 duration",
-    "scrapers-success": "success rate",
-    "scrapers-volume": "volume",
+# The link's word -> the metric that the comparison draws.
+_METRICS: Final[dict[str, infos.Metric]] = {
+    "p95": "p95 duration",
+    "mean": "mean duration",
+    "success": "success rate",
+    "volume": "volume",
+    "items": "items",
+    "errors": "errors",
 }
+_MOST_ROWS: Final = 100
 _COLUMNS: Final = (
     Column("Source", "name"),
     Column("State", "status"),
@@ -57,10 +67,12 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     sources = queries.sources(range, view.filter)
     states = states_of(queries, range, view.filter, sources)
+    shown = fleet_infos.busiest(sources, _MOST_ROWS)
     return {
-        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view)),
-        "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in sources]),
-        "scrapers-links": {"children": _links(sources, view)},
+        **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view, now_ms=now_ms)),
+        "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in shown]),
+        "scrapers-more": more_props(len(shown), len(sources), "scrapers, less busy", "find them with the filter"),
+        "scrapers-links": {"children": _links(shown, view)},
     }
 
 
@@ -73,14 +85,14 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    range = view.coarse_range(now_ms)
-    sources = queries.sources(range, view.filter)
-    series = queries.source_series(range, view.filter)
     adapter.know_sources(queries.source_names())
-    content: Content = {}
-    for name, metric in _LINES.items():
-        content.update(chart_content(name, adapter, infos.comparison(series, sources, range, metric, now_ms=now_ms)))
-    return {**content, **chart_content("scrapers-share", adapter, _share(queries, view, now_ms))}
+    return {
+        **chart_content("scrapers-comparison", adapter, lambda: _comparison(queries, view, now_ms)),
+        **chart_content("scrapers-scores", adapter, lambda: _scores(queries, view, now_ms)),
+        **chart_content("scrapers-fleet", adapter, lambda: _fleet(queries, view, now_ms)),
+        **chart_content("scrapers-volume", adapter, lambda: _volume(queries, view, now_ms)),
+        **chart_content("scrapers-share", adapter, lambda: _share(queries, view, now_ms)),
+    }
 
 
 def layout(view: View, content: Content) -> Component:
@@ -98,13 +110,41 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
+            chart_card(
+                "scrapers-comparison",
+                view,
+                content,
+                subtitle="The busiest scrapers, by the metric chosen here",
+                wide=True,
+                tools=_choices(view),
+            ),
             grid(
-                chart_card("scrapers-p95", view, content, subtitle="95 of 100 were at least this fast"),
-                chart_card("scrapers-success", view, content, subtitle="Successful navigations and scrapes"),
-                chart_card("scrapers-volume", view, content, subtitle="Navigations and scrapes per minute"),
+                chart_card(
+                    "scrapers-scores",
+                    view,
+                    content,
+                    subtitle="Of the busiest, 100 is best",
+                    tall=True,
+                    note=DEFINITIONS,
+                ),
+                chart_card(
+                    "scrapers-fleet",
+                    view,
+                    content,
+                    subtitle="Items against pages; the larger the bubble, the slower",
+                    tall=True,
+                ),
+                chart_card("scrapers-volume", view, content, subtitle="Metrics per minute, the shares over time"),
                 chart_card("scrapers-share", view, content, subtitle="Of all navigations and scrapes"),
             ),
-            table_card("All scrapers", [rows, links], subtitle="In this range, with these filters", wide=True),
+            table_card(
+                "All scrapers",
+                [rows, more_line("scrapers-more", content), links],
+                subtitle="In this range, with these filters",
+                wide=True,
+                export="scrapers-table",
+                view=view,
+            ),
         ],
     )
 
@@ -126,19 +166,51 @@ def _row(stats: SourceStats, state: State, range: TimeRange) -> list[str | Statu
     ]
 
 
-def _links(sources: tuple[SourceStats, ...], view: View) -> list[Component]:
+def _links(sources: Sequence[SourceStats], view: View) -> list[Component]:
     return [
         dcc.Link(stats.source, href=view.at(source_path(stats.source)).href(), className="chip") for stats in sources
     ]
 
 
-def _comparison(metric: infos.Metric) -> Export:
-    def export(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-        range = view.coarse_range(now_ms)
-        sources, series = queries.sources(range, view.filter), queries.source_series(range, view.filter)
-        return infos.comparison(series, sources, range, metric, now_ms=now_ms)
+def _choices(view: View) -> Component:
+    """Return the links that choose what scrapers are compared by: the choice is part of the page's link."""
+    links = []
+    for name, metric in _METRICS.items():
+        chosen = name == view.metric
+        words = metric[0].upper() + metric[1:] if metric != "p95 duration" else metric
+        links.append(
+            dcc.Link(
+                words,
+                href=replace(view, metric=name).href(),
+                className="chip chip-chosen" if chosen else "chip",
+            )
+        )
+    return html.Nav(links, className="chips choices", **aria(label="Compare by"))
 
-    return export
+
+def _comparison(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    # Asked as the other charts ask, so that it is answered once.
+    sources = queries.sources(view.time_range(now_ms), view.filter)
+    # A series for each of two thousand sources would be asked for to draw eight.
+    shown = tuple(stats.source for stats in fleet_infos.busiest(sources, infos.MOST_LINES))
+    series = queries.source_series(range, replace(view.filter, sources=shown)) if shown else {}
+    return infos.comparison(series, sources, range, _METRICS[view.metric], now_ms=now_ms)
+
+
+def _scores(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms)
+    return fleet_infos.scores(queries.sources(range, view.filter), range)
+
+
+def _fleet(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return fleet_infos.fleet(queries.sources(view.time_range(now_ms), view.filter))
+
+
+def _volume(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.time_range(now_ms)
+    sources = queries.sources(range, view.filter)
+    return infos.throughput({stats.source: stats.counts for stats in sources}, range)
 
 
 def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -186,7 +258,10 @@ PAGE: Final = Page(
     charts=charts,
     exports=MappingProxyType(
         {
-            **{name: _comparison(metric) for name, metric in _LINES.items()},
+            "scrapers-comparison": _comparison,
+            "scrapers-scores": _scores,
+            "scrapers-fleet": _fleet,
+            "scrapers-volume": _volume,
             "scrapers-share": _share,
             "scrapers-table": _rows,
         }

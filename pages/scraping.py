@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
-from components import infos
+from components import infos, tab_infos
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
+from components.error_table import error_content, error_table
 from components.frame import frame, frame_content, grid
 from components.nav import tab
 from components.tables import table, table_card
-from components.url_table import ERROR_COLUMNS, URL_COLUMNS, error_props, url_props
+from components.trends import duration_chart
+from components.trouble import has_rows, table_part
+from components.url_table import WORST_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
-from db.results import UrlStats
 from pages.page import Page, Rows, error_rows, url_rows
 
 _TAB: Final = tab("scraping")
 _MOST_URLS: Final = 20
-# The slowest of all are asked for, the worst of them shown.
-_LOOKED_AT: Final = 200
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
@@ -38,12 +40,21 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     """
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
-    urls = queries.slowest_urls(range, view.filter, "scrape", _LOOKED_AT)
-    errors = queries.errors_by_kind(range, view.filter, "scrape")
+
+    def worst() -> dict[str, Any]:
+        return url_props(queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, span_ms=span_ms)
+
+    worst_pages = table_part("scraping-worst", worst)
+    empty = None if has_rows(worst_pages) else no_data(queries, view, "No scrape", now_ms=now_ms)
     return {
-        **frame_content("scraping", view, now_ms, None if urls or errors else no_data(queries, view, "No scrape")),
-        "scraping-worst": url_props(worst_first(urls)[:_MOST_URLS], span_ms=span_ms),
-        "scraping-errors": error_props(errors, span_ms=span_ms),
+        **frame_content("scraping", view, now_ms, empty),
+        **worst_pages,
+        **error_content(
+            "scraping-errors",
+            lambda: queries.errors_by_kind(range, view.filter, "scrape"),
+            view,
+            span_ms=span_ms,
+        ),
     }
 
 
@@ -57,11 +68,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return {
-        **chart_content("scraping-duration", adapter, _trend(queries, view, now_ms)),
-        **chart_content("scraping-items", adapter, _items(queries, view, now_ms)),
-        **chart_content("scraping-outcomes", adapter, _outcomes(queries, view, now_ms)),
-    }
+    content: Content = {}
+    for id, info in _CHARTS.items():
+        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
+    return content
 
 
 def layout(view: View, content: Content) -> Component:
@@ -71,8 +81,7 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    errors = table("scraping-errors", ERROR_COLUMNS, content["scraping-errors"], min_width_px=420)
-    worst = table("scraping-worst", URL_COLUMNS, content["scraping-worst"], min_width_px=860)
+    worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900)
     return frame(
         "scraping",
         _TAB.title,
@@ -81,27 +90,36 @@ def layout(view: View, content: Content) -> Component:
         [
             grid(
                 chart_card("scraping-duration", view, content, subtitle="Mean and percentiles over time"),
-                chart_card("scraping-items", view, content, subtitle="What scrapes brought home"),
+                chart_card("scraping-growth", view, content, subtitle="Per minute and source, stacked"),
                 chart_card("scraping-outcomes", view, content, subtitle="How scrapes ended"),
-                table_card("Errors", errors, subtitle="By kind of error, most frequent first"),
+                chart_card("scraping-endings", view, content, subtitle="Scrapes per minute, stacked"),
+                chart_card("scraping-yield", view, content, subtitle="All scrapes, failed ones too"),
+                chart_card("scraping-nothing", view, content, subtitle="Share of the scrapes that went well"),
+                chart_card("scraping-size", view, content, subtitle="Mean of the scrapes that tell a size"),
+                chart_card("scraping-items", view, content, subtitle="What scrapes brought home"),
             ),
-            table_card("Worst pages", worst, subtitle="Most failures first, then slowest", wide=True),
+            table_card(
+                "Errors",
+                error_table("scraping-errors", content),
+                subtitle="By kind of error, most frequent first; a click shows these failures alone",
+                wide=True,
+                export="scraping-errors",
+                view=view,
+            ),
+            table_card(
+                "Worst pages",
+                worst,
+                subtitle="Failures, each weighed by the page’s share of failures; then the slowest",
+                wide=True,
+                export="scraping-worst",
+                view=view,
+            ),
         ],
     )
 
 
-def worst_first(urls: tuple[UrlStats, ...]) -> list[UrlStats]:
-    """Order pages by failures, then by mean duration, the worst first.
-
-    Args:
-        urls: Pages in any order.
-    """
-    return sorted(urls, key=lambda url: (-url.errors, -url.mean_ms, url.url, url.source))
-
-
 def _trend(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    range = view.coarse_range(now_ms)
-    return infos.duration_trend(queries.duration_trend(range, view.filter, "scrape"), range, what="Scrape")
+    return duration_chart(queries, view, now_ms, "scrape")
 
 
 def _items(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -112,13 +130,49 @@ def _outcomes(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return infos.outcome_split(queries.outcomes(view.time_range(now_ms), view.filter))
 
 
+def _growth(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    return tab_infos.items_over_time(queries.items_by_source(range, view.filter), range, now_ms=now_ms)
+
+
+def _endings(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    return tab_infos.outcomes_over_time(queries.outcome_series(range, view.filter), range, now_ms=now_ms)
+
+
+def _yield(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    return tab_infos.items_per_scrape(queries.yields(range, view.filter), range)
+
+
+def _nothing(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    return tab_infos.empty_handed(queries.yields(range, view.filter), range)
+
+
+def _size(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    range = view.coarse_range(now_ms)
+    return tab_infos.data_size(queries.yields(range, view.filter), range)
+
+
 def _worst(queries: Queries, view: View, now_ms: int) -> Rows:
-    return url_rows(worst_first(queries.slowest_urls(view.time_range(now_ms), view.filter, "scrape", 1_000)))
+    return url_rows(queries.worst_urls(view.time_range(now_ms), view.filter, "scrape", 1_000))
 
 
 def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
     return error_rows(queries.errors_by_kind(view.time_range(now_ms), view.filter, "scrape"))
 
+
+_CHARTS: Final[Mapping[str, Callable[[Queries, View, int], ChartInfo]]] = {
+    "scraping-duration": _trend,
+    "scraping-growth": _growth,
+    "scraping-outcomes": _outcomes,
+    "scraping-endings": _endings,
+    "scraping-yield": _yield,
+    "scraping-nothing": _nothing,
+    "scraping-size": _size,
+    "scraping-items": _items,
+}
 
 PAGE: Final = Page(
     name=_TAB.name,
@@ -128,13 +182,5 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType(
-        {
-            "scraping-duration": _trend,
-            "scraping-items": _items,
-            "scraping-outcomes": _outcomes,
-            "scraping-worst": _worst,
-            "scraping-errors": _errors,
-        }
-    ),
+    exports=MappingProxyType({**_CHARTS, "scraping-worst": _worst, "scraping-errors": _errors}),
 )

@@ -19,9 +19,12 @@ from db.engine import opened
 from db.errors import DatabaseError, where_is
 from db.maintenance import maintain, rebuild
 from db.migrate import migrated
+from db.offline import offline_queries
 from db.retention import generate_daily_summary
+from db.store import Store
 from live.stream import RedisRefused, RedisStream
 from settings import Settings, SettingsError
+from web.errors import ExportRefused
 from web.progress import Progress
 
 if TYPE_CHECKING:
@@ -57,7 +60,7 @@ def main(make: Callable[[Settings], Board], arguments: Sequence[str] | None = No
         logging.getLogger("alembic").setLevel(logging.WARNING)
         command: Callable[[Settings, argparse.Namespace], None] = options.command
         command(settings, options)
-    except (UsageError, SettingsError, DatabaseError, RedisRefused) as exc:
+    except (UsageError, SettingsError, DatabaseError, ExportRefused, RedisRefused) as exc:
         _say(f"scrapeboard: {exc}")
         return 1
     except KeyboardInterrupt:
@@ -92,6 +95,10 @@ def _parser(run: Callable[[Settings, argparse.Namespace], None]) -> argparse.Arg
     made = add("copy", _copy, "make another database equal to this one, while the app runs")
     made.add_argument("--to", metavar="DATABASE_URL", required=True, help="as in SCRAPEBOARD_DATABASE_URL")
     made.add_argument("--replace", action="store_true", help="whatever the other one holds; writes only what differs")
+    made = add("export", _export, "write a chart, a table or a report into a file, as /api/export serves it")
+    made.add_argument("name", metavar="NAME.FORMAT", help="for instance overview-events.csv or navigation-report.pdf")
+    made.add_argument("--query", default="", help='the page\'s query string, for instance "from=now-24h&source=cnbc"')
+    made.add_argument("-o", "--output", metavar="FILE", type=Path, help="the file; standard output without")
     return parser
 
 
@@ -168,6 +175,16 @@ def _copy(settings: Settings, options: argparse.Namespace) -> None:
             f"{done.arrived:,} metrics have arrived since: to bring them over too, stop the app and run this again "
             "with --replace"
         )
+
+
+def _export(settings: Settings, options: argparse.Namespace) -> None:
+    from web.exporting import export  # nothing else needs the pages
+
+    with migrated(settings.database_url) as engine, Progress() as progress:
+        queries, store = offline_queries(engine), Store(engine)
+        written = export(queries, store, settings.charts, options.name, options.query, options.output, progress)
+    if options.output is not None:
+        _say(f"{options.output} holds {written:,} bytes")
 
 
 def _date(value: str) -> dt.date:

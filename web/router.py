@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,14 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
+from charts.report import Report
 from components import ids
 from components.filters import filter_content
 from components.nav import nav
-from components.status import database_banner, live_pill, pill_props
-from components.view import ONE_KIND_PATHS, View
+from components.paper import report_of
+from components.status import database_banner, live_pill, paused_state, pill_props
+from components.trouble import Troubles, noting, reason_of
+from components.view import ONE_KIND_PATHS, View, source_of
 from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
@@ -24,8 +28,10 @@ from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import PAGES, find
-from pages.page import Export, Page, Rows, unreachable
+from pages import NOT_FOUND, PAGES, find
+from pages.page import Export, Exported, Page, broken, unreachable
+from web.freshness import Freshness
+from web.libraries import need
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -34,11 +40,15 @@ KEEPALIVE_INTERVAL_MS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A page as it was loaded: its view, its components, and what they show (None when it couldn't be read)."""
+    """A page as it was loaded: its view, its components, and what they show (None when it couldn't be read).
+
+    One that is broken can't be followed: nothing of what would be sent has a place there.
+    """
 
     view: View
     layout: Component
     content: Content | None
+    broken: bool = False
 
 
 class PageSource:
@@ -50,19 +60,23 @@ class PageSource:
         self.database = database
         self.adapter = adapter
         self.store = store
+        self.freshness = Freshness(queries)
+        self.troubles = Troubles()
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
         self._check_database()
         page, view = self._resolve(href)
-        numbers = page.numbers(self.queries, view, now_ms)
+        with self._watched(page):
+            numbers = page.numbers(self.queries, view, now_ms)
         return {**numbers, **filter_content(self.queries.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
         self._check_database()
         page, view = self._resolve(href)
-        return page.charts(self.queries, self.adapter, view, now_ms)
+        with self._watched(page):
+            return page.charts(self.queries, self.adapter, view, now_ms)
 
     def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the banner that says whether the database is away."""
@@ -71,22 +85,27 @@ class PageSource:
         return {ids.DATABASE_BANNER: database_banner(health.unreachable_since_ms, health.unwritable_since_ms)}
 
     def period_ms(self, href: str) -> int:
-        """Return the length of the view's time bucket."""
-        return self._resolve(href)[1].time_range(now_ms()).bucket_ms
+        """Return the length of the view's time bucket, or less where the page's own clock is finer."""
+        page, view = self._resolve(href)
+        bucket_ms = view.time_range(now_ms()).bucket_ms
+        return bucket_ms if page.period_ms is None else min(bucket_ms, page.period_ms)
 
     def load(self, pathname: str, search: str) -> Loaded:
         """Build a page for its first showing."""
         view = View.parse(pathname, search)
-        href, moment_ms = view.href(), now_ms()
+        href, moment_ms, page = view.href(), now_ms(), find(view.path)
         try:
             content = {
                 component_id: dict(props)
                 for part in (self.numbers(href, moment_ms), self.charts(href, moment_ms))
                 for component_id, props in part.items()
             }
+            with self._watched(page):
+                layout = page.layout(view, content)
         except DatabaseUnavailable as exc:
             return Loaded(view, unreachable(str(exc)), None)
-        layout = find(view.path).layout(view, content)
+        except Exception as exc:  # noqa: BLE001 - a mistake in one page must leave the way to the others; it was noted
+            return Loaded(view, broken(page.title, reason_of(exc), href), None, broken=True)
         return Loaded(view, layout, normalise({**content, **self.status(moment_ms)}))
 
     def source_names(self) -> tuple[str, ...]:
@@ -105,18 +124,57 @@ class PageSource:
         except DatabaseUnavailable:
             return FilterChoices()
 
-    def exporters(self) -> Mapping[str, Callable[[View, int], ChartInfo | Rows]]:
+    def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
         return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
 
-    def _exporter(self, page: Page, export: Export) -> Callable[[View, int], ChartInfo | Rows]:
-        def run(view: View, now_ms: int) -> ChartInfo | Rows:
+    def report(self, view: View, now_ms: int) -> Report:
+        """Return the page of a view as a report.
+
+        Args:
+            view: Which page, range and filters.
+            now_ms: The moment, epoch milliseconds.
+
+        Raises:
+            DatabaseUnavailable: The database can't be asked.
+            LookupError: There is no such page.
+        """
+        page = find(view.path)
+        if page is NOT_FOUND:
+            raise LookupError(f"there is no page {view.path[:80]}: name one, as in ?page=/navigation")
+        self._check_database()
+        layout = page.layout(view, page.content(self.queries, self.adapter, view, now_ms))
+
+        def chart_of(id: str) -> ChartInfo | None:
+            exported = page.exports[id](self.queries, view, now_ms) if id in page.exports else None
+            return exported if isinstance(exported, ChartInfo) else None
+
+        return report_of(page.title, view, layout, chart_of, now_ms)
+
+    def reports(self) -> Mapping[str, str]:
+        """Return the reports there are, by name: the path of the page that each is of."""
+        return {"report": "/", **{f"{page.name}-report": page.path for page in PAGES}}
+
+    def _exporter(self, page: Page, export: Export) -> Callable[[View, int], Exported]:
+        def run(view: View, now_ms: int) -> Exported:
             self._check_database()
             # An export's own address doesn't say which tab it belongs to, and a tab decides what a filter means.
             own = view.at(page.path) if page.path in ONE_KIND_PATHS else view
             return export(self.queries, own, now_ms)
 
         return run
+
+    @contextmanager
+    def _watched(self, page: Page) -> Iterator[None]:
+        """Note what goes wrong within, be it a part's trouble or the page's own."""
+        with noting(self.troubles.note):
+            try:
+                yield
+            except DatabaseUnavailable:
+                raise
+            except Exception as exc:
+                self.troubles.note(page.name, exc)
+                raise
 
     def _resolve(self, href: str) -> tuple[Page, View]:
         path, _, search = href.partition("?")
@@ -130,12 +188,20 @@ class PageSource:
             raise DatabaseUnavailable(self.database, health.last_error or "it doesn't answer")
 
 
+def page_title(view: View) -> str:
+    """Return what the browser's tab says of a view: its page, or the source that its page is about."""
+    page = find(view.path)
+    name = source_of(view.path) if page.path == "/scrapers/" else page.title
+    return f"{name} · Scrapeboard"
+
+
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
     @app.callback(
         Output(ids.PAGE, "children"),
         Output(ids.NAV, "children"),
+        Output(ids.TITLE, "children"),
         Output(ids.LIVE_PILL, "children"),
         Output(ids.LIVE_PILL, "className"),
         Output(ids.DATABASE_BANNER, "children"),
@@ -148,7 +214,9 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
         loaded = source.load(pathname or "/", search or "")
         view = loaded.view
-        pill = live_pill("connecting" if view.follows_now else "paused")
+        need(find(view.path).libraries)
+        following = view.follows_now and not loaded.broken
+        pill = live_pill("connecting" if following else paused_state(view), source.freshness.since_ms)
         banner = source.status(0)[ids.DATABASE_BANNER]
         data = {
             "href": view.href(),
@@ -159,11 +227,12 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         return (
             loaded.layout,
             nav(view),
+            page_title(view),
             pill["children"],
             pill["className"],
             banner["children"],
             banner["className"],
-            data,
+            None if loaded.broken else data,
         )
 
     @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
@@ -175,6 +244,12 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
                 set_props(ids.LIVE_PILL, pill_props("polling"))
             return
         _join(data, fresh=True)
+
+    @app.callback(Input(ids.URL, "pathname"), Input(ids.URL, "search"), websocket=True, prevent_initial_call=True)
+    def go(pathname: str | None, search: str | None) -> None:
+        """The address changed: what comes now is for a page that is about to be replaced."""
+        if ctx.websocket is not None:
+            engine.go(ctx.websocket.renderer_id, View.parse(pathname, search).href())
 
     @app.callback(State(ids.VIEW, "data"), websocket=True)
     def return_(data: dict[str, Any] | None) -> None:
@@ -201,14 +276,15 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             return
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
         path, _, search = str(data.get("href", "/")).partition("?")
-        href = View.parse(path, search).href()
+        view = View.parse(path, search)
+        href = view.href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         if not data.get("follow"):
             engine.settle(renderer_id, href, known)
-            set_props(ids.LIVE_PILL, pill_props("paused"))  # a last heartbeat may have turned it
+            set_props(ids.LIVE_PILL, pill_props(paused_state(view)))  # a last heartbeat may have turned it
             return
         engine.join(renderer_id, href, known, reload=not data.get("complete"))
-        set_props(ids.LIVE_PILL, pill_props("live"))
+        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms))
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:
@@ -217,6 +293,8 @@ def _poll(source: PageSource, data: dict[str, Any]) -> None:
         return
     path, _, search = str(data.get("href", "/")).partition("?")
     loaded = source.load(path, search)
+    if loaded.broken:  # what is there stays, as it does over a socket
+        return
     if loaded.content is None or not data.get("complete"):
         set_props(ids.DATABASE_BANNER, dict(source.status(0)[ids.DATABASE_BANNER]))
         if loaded.content is not None:

@@ -20,6 +20,7 @@ BATCHES_PER_S = 20
 BATCH_ROWS = 100
 KEPT_DAYS = 5  # of seven: what is older than five midnights goes, one whole day and the part of one before it
 _PAUSE_S = 2.0
+_START_S = 30.0
 _SHOWN_STATEMENTS = 8
 
 
@@ -108,6 +109,8 @@ def measure_retention(url: str, program: Program, ticks: Ticks, *, quiet_s: floa
     report: dict[str, Any] = {"batches_per_s": BATCHES_PER_S, "batch_rows": BATCH_ROWS}
     engine = make_engine(url=url, io_timeout_s=600)
     first_day_ms = program.clock.now_ms
+    program.board.reader.start()
+    program.board.reader.ready(_START_S)
     program.board.rollups.start()
     summaries = _summaries(engine, first_day_ms)
     with Ingest(program, ticks) as ingest:
@@ -140,6 +143,8 @@ def measure_retention(url: str, program: Program, ticks: Ticks, *, quiet_s: floa
             }
             say(f"retention: {name}: {deleted:,} rows in {ended_s - begun_s:.1f} s, sends took {during} ms")
     program.board.rollups.stop()
+    program.board.reader.stop()
+    report["spans_read_in_another_process"] = program.board.reader.asked
     report["sends_that_came_late"], report["sends_failed"] = ingest.late, ingest.failures[:5]
     report["daily_summaries_unchanged"] = bool(summaries) and summaries == _summaries(engine, first_day_ms)
     report["daily_summaries_compared"] = len(summaries)

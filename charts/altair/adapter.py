@@ -7,6 +7,7 @@ from typing import Any
 import dash_vega_components as dvc
 from dash.development.base_component import Component
 
+from charts.altair.picks import SIGNALS, pick_of, zoom_of
 from charts.altair.spec import PAGE_CHROME, spec_of, without_rows
 from charts.base import ChartAdapter, Drawing
 from charts.info import (
@@ -20,12 +21,15 @@ from charts.info import (
     ScatterInfo,
     TimelineInfo,
 )
+from charts.picks import Pick
 
 
 class AltairAdapter(ChartAdapter):
     """Draws with Vega-Altair; a drawing's spec is a Vega-Lite 5 spec that fills what it stands in."""
 
     name = "altair"
+    pick_prop = "signalData"
+    zoom_prop = "signalData"
 
     def line(self, info: LineInfo) -> Drawing:
         """Draw lines over time."""
@@ -79,8 +83,17 @@ class AltairAdapter(ChartAdapter):
         # SVG, so that the page's style sheet can colour text and grid.
         options = {"renderer": "svg", "actions": False}
         fill = {"width": "100%", "height": "100%"}
-        view: Component = dvc.Vega(id=id, opt=options, className="chart", style=fill, **props)
+        observed = {"signalsToObserve": list(SIGNALS)}
+        view: Component = dvc.Vega(id=id, opt=options, className="chart", style=fill, **observed, **props)
         return view
+
+    def picked(self, event: Any) -> Pick | None:
+        """Return what was clicked."""
+        return pick_of(event)
+
+    def zoomed(self, event: Any) -> tuple[int, int] | None:
+        """Return the span of time that was dragged."""
+        return zoom_of(event)
 
     def _drawn(self, info: ChartInfo) -> Drawing:
         return Drawing(info, spec_of(info, self._palette, chrome=PAGE_CHROME))

@@ -8,9 +8,10 @@ import altair as alt
 import numpy as np
 
 from charts.altair.common import inline, layered, legend, shown, slant, titled, tone_scale, value_axis, value_scale
+from charts.altair.picks import clickable
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ACCENT_KEY, BarInfo
-from charts.styles import MOST_LABELLED
+from charts.styles import MOST_LABELLED, thinned_names
 from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 
@@ -43,10 +44,11 @@ def bar_chart(info: BarInfo, palette: Palette) -> alt.LayerChart:
     ]
     whole = info.unit not in ("ms", "s", "%") and bool((np.rint(grid) == grid)[~np.isnan(grid)].all())
     slots = list(range(len(info.categories)))
-    angle = 0 if info.horizontal else slant(info.categories, 16)
+    labels = thinned_names(info.categories) if info.ordered else info.categories
+    angle = 0 if info.horizontal or info.ordered else slant(info.categories, 16)
     names_axis = alt.Axis(
         title=None,
-        labelExpr=shown(info.categories, 28 if info.horizontal else 16),
+        labelExpr=shown(labels, 28 if info.horizontal else 16),
         labelOverlap=False,
         labelAngle=angle,
     )
@@ -69,8 +71,8 @@ def bar_chart(info: BarInfo, palette: Palette) -> alt.LayerChart:
         offset = alt.YOffset("g:O") if info.horizontal else alt.XOffset("g:O")
         encoding["yOffset" if info.horizontal else "xOffset"] = offset
     chart = alt.Chart(inline(rows))
-    layers = [chart.mark_bar(cornerRadiusEnd=3).encode(**encoding)]
-    if grid.size <= MOST_LABELLED and not info.stacked:
+    layers = [clickable(chart.mark_bar(cornerRadiusEnd=3).encode(**encoding), "category", "g")]
+    if grid.size <= MOST_LABELLED and not info.stacked and not info.ordered:
         beside: dict[str, Any] = {"align": "left", "dx": 4} if info.horizontal else {"baseline": "bottom", "dy": -3}
         named = {channel: part for channel, part in encoding.items() if channel not in ("color", "tooltip")}
         known = chart.transform_filter("isValid(datum.v)")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import altair as alt
 
 from charts.arrays import around
-from charts.units import is_word, scale_for, tick_format
+from charts.units import is_word, log_ticks, scale_for, tick_format
 
 Rows = list[dict[str, Any]]
 
@@ -77,6 +77,29 @@ def value_scale(unit: str, largest: float, shown: tuple[float, float] | None = N
     if shown is not None:
         return alt.Scale(domain=[edge / scale_for(unit, largest).divisor for edge in shown])
     return alt.Scale(zero=True) if largest > 0 else alt.Scale(domain=[0, 1])
+
+
+def log_axis(unit: str, shown_in_unit: tuple[float, float], divisor: float, title: str | None) -> alt.Axis:
+    """Return a logarithmic axis: few ticks, each with the unit that suits its size.
+
+    Args:
+        unit: Unit of the values.
+        shown_in_unit: The (low, high) that it shows.
+        divisor: What the values are divided by before they are drawn.
+        title: What is measured.
+    """
+    ticks, texts = log_ticks(unit, *shown_in_unit)
+    return alt.Axis(
+        title=title,
+        grid=True,
+        values=[tick / divisor for tick in ticks],
+        labelExpr=f"{json.dumps(texts, ensure_ascii=True)}[round(datum.index * {max(1, len(ticks) - 1)})]",
+    )
+
+
+def log_scale(shown_in_unit: tuple[float, float], divisor: float) -> alt.Scale:
+    """Return the logarithmic scale that shows this (low, high)."""
+    return alt.Scale(type="log", domain=[edge / divisor for edge in shown_in_unit], nice=False)
 
 
 def slant(names: Sequence[str], longest: int) -> int:

@@ -21,9 +21,11 @@ from charts.altair.common import (
     value_axis,
     value_scale,
 )
-from charts.arrays import Floats, as_floats, as_plain, largest_of, lonely
+from charts.altair.picks import clickable
+from charts.arrays import Floats, as_floats, as_plain, lonely
 from charts.info import LineInfo
-from charts.styles import MOST_UNIFIED, dash_styles
+from charts.logs import log_range, log_ticks, wants_log, written_ms
+from charts.styles import MOST_UNIFIED, dash_styles, largest_shown, on_log_axis
 from charts.theme import Palette
 from charts.units import scale_for
 
@@ -40,8 +42,12 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     count = len(info.lines)
     names = [line.name for line in info.lines]
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if count else np.empty((0, len(info.x_ms)))
-    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
-    scale = scale_for(info.y_unit, largest)
+    largest = largest_shown(info, rows)
+    plain_axis = info.stacked or info.y_range is not None or not np.isfinite(rows).any()
+    log = not plain_axis and (info.y_log or wants_log(info.y_unit, rows))
+    if log:
+        rows, _ = on_log_axis(rows)
+    scale = scale_for(info.y_unit, 0.0 if log else largest)  # one unit would suit a part of a logarithmic axis only
     plain = as_plain(rows / scale.divisor)
     moments = [int(moment) for moment in info.x_ms]
     fields = [f"v{index}" for index in range(count)]
@@ -51,8 +57,8 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
     y = alt.Y(
         "v:Q",
-        scale=value_scale(info.y_unit, largest, info.y_range),
-        axis=value_axis(info.y_unit, largest, info.y_title),
+        scale=_log_scale(rows) if log else value_scale(info.y_unit, largest, info.y_range),
+        axis=_log_axis(info, rows) if log else value_axis(info.y_unit, largest, info.y_title),
         stack="zero" if info.stacked else None,
     )
     keys = [line.colour_key or line.name for line in info.lines]
@@ -62,18 +68,27 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     # One row a moment travels; the browser makes one row a line and moment of it.
     folded = alt.Chart().transform_fold(cast("list[str | alt.FieldName]", fields), as_=["field", "v"])
     numbered = folded.transform_calculate(n="toNumber(substring(datum.field, 1))")
+
     # A gap is told as such; Vega would say "null".
-    written = f"isValid(datum.{{}}) ? format(datum.{{}}, '{scale.hover_format}') + {json.dumps(scale.suffix)} : '–'"
+    def written(field: str) -> str:
+        number = f"format(datum.{field}, '{scale.hover_format}') + {json.dumps(scale.suffix)}"
+        return f"isValid(datum.{field}) ? {written_ms(f'datum.{field}') if log else number} : '–'"
 
     layers: list[alt.Chart] = []
     if info.stacked:
-        layers.append(numbered.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
+        dashed = [index for index, line in enumerate(info.lines) if line.dash]
+        stack = numbered.transform_filter(alt.FieldOneOfPredicate("n", [n for n in range(count) if n not in dashed]))
+        layers.append(stack.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
+        if dashed:
+            above = numbered.transform_filter(alt.FieldOneOfPredicate("n", dashed))
+            flat = {**styled, "y": alt.Y("v:Q", stack=None)}
+            layers.append(above.mark_line(strokeWidth=1.5, strokeDash=DASHES["dash"], opacity=0.85).encode(**flat))
     else:
-        if count == 1:
+        if count == 1 and not log:
             layers.append(folded.mark_area(opacity=0.1, color=tones[keys[0]]).encode(x=x, y=y))
-        drawn = numbered.transform_calculate(
-            name=shown(names, field="datum.n"), at=_AT, value=written.format("v", "v")
-        ).mark_line(strokeWidth=2)
+        drawn = numbered.transform_calculate(name=shown(names, field="datum.n"), at=_AT, value=written("v")).mark_line(
+            strokeWidth=2
+        )
         layers.append(
             drawn.encode(
                 **styled,
@@ -86,17 +101,29 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
             points = alt.Chart(inline(dots, "dots")).mark_point(size=30, filled=True, opacity=1)
             layers.append(points.encode(**styled))
     if 0 < count <= MOST_UNIFIED:
-        values = {f"s{index}": written.format(field, field) for index, field in enumerate(fields)}
+        values = {f"s{index}": written(field) for index, field in enumerate(fields)}
         tooltips = [alt.Tooltip(f"s{index}:N", title=harmless(name)) for index, name in enumerate(names)]
         rule = alt.Chart().transform_calculate(at=_AT, **values).mark_rule(color="#868e96", strokeWidth=1)
-        layers.append(_at_pointer(rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])))
+        told = rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])
+        layers.append(clickable(_at_pointer(told), "t", nearest=True))
     return layered(*layers, data=inline(wide))
+
+
+def _log_scale(rows: Floats) -> alt.Scale:
+    return alt.Scale(type="log", domain=list(log_range(rows)), nice=False)
+
+
+def _log_axis(info: LineInfo, rows: Floats) -> alt.Axis:
+    places, texts = log_ticks(rows)
+    label = f"{json.dumps(texts)}[indexof({json.dumps(places)}, datum.value)]"
+    title = f"{info.y_title or 'duration'}, logarithmic"
+    return alt.Axis(title=title, grid=True, values=places, labelExpr=label)
 
 
 def _line_styles(info: LineInfo, tones: dict[str, str], key: alt.Legend | None) -> dict[str, Any]:
     places = list(range(len(info.lines)))
     dashes = [DASHES[style] for style in dash_styles(info, tones)]
-    opacities = [0.6 if line.dash else 1.0 for line in info.lines]
+    opacities = [0.85 if line.dash else 1.0 for line in info.lines]
     return {
         "strokeDash": alt.StrokeDash("n:O", scale=alt.Scale(domain=places, range=dashes), legend=key),
         "opacity": alt.Opacity("n:O", scale=alt.Scale(domain=places, range=opacities), legend=key),

@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 
 from charts.altair.common import RADIUS, inline, layered, legend, tone_scale
+from charts.altair.picks import clickable
 from charts.arrays import as_floats
 from charts.info import PieInfo
 from charts.theme import Palette
@@ -46,6 +47,7 @@ def pie_chart(info: PieInfo, palette: Palette) -> alt.LayerChart:
     ring = chart.mark_arc(
         innerRadius=alt.expr(f"{RADIUS}*0.64"), outerRadius=alt.expr(f"{RADIUS}*0.98"), padAngle=0.012, cornerRadius=2
     ).encode(color=colour)
+    ring = clickable(ring, "label")
     percent = chart.mark_text(radius=alt.expr(f"{RADIUS}*0.81"), fontSize=11).encode(
         text="inside:N", color=alt.value("#fff")
     )

@@ -7,10 +7,11 @@ from typing import Any
 
 import altair as alt
 
-from charts.altair.common import inline, layered, titled, value_axis, value_scale
+from charts.altair.common import inline, layered, log_axis, log_scale, titled, value_axis, value_scale
+from charts.altair.picks import clickable
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
-from charts.styles import MOST_NAMED, diameters_px
+from charts.styles import MOST_NAMED, diameters_px, on_log_axis
 from charts.theme import Palette
 from charts.units import format_value, scale_for
 
@@ -26,6 +27,9 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
     x = as_floats([point.x for point in points])
     y = as_floats([point.y for point in points])
     x_scale, y_scale = scale_for(info.x_unit, largest_of(x)), scale_for(info.y_unit, largest_of(y))
+    (x_at, x_shown), (y_at, y_shown) = (
+        on_log_axis(values) if log else (values, None) for values, log in ((x, info.x_log), (y, info.y_log))
+    )
     tones = palette.colours([point.colour_key or point.name for point in points])
     rows = [
         {
@@ -37,32 +41,38 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
             "tone": tones[point.colour_key or point.name],
             "above": -diameter / 2 - 3,
             "size": format_value(point.size, info.size_unit),
+            "xtext": format_value(point.x, info.x_unit),
+            "ytext": format_value(point.y, info.y_unit),
         }
         for point, across, up, diameter in zip(
             points,
-            as_plain(x / x_scale.divisor),
-            as_plain(y / y_scale.divisor),
+            as_plain(x_at / x_scale.divisor),
+            as_plain(y_at / y_scale.divisor),
             diameters_px(as_floats([point.size for point in points])).tolist(),
             strict=True,
         )
     ]
     tooltips: list[Any] = [
         alt.Tooltip("name:N"),
-        alt.Tooltip("x:Q", title=titled(info.x_title, x_scale.suffix.strip()), format=x_scale.hover_format),
-        alt.Tooltip("y:Q", title=titled(info.y_title, y_scale.suffix.strip()), format=y_scale.hover_format),
+        alt.Tooltip("xtext:N", title=titled(info.x_title, "")),
+        alt.Tooltip("ytext:N", title=titled(info.y_title, "")),
     ]
     if info.size_title:
         tooltips.append(alt.Tooltip("size:N", title=info.size_title))
     chart = alt.Chart(inline(rows)).encode(
         x=alt.X(
             "x:Q",
-            axis=value_axis(info.x_unit, largest_of(x), info.x_title or None),
-            scale=value_scale(info.x_unit, largest_of(x)),
+            axis=value_axis(info.x_unit, largest_of(x), info.x_title or None)
+            if x_shown is None
+            else log_axis(info.x_unit, x_shown, x_scale.divisor, info.x_title or None),
+            scale=value_scale(info.x_unit, largest_of(x)) if x_shown is None else log_scale(x_shown, x_scale.divisor),
         ),
         y=alt.Y(
             "y:Q",
-            axis=value_axis(info.y_unit, largest_of(y), info.y_title or None),
-            scale=value_scale(info.y_unit, largest_of(y)),
+            axis=value_axis(info.y_unit, largest_of(y), info.y_title or None)
+            if y_shown is None
+            else log_axis(info.y_unit, y_shown, y_scale.divisor, info.y_title or None),
+            scale=value_scale(info.y_unit, largest_of(y)) if y_shown is None else log_scale(y_shown, y_scale.divisor),
         ),
     )
     bubbles = chart.mark_circle(fillOpacity=0.55, strokeWidth=1.5, strokeOpacity=1, opacity=1).encode(
@@ -71,6 +81,7 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         stroke=alt.Stroke("tone:N", scale=None, legend=None),
         tooltip=tooltips,
     )
+    bubbles = clickable(bubbles, "name")
     if len(points) > MOST_NAMED:
         return layered(bubbles)
     names = chart.mark_text(fontSize=10, baseline="bottom", dy=alt.expr("datum.above")).encode(text="label:N")

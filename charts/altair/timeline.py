@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from charts.altair.common import inline, layered, legend, shown, time_axis, tone_scale
+from charts.altair.picks import clickable
 from charts.arrays import around
 from charts.info import TimelineInfo
 from charts.theme import FAILED, MUTED, OK
@@ -64,9 +65,10 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
     crosses = chart.transform_filter("datum.state == 2").mark_point(
         shape=_CROSS, size=60, stroke=FAILED, strokeWidth=2, yOffset=-9
     )
+    lit = happened.encode(x=x, x2="end:T", stroke=alt.Stroke("state:O", scale=tones, legend=key))
     return layered(
         frame.encode(x=x),
         planned.encode(x=x, x2="end:T"),
-        happened.encode(x=x, x2="end:T", stroke=alt.Stroke("state:O", scale=tones, legend=key)),
+        clickable(lit, "job"),
         crosses.encode(x=alt.X("middle:T"), y=alt.Y("lane:O", bandPosition=0)),
     )

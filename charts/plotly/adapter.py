@@ -18,22 +18,26 @@ from charts.info import (
     ScatterInfo,
     TimelineInfo,
 )
+from charts.picks import Pick
 from charts.plotly.bar import bar_figure
 from charts.plotly.common import safe
 from charts.plotly.heatmap import heatmap_figure
 from charts.plotly.histogram import histogram_figure
 from charts.plotly.line import line_figure
+from charts.plotly.picks import pick_of, zoom_of
 from charts.plotly.pie import pie_figure
 from charts.plotly.radar import bare_radar, radar_figure
 from charts.plotly.scatter import scatter_figure
 from charts.plotly.timeline import timeline_figure
 
-# No tool bar: downloads are in the card's own menu, zooming is dragging, a double click resets.
+# No tool bar: downloads are in the card's own menu. Dragging along a time axis changes the page's range, so there is
+# nothing to reset by a double click.
 _CONFIG: dict[str, Any] = {
     "displayModeBar": False,
     "displaylogo": False,
     "responsive": True,
-    "doubleClick": "reset",
+    "doubleClick": False,
+    "showTips": False,
     "scrollZoom": False,
 }
 
@@ -42,6 +46,8 @@ class PlotlyAdapter(ChartAdapter):
     """Draws with Plotly; a drawing's spec is `{"data": [...], "layout": {...}}`."""
 
     name = "plotly"
+    pick_prop = "clickData"
+    zoom_prop = "relayoutData"
 
     def line(self, info: LineInfo) -> Drawing:
         """Draw lines over time."""
@@ -103,3 +109,11 @@ class PlotlyAdapter(ChartAdapter):
             style={"height": "100%"},
             **props,
         )
+
+    def picked(self, event: Any) -> Pick | None:
+        """Return what was clicked."""
+        return pick_of(event)
+
+    def zoomed(self, event: Any) -> tuple[int, int] | None:
+        """Return the span of time that was dragged."""
+        return zoom_of(event)

@@ -9,11 +9,12 @@ import numpy as np
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ACCENT_KEY, BarInfo
 from charts.plotly.common import LONGEST_LABEL, Figure, axis_title, category_axis, layout, safe, short, value_axis
-from charts.styles import MOST_LABELLED
+from charts.styles import MOST_LABELLED, thinned_names
 from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 
 _FEWEST_SLOTS = 4
+_MOST_ROOMY = 14  # more bars below each other touch each other's names
 
 
 def bar_figure(info: BarInfo, palette: Palette) -> Figure:
@@ -32,7 +33,8 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     names = [safe(name) for name in info.categories]
     along, across = ("x", "y") if info.horizontal else ("y", "x")
     label_unit = "" if is_word(info.unit) else info.unit  # the axis says the word; on every bar it would be noise
-    labelled = rows.size <= MOST_LABELLED
+    labelled = rows.size <= MOST_LABELLED and not info.ordered
+    size_px = 9 if info.horizontal and len(info.categories) > _MOST_ROOMY else 11
 
     data: list[dict[str, Any]] = []
     for index, (name, values) in enumerate(series):
@@ -53,7 +55,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
                 "text": [format_value(value, label_unit) for value in as_floats(values).tolist()],
                 "textposition": "inside" if info.stacked else "outside",
                 "textangle": 0,
-                "textfont": {"size": 11},
+                "textfont": {"size": size_px},
                 "insidetextfont": {"color": "#fff"},
                 "cliponaxis": False,
                 "constraintext": "none" if not info.stacked else "both",
@@ -62,16 +64,18 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
 
     whole = info.unit not in ("ms", "s", "%") and bool((np.rint(rows) == rows)[~np.isnan(rows)].all())
     values_at = value_axis(info.unit, largest, whole=whole, range=_range(info, largest, labelled, scale.divisor))
-    if info.value_title and info.horizontal:
+    if info.value_title and (info.horizontal or info.ordered):
         values_at["title"] = axis_title(info.value_title)
-    names_at = category_axis(info.categories, longest=LONGEST_LABEL if info.horizontal else 16)
+    labels = thinned_names(info.categories) if info.ordered else info.categories
+    names_at = category_axis(labels, longest=LONGEST_LABEL if info.horizontal else 16)
     # Few bars keep the width they would have beside others.
-    spare = max(0.0, (_FEWEST_SLOTS - len(info.categories)) / 2)
+    spare = 0.0 if info.ordered else max(0.0, (_FEWEST_SLOTS - len(info.categories)) / 2)
     names_at["range"] = [-0.5 - spare, len(info.categories) - 0.5 + spare]
     if info.horizontal:
+        names_at["tickfont"] = {"size": size_px}
         names_at["range"].reverse()  # the first on top
     else:
-        names_at["autotickangles"] = [0, 30, 60]
+        names_at["autotickangles"] = [0] if info.ordered else [0, 30, 60]
     figure_layout = layout(
         legend=len(data) > 1,
         barmode="stack" if info.stacked else "group",

@@ -7,11 +7,12 @@ between light and dark needs no new figure.
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from charts.theme import FONT_FAMILY
-from charts.units import is_word, scale_for, tick_format
+from charts.units import is_word, log_ticks, scale_for, tick_format
 
 Figure = dict[str, Any]
 
@@ -19,6 +20,7 @@ _GREY = "#868e96"
 _FAINT = "rgba(134,142,150,0.22)"
 NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
 LONGEST_LABEL = 28
+LEGEND_LABEL = 20  # two of them stand side by side on a phone
 _DAY_MS = 86_400_000
 _TIME_FORMATS = [
     {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
@@ -77,7 +79,7 @@ def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict
             "xanchor": "left",
             "yanchor": "bottom",
             "yref": "container",
-            "maxheight": 0.3,
+            "maxheight": 0.34,
             "itemwidth": 30,
             "font": {"size": 11},
             "tracegroupgap": 0,
@@ -120,6 +122,26 @@ def value_axis(unit: str, largest: float, *, whole: bool = False, **more: Any) -
     }
 
 
+def log_axis(unit: str, shown: tuple[float, float], divisor: float) -> dict[str, Any]:
+    """Return what makes an axis of numbers logarithmic.
+
+    Args:
+        unit: Unit of the values.
+        shown: The (low, high) in that unit.
+        divisor: What the values are divided by before they are drawn.
+    """
+    low, high = (math.log10(edge / divisor) for edge in shown)
+    ticks, texts = log_ticks(unit, *shown)
+    return {
+        "type": "log",
+        "range": [round(low, 4), round(high, 4)],
+        "tickmode": "array",
+        "tickvals": [tick / divisor for tick in ticks],
+        "ticktext": texts,
+        "ticksuffix": "",
+    }
+
+
 def category_axis(names: tuple[str, ...], *, longest: int = LONGEST_LABEL, **more: Any) -> dict[str, Any]:
     """Return an axis of names, at positions 0..n-1, without grid.
 
@@ -146,6 +168,7 @@ def time_axis(x_range_ms: tuple[int, int] | None, **more: Any) -> dict[str, Any]
     axis: dict[str, Any] = {
         "type": "date",
         "automargin": True,
+        "uirevision": False,  # what is dragged becomes the page's range: the axis always shows that
         "showgrid": False,
         "zeroline": False,
         "showline": True,

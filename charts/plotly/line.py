@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from charts.arrays import around, as_floats, as_plain, even_step_ms, largest_of, lonely
+from charts.arrays import around, as_floats, as_plain, even_step_ms, lonely
 from charts.info import LineInfo, TimesMs
-from charts.plotly.common import Figure, layout, short, time_axis, value_axis
-from charts.styles import MOST_UNIFIED, dash_styles
+from charts.logs import SECONDS, log10_range, log_ticks, wants_log
+from charts.plotly.common import LEGEND_LABEL, Figure, axis_title, layout, short, time_axis, value_axis
+from charts.styles import MOST_UNIFIED, dash_styles, largest_shown, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import scale_for
 
@@ -23,8 +24,13 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         palette: Which tone each line's colour key gets.
     """
     rows = np.vstack([as_floats(line.y) for line in info.lines]) if info.lines else np.empty((0, len(info.x_ms)))
-    largest = largest_of(np.nansum(rows, axis=0)) if info.stacked else largest_of(rows)
-    scale = scale_for(info.y_unit, largest)
+    largest = largest_shown(info, rows)
+    plain_axis = info.stacked or info.y_range is not None or not np.isfinite(rows).any()
+    log = not plain_axis and (info.y_log or wants_log(info.y_unit, rows))
+    if log:
+        rows, _ = on_log_axis(rows)
+    # Ticks of a logarithmic axis say their own units; a hovered value is told in seconds, be it 0.002 or 36,000.
+    scale = SECONDS if log else scale_for(info.y_unit, largest)
     plain = as_plain(rows / scale.divisor)
     alone = lonely(rows)
     step_ms = even_step_ms(info.x_ms)
@@ -43,7 +49,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         trace: dict[str, Any] = {
             "type": "scatter",
             "mode": "lines",
-            "name": short(line.name),
+            "name": short(line.name, LEGEND_LABEL),
             **moments,
             "y": plain[index],
             "line": {"color": tone, "width": 1.5 if line.dash else 2, "dash": styles[index], "shape": "linear"},
@@ -51,16 +57,28 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
             "hovertemplate": hover,
         }
         if line.dash:
-            trace["opacity"] = 0.6
-        if info.stacked:
+            trace["opacity"] = 0.85
+        if info.stacked and not line.dash:
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
-        elif len(info.lines) == 1 and not _has_gap(rows[0]):  # plotly fills across a gap, as if it had been measured
+        elif (
+            len(info.lines) == 1 and not log and not _has_gap(rows[0])
+        ):  # plotly fills across a gap, as if it had been measured
             trace |= {"fill": "tozeroy", "fillcolor": with_alpha(tone, 0.1)}
         data.append(trace)
-    if not info.stacked:
+    if not info.stacked:  # areas show single values themselves
         data += _dots(data, alone, info.x_ms)
 
     y_axis = value_axis(info.y_unit, largest)
+    if log:
+        places, texts = log_ticks(rows)
+        y_axis |= {
+            "type": "log",
+            "range": log10_range(rows / scale.divisor),
+            "tickvals": [place / scale.divisor for place in places],
+            "ticktext": texts,
+            "ticksuffix": "",
+        }
+        y_axis["title"] = axis_title(f"{info.y_title or 'duration'}, logarithmic")
     if info.y_range is not None:
         low, high = (edge / scale.divisor for edge in info.y_range)
         y_axis["range"] = [low, high + 0.02 * (high - low)]  # a line along the top edge keeps its full width

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from charts.arrays import as_floats, as_plain, largest_of
-from charts.info import ScatterInfo
-from charts.plotly.common import Figure, axis_title, layout, safe, short, value_axis
-from charts.styles import MOST_NAMED, diameters_px
+from charts.arrays import Floats, as_floats, as_plain, largest_of
+from charts.info import Point, ScatterInfo
+from charts.plotly.common import Figure, axis_title, layout, log_axis, safe, short, value_axis
+from charts.styles import MOST_NAMED, diameters_px, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import format_value, scale_for
 
@@ -23,24 +23,22 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
     x = as_floats([point.x for point in points])
     y = as_floats([point.y for point in points])
     sizes = as_floats([point.size for point in points])
+    x_at, y_at = (_placed(values, log=log) for values, log in ((x, info.x_log), (y, info.y_log)))
     x_scale, y_scale = scale_for(info.x_unit, largest_of(x)), scale_for(info.y_unit, largest_of(y))
     keys = [point.colour_key or point.name for point in points]
     tones = palette.colours(keys)
     trace: dict[str, Any] = {
         "type": "scatter",
         "mode": "markers+text" if len(points) <= MOST_NAMED else "markers",
-        "x": as_plain(x / x_scale.divisor),
-        "y": as_plain(y / y_scale.divisor),
+        "x": as_plain(x_at[0] / x_scale.divisor),
+        "y": as_plain(y_at[0] / y_scale.divisor),
         "text": [short(point.name, 18) for point in points],
         "textposition": "top center",
         "textfont": {"size": 10},
         "cliponaxis": False,
         "customdata": [point.name for point in points],
-        "hovertext": [_hover(info, point.name, point.size) for point in points],
-        "hovertemplate": (
-            f"%{{hovertext}}<br>{safe(info.x_title)}: %{{x:{x_scale.hover_format}}}{x_scale.suffix}"
-            f"<br>{safe(info.y_title)}: %{{y:{y_scale.hover_format}}}{y_scale.suffix}<extra></extra>"
-        ),
+        "hovertext": [_hover(info, point) for point in points],
+        "hovertemplate": "%{hovertext}<extra></extra>",
         "marker": {
             "size": [round(px, 1) for px in diameters_px(sizes).tolist()],
             "color": [with_alpha(tones[key], 0.55) for key in keys],
@@ -52,12 +50,37 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
         "data": [trace] if points else [],
         "layout": layout(
             dragmode=False,
-            xaxis=value_axis(info.x_unit, largest_of(x), title=axis_title(info.x_title)),
-            yaxis=value_axis(info.y_unit, largest_of(y), title=axis_title(info.y_title)),
+            xaxis=value_axis(
+                info.x_unit,
+                largest_of(x),
+                title=axis_title(info.x_title),
+                **_log_axis(info.x_unit, x_at[1], x_scale.divisor),
+            ),
+            yaxis=value_axis(
+                info.y_unit,
+                largest_of(y),
+                title=axis_title(info.y_title),
+                **_log_axis(info.y_unit, y_at[1], y_scale.divisor),
+            ),
         ),
     }
 
 
-def _hover(info: ScatterInfo, name: str, size: float | None) -> str:
-    head = f"<b>{safe(name)}</b>"
-    return head if size is None else f"{head}<br>{safe(info.size_title)}: {format_value(size, info.size_unit)}"
+def _placed(values: Floats, *, log: bool) -> tuple[Floats, tuple[float, float] | None]:
+    """Return where values stand, and the range of a logarithmic axis."""
+    return on_log_axis(values) if log else (values, None)
+
+
+def _log_axis(unit: str, shown: tuple[float, float] | None, divisor: float) -> dict[str, Any]:
+    return {} if shown is None else log_axis(unit, shown, divisor)
+
+
+def _hover(info: ScatterInfo, point: Point) -> str:
+    lines = [
+        f"<b>{safe(point.name)}</b>",
+        f"{safe(info.x_title)}: {format_value(point.x, info.x_unit)}",
+        f"{safe(info.y_title)}: {format_value(point.y, info.y_unit)}",
+    ]
+    if point.size is not None:
+        lines.append(f"{safe(info.size_title)}: {format_value(point.size, info.size_unit)}")
+    return "<br>".join(lines)

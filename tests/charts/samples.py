@@ -93,6 +93,15 @@ def many_lines(count: int = 30) -> LineInfo:
     )
 
 
+def decades_of_durations() -> LineInfo:
+    """Lines from 5 ms to an hour on one axis, one of them with a zero and a gap."""
+    x_ms = START_MS + 60_000 * np.arange(60, dtype=np.int64)
+    wave = 1 + 0.4 * np.sin(np.arange(60) / 9)
+    lines = [Line(name, 5.0 * 9.0**place * wave) for place, name in enumerate(SOURCES[:7])]
+    np.asarray(lines[0].y)[[7, 8]] = 0.0, np.nan
+    return LineInfo("By source", "Mean duration.", x_ms, tuple(lines), "duration", "ms", y_log=True)
+
+
 def stacked() -> LineInfo:
     """Items a minute of some sources, stacked."""
     rng = np.random.default_rng(10)
@@ -135,6 +144,17 @@ def retries() -> BarInfo:
         unit="navigations",
         colour_keys=(OK_KEY, FAILED_KEY),
     )
+
+
+def by_bucket() -> BarInfo:
+    """Two groups, stacked, by bucket of time."""
+    names = tuple(f"{place // 2:02}:{place % 2 * 3}0" for place in range(30))
+    ok = tuple(20 + place % 7 for place in range(30))
+    return BarInfo(
+        "Results over time", "Runs that went well and that failed.", names,
+        groups=(("ok", ok), ("failed", tuple(place % 4 for place in range(30)))),
+        colour_keys=(OK_KEY, FAILED_KEY), stacked=True, value_title="runs", ordered=True,
+    )  # fmt: skip
 
 
 def volume() -> PieInfo:
@@ -202,6 +222,14 @@ def fleet() -> ScatterInfo:
     )
 
 
+def decades() -> ScatterInfo:
+    """Points over five decades, one of them without items."""
+    points = tuple(
+        Point(name, 10.0**place, 3.0 * 7.0**place if place else 0.0, 50.0) for place, name in enumerate(SOURCES)
+    )
+    return ScatterInfo("Fleet", "Pages against items.", points, "pages", "items", "mean duration", size_unit="ms")
+
+
 def runs() -> TimelineInfo:
     """Planned and actual runs of three jobs, one late, one failed, one missed."""
     bars: list[Span] = []
@@ -232,8 +260,10 @@ def gallery() -> dict[str, ChartInfo]:
         "line-ghost": throughput(),
         "line-stacked": stacked(),
         "line-many": many_lines(),
+        "line-log": decades_of_durations(),
         "bar": success_rates(),
         "bar-groups": retries(),
+        "bar-ordered": by_bucket(),
         "bar-stacked": replace(retries(), horizontal=True, stacked=True),
         "pie": volume(),
         "radar": scores(),
@@ -241,6 +271,7 @@ def gallery() -> dict[str, ChartInfo]:
         "histogram-wide": wide_distribution(),
         "heatmap": by_hour(),
         "scatter": fleet(),
+        "scatter-log": replace(decades(), x_log=True, y_log=True),
         "timeline": runs(),
     }
 
@@ -250,6 +281,7 @@ def empty() -> dict[str, ChartInfo]:
     none = np.empty(0)
     return {
         "line": replace(durations(), x_ms=none.astype(np.int64), lines=()),
+        "line-log": LineInfo("t", "d", (), (), "duration", "ms", y_log=True),
         "line-named": replace(durations(), x_ms=none.astype(np.int64), lines=(Line("mean", none),)),
         "bar": BarInfo("t", "d", (), values=()),
         "bar-groups": BarInfo("t", "d", (), groups=()),
@@ -260,6 +292,8 @@ def empty() -> dict[str, ChartInfo]:
         "heatmap": HeatmapInfo("t", "d", (), (), ()),
         "heatmap-gaps": HeatmapInfo("t", "d", ("a", "b"), ("c",), ((None, None),)),
         "scatter": ScatterInfo("t", "d", ()),
+        "scatter-log": ScatterInfo("t", "d", (), x_log=True, y_log=True),
+        "bar-ordered": BarInfo("t", "d", (), groups=(("ok", ()),), stacked=True, ordered=True),
         "timeline": TimelineInfo("t", "d", (), (START_MS, START_MS + 60_000)),
     }
 
@@ -288,6 +322,7 @@ def awkward() -> dict[str, ChartInfo]:
         ),
         "line-gaps": LineInfo("t", "d", (1, 2), (Line("a", (math.nan, math.nan)), Line("b", (None, None))), "y", "%"),
         "line-30": many_lines(30),
+        "line-log": LineInfo("t", "d", (1, 2), (Line("a", (0, -5)), Line("b", (None, 1e300))), "y", "ms", y_log=True),
         "bar": BarInfo("t", "d", AWKWARD_NAMES, values=huge, unit="ms"),
         "bar-equal": BarInfo("t", "d", ("a", "a"), groups=(("g", (0, 0)), ("g2", (math.nan, None)))),
         "pie": PieInfo("t", "d", AWKWARD_NAMES, (1, 2, 3, 4, 5, 6, None, math.nan)),

@@ -6,6 +6,7 @@ import copy
 import html
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from dash.development.base_component import Component
@@ -13,7 +14,9 @@ from dash.development.base_component import Component
 from charts import ChartAdapter, Drawing, make_adapter
 from charts.errors import AdapterNameError, ChartError, ExportError
 from charts.info import ChartInfo, Line
+from charts.picks import Pick
 from tests.charts import samples
+from tests.charts.samples import START_MS
 
 SETS = {"gallery": samples.gallery, "empty": samples.empty, "single": samples.single, "awkward": samples.awkward}
 CASES = [pytest.param(info, id=f"{name}-{key}") for name, make in SETS.items() for key, info in make().items()]
@@ -85,6 +88,61 @@ def test_nothing_changes_a_drawing_in_place(adapter: ChartAdapter, info: ChartIn
     adapter.set_title(drawing, "title")
     adapter.update(drawing, info)
     assert drawing.spec == before
+
+
+CLICKS = {
+    "plotly": [
+        ({"points": [{"curveNumber": 0, "pointNumber": 2, "x": 88.1, "y": 2, "customdata": "reuters"}]},
+         Pick("reuters", 0)),
+        ({"points": [{"curveNumber": 0, "label": "cnbc\u200b", "customdata": ["cnbc"], "value": 3}]}, Pick("cnbc", 0)),
+        ({"points": [{"curveNumber": 3, "x": "2026-11-22 12:00:03.5", "y": 4}]}, Pick(None, 3, START_MS + 3_500)),
+        ({"points": [{"curveNumber": n, "x": "2026-11-22 12:00", "y": 4} for n in range(4)]},
+         Pick(None, None, START_MS)),
+    ],
+    "altair": [
+        ({"picked": {"category": ["reuters"], "g": [0], "vlPoint": {"or": []}}, "span": {}}, Pick("reuters", 0)),
+        ({"picked": {"label": ["cnbc"]}}, Pick("cnbc")),
+        ({"picked": {"t": [START_MS + 3_500]}, "span": {}}, Pick(None, None, START_MS + 3_500)),
+        ({"picked": {"name": ["nasdaq"]}}, Pick("nasdaq")),
+    ],
+}  # fmt: skip
+DRAGS = {
+    "plotly": [
+        {"xaxis.range[0]": "2026-11-22 12:00", "xaxis.range[1]": "2026-11-22 12:05:00.0001"},
+        {"xaxis.range": [START_MS, START_MS + 300_000]},
+        {"xaxis.range[0]": "2026-11-22 12:05", "xaxis.range[1]": "2026-11-22 12:00"},
+    ],
+    "altair": [{"span": {"t": [START_MS, START_MS + 300_000]}}, {"span": {"start": [START_MS + 300_000, START_MS]}}],
+}
+NOTHINGS: list[Any] = [
+    None, [], {}, "x", 7, {"points": []}, {"points": [7]}, {"points": [{}]}, {"points": [{"x": "nowhere"}]},
+    {"points": [{"curveNumber": -1, "customdata": {"a": 1}}]}, {"autosize": True}, {"xaxis.autorange": True},
+    {"xaxis.range[0]": "a", "xaxis.range[1]": "b"}, {"xaxis.range": [1, 2]}, {"xaxis.range": [START_MS, START_MS]},
+    {"picked": {}}, {"picked": [1]}, {"picked": {"t": []}}, {"picked": {"t": ["x"]}}, {"picked": {"category": [1]}},
+    {"span": {}}, {"span": {"t": [1]}}, {"span": {"t": [True, False]}}, {"span": {"t": [float("nan"), START_MS]}},
+]  # fmt: skip
+
+
+def test_a_click_tells_name_series_and_moment(adapter: ChartAdapter) -> None:
+    for event, pick in CLICKS[adapter.name]:
+        assert adapter.picked(event) == pick
+
+
+def test_a_dragged_span_is_told_in_milliseconds_from_its_start_to_its_end(adapter: ChartAdapter) -> None:
+    for event in DRAGS[adapter.name]:
+        assert adapter.zoomed(event) == (START_MS, START_MS + 300_000)
+
+
+@pytest.mark.parametrize("event", NOTHINGS, ids=str)
+def test_what_tells_of_no_click_and_no_drag_leads_nowhere(adapter: ChartAdapter, event: Any) -> None:
+    assert adapter.picked(event) is None
+    assert adapter.zoomed(event) is None
+
+
+def test_clicks_and_drags_are_told_in_properties_that_no_drawing_sets(adapter: ChartAdapter) -> None:
+    drawing = adapter.draw(samples.durations())
+    shown = adapter.to_component(drawing, id="x").to_plotly_json()["props"]
+    assert not {adapter.pick_prop, adapter.zoom_prop} & {*shown, *adapter.props(drawing)}
 
 
 def test_an_update_draws_the_new_info(adapter: ChartAdapter) -> None:

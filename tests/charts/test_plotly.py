@@ -112,7 +112,7 @@ def test_lines_that_share_a_tone_differ_by_their_dashes() -> None:
 def test_a_ghost_has_its_lines_colour_but_is_dashed_and_lighter() -> None:
     now, before = draw(samples.throughput())["data"]
     assert now["line"]["color"] == before["line"]["color"]
-    assert (now["line"]["dash"], before["line"]["dash"], before["opacity"]) == ("solid", "dash", 0.6)
+    assert (now["line"]["dash"], before["line"]["dash"], before["opacity"]) == ("solid", "dash", 0.85)
 
 
 def test_every_bar_is_labelled_with_value_and_unit() -> None:
@@ -158,3 +158,18 @@ def test_a_figure_of_ten_lines_and_500_points_stays_below_60_kilobytes() -> None
     lines = tuple(Line(f"s{n}", rng.lognormal(5, 1, 500)) for n in range(10))
     info = LineInfo("t", "d", T + 1000 * np.arange(500), lines, "duration", "ms")
     assert len(json.dumps(draw(info), separators=(",", ":"))) < 60_000
+
+
+def test_what_is_zero_stands_at_the_edge_of_a_logarithmic_axis_and_says_so() -> None:
+    figure = PlotlyAdapter().draw(replace(samples.decades(), x_log=True, y_log=True)).spec
+    assert figure["layout"]["yaxis"]["type"] == "log"
+    low = 10 ** figure["layout"]["yaxis"]["range"][0]
+    place = figure["data"][0]["customdata"].index(samples.SOURCES[0])
+    assert figure["data"][0]["y"][place] == pytest.approx(low, rel=1e-3)
+    assert "items: 0" in figure["data"][0]["hovertext"][place]
+
+
+def test_many_buckets_label_every_third() -> None:
+    figure = PlotlyAdapter().draw(samples.by_bucket()).spec
+    assert [name for name in figure["layout"]["xaxis"]["ticktext"] if name] == list(samples.by_bucket().categories[::3])
+    assert "text" not in figure["data"][0]

@@ -28,6 +28,9 @@ SIGHTS = {
     "protanopia": np.array(
         [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
     ),
+    "tritanopia": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
 }
 
 
@@ -110,12 +113,18 @@ def test_text_of_exported_pictures_is_readable(theme_name: str, least: float) ->
 
 
 @pytest.mark.parametrize(
-    ("sight", "ten", "twenty"), [("normal", 13, 11), ("deuteranopia", 8.5, 6), ("protanopia", 8.5, 6)]
+    ("sight", "ten", "twenty"),
+    [("normal", 13, 11), ("deuteranopia", 8.5, 6), ("protanopia", 8.5, 6), ("tritanopia", 5, 5)],
 )
 def test_tones_differ_for_everybody(sight: str, ten: float, twenty: float) -> None:
     # A difference of 2.3 is just noticeable; five times as much within the narrow band of lightness can't be had.
     assert smallest_difference(PRIMARY_TONES, sight) >= ten
     assert smallest_difference(TONES, sight) >= twenty
+
+
+@pytest.mark.parametrize("sight", list(SIGHTS))
+def test_neighbours_in_the_palette_differ_more_than_any_two(sight: str) -> None:
+    assert min(difference(one, other, sight) for one, other in itertools.pairwise(TONES)) >= 7
 
 
 @pytest.mark.parametrize("sight", list(SIGHTS))
@@ -132,7 +141,7 @@ def test_the_fixed_tones_of_one_chart_differ(prefix: str) -> None:
     )
     tones = tuple(FIXED_TONES[prefix + name] for name in names)
     for sight in SIGHTS:
-        assert smallest_difference(tones, sight) >= 10
+        assert smallest_difference(tones, sight) >= 9
 
 
 def test_a_key_keeps_its_tone_in_another_process() -> None:

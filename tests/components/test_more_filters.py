@@ -89,7 +89,7 @@ def test_the_popover_says_what_the_address_says() -> None:
 def test_range_and_filters_are_said_in_one_line() -> None:
     assert described(View.parse("/", ALL)) == (
         "Last 6 hours · a, b · scrapes only · failed only · outcome blocked or empty · error “HTTP 503” · "
-        "label env=live, env=test · URLs with “stocks”"
+        "label env=live, env=test · URLs with “stocks” · compared with the same time a week ago"
     )
     assert described(View.parse("/navigation", "?kind=scrape")) == "Last 15 minutes"
 

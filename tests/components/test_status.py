@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from components.status import beat_props, database_banner, live_pill, pill_props
+from components.status import beat_props, database_banner, live_pill, paused_state, pill_props
+from components.view import View
 
 CSS = (Path(__file__).parents[2] / "assets" / "pill.css").read_text(encoding="utf-8")
 
@@ -17,11 +18,23 @@ def test_heartbeats_take_turns_and_send_nothing_but_a_class() -> None:
     assert beat_props(3) == {"className": "pill beat-b"}
 
 
+def test_while_the_fleet_is_quiet_a_living_pill_says_so_and_still_beats() -> None:
+    assert beat_props(2, 1_700_000_000_000) == {"className": "pill beat-a stale"}
+    assert pill_props("live", 1_700_000_000_000) == {"className": "pill beat-a stale"}
+    assert pill_props("paused", 1_700_000_000_000) == {"className": "pill paused"}
+
+
+def test_a_pause_says_whether_people_or_a_fixed_range_made_it() -> None:
+    assert paused_state(View(live=False)) == "paused"
+    assert paused_state(View(from_="2026-11-01", to="2026-11-02")) == "fixed"
+
+
 @pytest.mark.parametrize(
     ("state", "class_name"),
     [
         ("connecting", "pill connecting"),
         ("paused", "pill paused"),
+        ("fixed", "pill paused fixed"),
         ("polling", "pill polling"),
         ("live", "pill beat-a"),
     ],
@@ -32,12 +45,16 @@ def test_a_state_is_a_class(state: str, class_name: str) -> None:
 
 
 def test_every_word_is_in_the_pill_and_the_stylesheet_shows_it_in_its_state() -> None:
-    words = live_pill()["children"][1].children
-    assert [word.children for word in words] == ["Live", "Reconnecting…", "Connecting…", "Paused", "Polling"]
-    for state in ("connecting", "paused", "polling"):
+    words = live_pill("live", 1_700_000_000_000)["children"][1].children
+    assert [word.children for word in words] == [
+        "Live", "Reconnecting…", "Connecting…", "Paused", "Paused: fixed range", "Polling", "Stale since 22:13 UTC",
+    ]  # fmt: skip
+    for state in ("connecting", "fixed", "polling", "stale"):
         assert f".pill.{state} .word-{state}" in CSS
+    assert ".pill.paused:not(.fixed) .word-paused" in CSS
     for turn in "ab":
-        assert f".pill.beat-{turn} .word-live" in CSS
+        assert f".pill.beat-{turn}:not(.stale) .word-live" in CSS
+        assert f".pill.beat-{turn} .word-stale" in CSS
         assert f".pill.beat-{turn} .word-reconnecting" in CSS
 
 

@@ -85,7 +85,9 @@ def test_every_class_of_the_stylesheets_is_drawn_somewhere() -> None:
     code = "\n".join(
         path.read_text(encoding="utf-8") for path in [*root.glob("components/*.py"), *root.glob("pages/*.py")]
     )
-    computed = re.compile(r"(icon|pill|beat|word|filter|scraper|page|mantine|(number|time|name|clip|status)-[hc])-?.*")
+    computed = re.compile(
+        r"(ag|icon|hljs|pill|beat|word|filter|scraper|page|mantine|(number|time|name|clip|status)-[hc])-?.*"
+    )
     for sheet in SHEETS:
         for name in set(
             re.findall(

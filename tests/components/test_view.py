@@ -33,6 +33,7 @@ asked = st.fixed_dictionaries(
         "labels": st.lists(st.tuples(printable, st.text(max_size=20)).map("=".join), max_size=3).map(tuple),
         "q": st.text(max_size=30).filter(lambda q: max(q, default="") < "\ud800"),
         "compare": st.sampled_from(["", "before", "day", "week"]),
+        "metric": st.sampled_from(["p95", "mean", "success", "volume", "items", "errors"]),
         "live": st.booleans(),
     }
 )
@@ -93,6 +94,7 @@ def test_bad_input_is_told_and_the_default_shown(search: str) -> None:
         ("?" + "&".join(f"source=s{n}" for n in range(MOST_SOURCES + 1)), "At most 100 sources"),
         ("?" + "&".join(f"source=s{n}" for n in range(2_000)), "too many parameters"),
         ("?kind=banana", "“banana” is no type: choose all, navigation or scrape."),
+        ("?metric=fun", "“fun” is no metric: choose p95, mean, success, volume, items, errors. Showing p95."),
         ("?compare=soon", "“soon” is no comparison: choose before, day or week."),
         ("?outcome=<script>alert(1)</script>", "An outcome has at most 20 characters"),
         ("?outcome=a%0ab", "no control characters"),
@@ -253,3 +255,11 @@ def _split(href: str) -> tuple[str, str]:
 def test_a_path_survives_any_characters() -> None:
     assert View.parse("/scrapers/" + quote("ä ö/ü", safe=""), "").path == "/scrapers/%C3%A4%20%C3%B6%2F%C3%BC"
     assert View.parse("//evil.example/x", "").path == "/evil.example/x"
+
+
+def test_the_metric_is_written_last_before_live_and_stays_on_its_own_page() -> None:
+    view = View.parse("/scrapers", "?metric=items&from=now-6h&live=0&compare=day")
+    assert view.metric == "items"
+    assert view.href() == "/scrapers?from=now-6h&compare=day&metric=items&live=0"
+    assert view.at("/scrapers").metric == "items"
+    assert view.at("/scheduler").href() == "/scheduler?from=now-6h&compare=day&live=0"

@@ -47,13 +47,16 @@ class Truth:
         scrapes = self.pages(span, filter, "scrape")
         return dict(Counter(str(outcome(scrape)) for scrape in scrapes))
 
-    def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> set[tuple[str, int, int]]:
+    def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> set[tuple[object, ...]]:
+        """Return (kind, failures, last seen, first seen, sources) of each kind of error."""
         failed = [page for page in self.pages(span, filter, kind) if not page.success]
-        kinds = [(kind_of_error(page.error or ""), page.recorded_at_ms) for page in failed]
-        return {
-            (error, sum(kind == error for kind, _ in kinds), max(at_ms for kind, at_ms in kinds if kind == error))
-            for error in {kind for kind, _ in kinds}
-        }
+        found: set[tuple[object, ...]] = set()
+        for error in {kind_of_error(page.error or "") for page in failed}:
+            own = [page for page in failed if kind_of_error(page.error or "") == error]
+            moments = [page.recorded_at_ms for page in own]
+            sources = tuple(sorted({page.scraper_source for page in own}))
+            found.add((error, len(own), max(moments), min(moments), sources))
+        return found
 
 
 def outcome(page: Page) -> str | None:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from db.queries import Queries
 from db.recent import RecentDetail
 from db.results import DailyRow, ErrorGroup, Filter, TimeRange
+from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation, run, scrape
@@ -82,6 +83,16 @@ def test_overview_compares_with_the_period_before(board: Board) -> None:
     ))  # fmt: skip
     overview = board.queries.overview(HOUR)
     assert (overview.current.navigations, overview.previous.navigations) == (1, 2)
+
+
+def test_overview_compares_with_any_earlier_range(board: Board) -> None:
+    board.store.send(batch(
+        navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - 24 * HOUR_MS),
+        navigation(at_ms=NOON_MS - 23 * HOUR_MS - 1), navigation(at_ms=NOON_MS - 23 * HOUR_MS),
+    ))  # fmt: skip
+    overview = board.queries.overview(HOUR, than=HOUR.earlier(24 * HOUR_MS))
+    assert (overview.current.navigations, overview.previous.navigations) == (1, 2)
+    assert board.queries.overview(HOUR).previous.navigations == 0
 
 
 def test_unequal_last_bucket_is_counted(board: Board) -> None:
@@ -253,9 +264,38 @@ def test_errors_are_grouped_by_text_most_frequent_first(board: Board) -> None:
         navigation(success=False, error="timeout"), navigation(at_ms=NOON_MS + 5, success=False, error="timeout"),
         scrape(success=False, error=None), scrape(success=True, error="only a warning"),
     ))  # fmt: skip
-    groups = board.queries.errors_by_kind(HOUR, Filter())
-    assert groups == (ErrorGroup("timeout", 2, NOON_MS + 5), ErrorGroup("", 1, NOON_MS))
-    assert board.queries.errors_by_kind(HOUR, Filter(), "scrape") == (ErrorGroup("", 1, NOON_MS),)
+    timeouts, silent = board.queries.errors_by_kind(HOUR, Filter())
+    first = tuple(int(start_ms == NOON_MS) for start_ms in timeouts.starts_ms)
+    assert timeouts == ErrorGroup(
+        "timeout", 2, NOON_MS + 5, NOON_MS, ("robinhood",), timeouts.starts_ms, tuple(2 * n for n in first), "timeout"
+    )
+    assert silent == ErrorGroup("", 1, NOON_MS, NOON_MS, ("robinhood",), timeouts.starts_ms, first, "")
+    assert board.queries.errors_by_kind(HOUR, Filter(), "scrape") == (silent,)
+
+
+def test_a_sample_is_the_newest_text_of_its_kind_and_outlives_memory_but_not_its_row(engine: Engine) -> None:
+    store, recent = Store(engine), RecentDetail(max_rows=1)
+    store.subscribe(recent.append)
+    store.send(batch(
+        navigation(at_ms=NOON_MS, success=False, error="timeout after 10 ms"),
+        navigation("b", at_ms=NOON_MS + 1, success=False, error="timeout after 3000 ms"),
+        navigation("b", at_ms=NOON_MS + 1, success=False, error="HTTP 503"),
+        navigation(at_ms=NOON_MS + 2),
+    ))  # fmt: skip
+    groups = Queries(engine, recent).errors_by_kind(HOUR, Filter())
+    assert {group.error: group.sample for group in groups} == {
+        "timeout after <n> ms": "timeout after 3000 ms", "HTTP 503": "HTTP 503"
+    }  # fmt: skip
+    assert groups[0].sources == ("b", "robinhood")
+    Rollups(engine).run_once()
+    cleanup(engine, 1, now_ms=NOON_MS + 3 * DAY_MS)
+    recent.load(engine)
+    rollups = Rollups(engine)
+    rollups.run_once()
+    later = Queries(engine, recent, rollups=rollups).errors_by_kind(HOUR, Filter())
+    assert [(group.error, group.failures, group.sample) for group in later] == [
+        ("timeout after <n> ms", 2, None), ("HTTP 503", 1, None)
+    ]  # fmt: skip
 
 
 def test_outcomes_name_what_had_none(board: Board) -> None:

@@ -18,6 +18,7 @@ from db.rollups import Rollups
 from db.store import Store
 from tests.db.brute_force import Truth, check_overview, check_quantile, check_series, duration_ms, empty
 from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.db.tab_truth import check_tabs
 
 HOUR_MS, MINUTE_MS = 3_600_000, 60_000
 
@@ -45,12 +46,13 @@ labels = st.one_of(
 navigations = st.builds(
     lambda source, at_ms, **rest: navigation(source, at_ms, **rest),
     sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
-    retry_count=st.integers(0, 3),
+    retry_count=st.integers(0, 5), status_code=st.sampled_from([None, 200, 503]),
 )  # fmt: skip
 scrapes = st.builds(
     lambda source, at_ms, **rest: scrape(source, at_ms, **rest),
     sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
-    items_extracted=st.integers(0, 2**31 - 1), outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
+    items_extracted=st.one_of(st.just(0), st.integers(0, 2**31 - 1)), data_size=st.sampled_from([None, 0, 10, 2**40]),
+    outcome=st.sampled_from([None, "ok", "blocked", "OK"]),
 )  # fmt: skip
 batches = st.lists(st.one_of(navigations, scrapes), max_size=12)
 
@@ -203,8 +205,7 @@ def check_other_answers(queries: Queries, truth: Truth, span: TimeRange, filter:
             assert {(event.source, event.url, event.success) for event in told} <= {
                 (page.scraper_source, page.url, page.success) for page in wanted
             }
-    assert set(queries.errors_by_kind(span, filter)) == truth.errors(span, filter, None)
-    assert set(queries.errors_by_kind(span, filter, "scrape")) == truth.errors(span, filter, "scrape")
+    check_tabs(queries, truth, span, filter)
     assert dict(queries.outcomes(span, filter)) == truth.outcomes(span, filter)
     assert [stats.source for stats in queries.sources(span, filter)] == sorted({page.scraper_source for page in pages})
     for name, series in queries.source_series(span, filter).items():

@@ -143,6 +143,20 @@ def test_forgetting_moves_the_horizon() -> None:
     assert (recent.covered_since_ms, len(recent)) == (NOON_MS + 47, 3)
 
 
+def test_memory_goes_with_the_rows_that_retention_deletes(store: Store, engine: Engine) -> None:
+    recent = RecentDetail()
+    store.subscribe(recent.append)
+    store.send(batch(navigation(at_ms=NOON_MS - 2 * DAY_MS), navigation(at_ms=NOON_MS)))
+    recent.follow_retention(engine)  # nothing was deleted yet
+    assert (len(recent), recent.covered_since_ms) == (2, None)
+    cleanup(engine, 1, now_ms=NOON_MS)
+    recent.follow_retention(engine)
+    assert times(recent) == [NOON_MS]
+    started_later = RecentDetail()
+    started_later.load(engine)
+    assert recent.covered_since_ms == started_later.covered_since_ms
+
+
 def test_readers_beside_a_writer_always_see_whole_rows_in_order() -> None:
     recent = RecentDetail(max_rows=5000)
     done = threading.Event()

@@ -124,7 +124,8 @@ def test_tables_of_long_ranges_ask_the_database_for_the_old_part_once(program: P
     truth, span = Truth(program.stored), SPANS[1]
 
     def check() -> None:
-        assert set(program.queries.errors_by_kind(span, Filter())) == truth.errors(span, Filter(), None)
+        errors = program.queries.errors_by_kind(span, Filter())
+        assert {group[:5] for group in errors} == truth.errors(span, Filter(), None)
         assert dict(program.queries.outcomes(span)) == truth.outcomes(span, Filter())
 
     check()

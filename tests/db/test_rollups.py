@@ -203,7 +203,7 @@ def test_failure_in_the_middle_leaves_the_rest_dirty(
 ) -> None:
     store.send(batch(navigation(), navigation(at_ms=NOON_MS + HOUR_MS)))
     real = rolling.roll_hour
-    monkeypatch.setattr("db.rollups.roll_hour", lambda engine, start_ms: 1 / 0)
+    monkeypatch.setattr("db.rollups.roll_hour", lambda engine, start_ms, look: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         rollups.run_once()
     monkeypatch.setattr("db.rollups.roll_hour", real)

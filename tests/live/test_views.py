@@ -283,6 +283,52 @@ def test_waiting_for_a_page_that_cannot_be_computed_costs_nothing(world: World) 
     assert world.pages.looked < 20
 
 
+def test_who_is_on_the_way_to_another_page_gets_no_more_of_this_one(world: World) -> None:
+    browser, other = world.two_that_follow("/old")
+    world.engine.go("r", "/old")  # the same view under another address: it stays
+    assert world.engine.follows("r") == "/old"
+    world.engine.go("r", "/new")
+    assert world.engine.follows("r") is None
+    assert "r" in world.engine.renderers()  # its pill goes on beating
+    world.pages.rows.append(1)
+    world.engine.changed()
+    other.until(lambda: other.content == world.pages.fresh("/old"))
+    world.engine.rejoin("r")
+    assert browser.frames.empty()
+    browser.content = world.pages.fresh("/new")
+    world.engine.join("r", "/new", digests(browser.content))
+    world.pages.rows.append(2)
+    world.engine.changed()
+    browser.until(lambda: browser.content == world.pages.fresh("/new"))
+    assert world.engine.follows("r") == "/new"
+    world.engine.go("r", "/gone")
+    world.engine.leave("r")
+    world.engine.leave("other")
+    assert world.engine.stats()["views"] == 0
+
+
+def test_each_frame_of_charts_ends_in_one_redraw_and_what_is_no_drawing_goes_together(world: World) -> None:
+    pages, charts = world.pages, world.pages.charts
+
+    def with_words(href: str, now_ms: int) -> Content:
+        words = {f"{name}-words": {"children": str(len(pages.rows))} for name in ("one", "two", "spark")}
+        return {**charts(href, now_ms), **words}
+
+    pages.charts = with_words  # type: ignore[method-assign]
+    browser, _ = world.two_that_follow("/")
+    pages.rows.append(1)
+    world.engine.changed()
+    frames: list[set[str]] = []
+    while browser.content != pages.fresh("/"):
+        payload = browser.frames.get(timeout=10)
+        browser.apply(payload)
+        messages = orjson.loads(payload)
+        ids = {one["payload"]["componentId"] for one in (messages if isinstance(messages, list) else [messages])}
+        frames.append(ids)
+    drawn = [ids for ids in frames if "total" not in ids]
+    assert drawn == [{"one", "one-words"}, {"two", "two-words"}, {"spark-words"}]
+
+
 def test_components_that_left_the_page_are_not_sent_to_later_viewers(world: World) -> None:
     pages, numbers = world.pages, world.pages.numbers
     named = "card-a"
@@ -299,3 +345,17 @@ def test_components_that_left_the_page_are_not_sent_to_later_viewers(world: Worl
     world.engine.join("second", "/", None)
     second.until(lambda: second.content == pages.fresh("/"))
     assert "card-a" not in second.content
+
+
+def test_what_stands_in_a_component_that_is_sent_anew_is_sent_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = {"namespace": "dash_html_components", "type": "Span", "props": {"id": "inside"}}
+    content = {"box": {"children": [inner]}, "inside": {"children": "text"}, "beside": {"children": "other"}}
+    monkeypatch.setattr(world.pages, "numbers", lambda *_: content)
+    known = digests(normalise(content))
+    browser = world.browsers["r"] = Browser("r")
+    world.engine.join("r", "/", {**known, "box": "of before"})
+    browser.until(lambda: "inside" in browser.content)
+    assert browser.content["inside"] == {"children": "text"}
+    assert "beside" not in browser.content

@@ -6,17 +6,21 @@ import datetime as dt
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from db.error_kinds import kind_of_error
-from db.queries import Queries
 from db.results import (
+    Anchor,
     DailyRow,
     ErrorGroup,
     Event,
+    EventDetail,
+    EventList,
+    EventPage,
     Filter,
     FilterChoices,
     FloatArray,
@@ -29,14 +33,17 @@ from db.results import (
     SourceStats,
     TimeRange,
     Totals,
+    UrlHistory,
     UrlStats,
 )
+from tests.pages.memory_runs import MemoryRuns
+from tests.pages.memory_tabs import MemoryTabs
 
 NOTHING = Totals(0, 0, 0, 0, 0, 0, None, None, None, None, None, None)
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(Queries):
+class MemoryQueries(MemoryRuns, MemoryTabs):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -49,16 +56,17 @@ class MemoryQueries(Queries):
     ) -> None:
         self.labels = labels  # by the event's id
         self.veterans = veterans
+        self.run_ids = {}
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
-    def overview(self, range: TimeRange, filter: Filter = Filter()) -> Overview:
+    def overview(self, range: TimeRange, filter: Filter = Filter(), than: TimeRange | None = None) -> Overview:
         events = self._events(range, filter)
         sources = self.sources(range, filter)
         return Overview(
             range=range,
             current=totals(events),
-            previous=totals(self._events(range.before(), filter)),
+            previous=totals(self._events(than or range.before(), filter)),
             series=series(events, range),
             sources=sources,
             throughput={stats.source: stats.counts for stats in sources},
@@ -103,7 +111,20 @@ class MemoryQueries(Queries):
         groups: dict[str, list[Event]] = defaultdict(list)
         for event in failed:
             groups[kind_of_error(event.error or "")].append(event)
-        found = [ErrorGroup(text, len(group), group[-1].recorded_at_ms) for text, group in groups.items()]
+        step_ms = (range.end_ms - range.start_ms) // 4
+        found = [
+            ErrorGroup(
+                error=text, failures=len(group), last_seen_ms=group[-1].recorded_at_ms,
+                first_seen_ms=group[0].recorded_at_ms, sources=tuple(sorted({event.source for event in group})),
+                starts_ms=tuple(range.start_ms + step_ms * n for n in (0, 1, 2, 3)),
+                counts=tuple(
+                    sum(min(3, (event.recorded_at_ms - range.start_ms) // step_ms) == n for event in group)
+                    for n in (0, 1, 2, 3)
+                ),
+                sample=group[-1].error or "",
+            )
+            for text, group in groups.items()
+        ]  # fmt: skip
         return tuple(sorted(found, key=lambda group: (-group.failures, group.error)))
 
     def slowest_urls(self, range: TimeRange, filter: Filter, kind: Kind, limit: int = 20) -> tuple[UrlStats, ...]:
@@ -159,6 +180,27 @@ class MemoryQueries(Queries):
         both = sorted([*pages, *runs], key=lambda event: (event.recorded_at_ms, event.id), reverse=True)
         return tuple(both[:limit])
 
+    def event_count(self, range: TimeRange, filter: Filter = Filter()) -> int:
+        return len(self.events(range, filter, 1 << 40))
+
+    def open_events(self, range: TimeRange, filter: Filter = Filter()) -> EventList:
+        return EventList(range, filter, Anchor(len(self.all), len(self.runs)))
+
+    def events_page(self, events: EventList, first: int, count: int) -> EventPage:
+        found = self.events(events.range, events.filter, 1 << 40)
+        return EventPage(len(found), found[first : first + count])
+
+    def newer_events(self, events: EventList) -> int:
+        return 0
+
+    def event_detail(self, id: str) -> EventDetail | None:
+        event = next((event for event in self.events(None, limit=1 << 40) if event.id == id), None)
+        return None if event is None else EventDetail(event, "run-1", (("team", "a"),), 4_096, None)
+
+    def url_history(self, event: Event, limit: int = 50) -> UrlHistory:
+        same = [one for one in reversed(self.all) if (one.source, one.url) == (event.source, event.url)]
+        return UrlHistory(tuple(same[:limit]), whole=True, gap=False)
+
     def scheduler_runs(
         self, range: TimeRange, filter: Filter = Filter(), limit: int = 10_000
     ) -> tuple[SchedulerRunRow, ...]:
@@ -199,6 +241,24 @@ class MemoryQueries(Queries):
                 )
             )
         return tuple(found)
+
+    def event_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+            )
+            for event in self.events(range, filter, 10**9)
+        ]  # fmt: skip
+
+    def run_chunks(self, range: TimeRange, filter: Filter) -> Iterator[list[tuple[Any, ...]]]:
+        yield [
+            (
+                run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
+                run.success, run.error, None, None, run.run_id, run.source, run.id,
+            )
+            for run in self.scheduler_runs(range, filter, 10**9)
+        ]  # fmt: skip
 
     def daily(self, source: str | None, days: int) -> tuple[DailyRow, ...]:
         nothing = (None,) * 5

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from components.view import View
+from components.view import COARSE_BUCKETS, View, event_path
 from db.engine import make_engine
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
@@ -22,16 +22,20 @@ from db.results import TimeRange
 from db.rollups import Rollups
 from db.store import Store
 from pages import PAGES
+from pages.page import Rows, RowStream
 from tests.db.samples import batch
-from tests.pages.raw import alerts, overview, pages_tabs, scheduler, scrapers
+from tests.pages.raw import alerts, attempts_and_yields, events, overview, pages_tabs, scheduler, scraper, scrapers
 from tests.pages.raw.fleet import HOURS, NOW_MS, SOURCES, Raw, chosen, metrics, read_tables
 
 CHECKS: dict[str, Any] = {
     **overview.CHECKS,
     **scrapers.CHECKS,
+    **scraper.CHECKS,
     **pages_tabs.CHECKS,
+    **attempts_and_yields.CHECKS,
     **scheduler.CHECKS,
     **alerts.CHECKS,
+    **events.CHECKS,
 }
 EXPORTS = {name: (page, export) for page in PAGES for name, export in page.exports.items()}
 # Ranges that memory answers and such that rollups do, with and without filters.
@@ -81,6 +85,13 @@ def view_of(name: str, search: str) -> View:
     return View.parse("/scrapers/robinhood" if path == "/scrapers/" else path, search)
 
 
+def whole(shown: Any) -> Any:
+    """A chart's info or a table, read to its end."""
+    if not isinstance(shown, RowStream):
+        return shown
+    return Rows(tuple(field.name for field in shown.fields), tuple(row for rows in shown.chunks() for row in rows))
+
+
 def test_every_export_is_checked() -> None:
     assert set(CHECKS) == set(EXPORTS)
 
@@ -101,21 +112,29 @@ def test_fleet_has_the_answers_that_it_was_made_with(board: Board) -> None:
 @pytest.mark.parametrize("name", sorted(EXPORTS))
 def test_chart_or_table_equals_the_raw_rows(board: Board, name: str, search: str) -> None:
     view = view_of(name, search)
-    shown = EXPORTS[name][1](board.queries, view, NOW_MS)
+    if EXPORTS[name][0].path == "/events/":
+        view = view.at(event_path(f"p:{board.rows.pages.id.max()}"))
+    shown = whole(EXPORTS[name][1](board.queries, view, NOW_MS))
     filter = view.filter
     if view.path == "/scrapers/robinhood":
         filter = View.parse("/", f"{search}&source=robinhood" if "source" not in search else search).filter
         filter = type(filter)(sources=("robinhood",), result=filter.result)
     span = range_of(shown, view)
+    if view.path.startswith("/events/"):  # of all times, whatever the filters
+        span, filter = TimeRange(0, 2 * NOW_MS, 2 * NOW_MS), type(filter)()
     CHECKS[name](shown, chosen(board.rows, span, filter), chosen(board.rows, span.before(), filter))
 
 
 def range_of(shown: Any, view: View) -> TimeRange:
-    """The range that a chart says it shows: its own moments, or the view's."""
-    moments = getattr(shown, "x_ms", None)
+    """The range that a chart says it shows: its own moments or bars of a bucket each, or the view's."""
     fine = view.time_range(NOW_MS)
-    coarse = view.coarse_range(NOW_MS)
-    return coarse if moments is not None and len(moments) == coarse.bucket_count != fine.bucket_count else fine
+    moments = getattr(shown, "x_ms", None)
+    if moments is None and getattr(shown, "ordered", False):
+        moments = shown.categories
+    if moments is None:
+        return fine
+    ranges = [view.time_range(NOW_MS, most_buckets=most) for most in (150, COARSE_BUCKETS, 30)]
+    return next((range for range in ranges if range.bucket_count == len(moments)), fine)
 
 
 def test_raw_rows_are_all_there(board: Board) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from charts.info import BarInfo, PieInfo
 from components.view import View
-from db.results import Filter, SchedulerRunRow, UrlStats
+from db.results import Event, Filter, SchedulerRunRow
 from pages import alerts, navigation, scheduler, scraper, scrapers, scraping
 from pages.page import Rows, unreachable
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
@@ -51,17 +51,6 @@ def test_the_shares_of_the_pie_sum_up_to_the_table_also_with_more_sources_than_s
         assert len(info.labels) <= 8
 
 
-def test_navigation_errors_are_counted_with_their_share() -> None:
-    queries = MemoryQueries(
-        [event("a", age, success=False, error="timeout") for age in (1, 2, 3)]
-        + [event("a", 4, success=False, error=None), event("a", 5)]
-    )
-    assert [row[:3] for row in body(navigation, "navigation-errors", queries)] == [
-        ["timeout", "3", "75.0\u00a0%"],
-        ["(no error text)", "1", "25.0\u00a0%"],
-    ]
-
-
 def test_the_slowest_pages_come_first() -> None:
     queries = MemoryQueries(
         [
@@ -74,12 +63,23 @@ def test_the_slowest_pages_come_first() -> None:
     assert rows[0][2:6] == ["1", "5.00\u00a0s", "5.00\u00a0s", "0"]
 
 
-def test_the_worst_pages_are_those_that_fail_then_those_that_are_slow() -> None:
-    def url(name: str, errors: int, mean_ms: float) -> UrlStats:
-        return UrlStats(name, "a", 4, errors, 0, mean_ms, mean_ms, NOW_MS)
+def test_the_worst_pages_are_those_that_fail_most_and_most_often_then_those_that_are_slow() -> None:
+    def visits(name: str, failures: int, count: int, duration_ms: float) -> list[Event]:
+        return [
+            event(
+                "a", n, kind="scrape", url=f"https://x/{name}", success=n >= failures, duration_ms=duration_ms, items=3
+            )
+            for n in range(count)
+        ]
 
-    ordered = scraping.worst_first((url("slow", 0, 900.0), url("bad", 3, 10.0), url("fast", 0, 1.0)))
-    assert [one.url for one in ordered] == ["bad", "slow", "fast"]
+    queries = MemoryQueries(
+        visits("slow", 0, 4, 900.0) + visits("rarely", 4, 40, 10.0) + visits("always", 3, 3, 10.0)
+        + visits("fast", 0, 4, 1.0)
+    )  # fmt: skip
+    rows = body(scraping, "scraping-worst", queries)
+    assert [row[0] for row in rows] == ["x/always", "x/rarely", "x/slow", "x/fast"]
+    assert rows[0][2:6] == ["3", "100\u00a0%", "3", "3.0"]
+    assert rows[1][2:6] == ["4", "10.0\u00a0%", "40", "3.0"]
 
 
 def test_items_and_outcomes_are_those_of_the_events(six: MemoryQueries) -> None:
@@ -107,13 +107,14 @@ def test_a_scrapers_page_is_about_that_scraper_only(six: MemoryQueries) -> None:
     numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/cnbc", "?source=reuters"), NOW_MS)
     stats = next(one for one in six.sources(View().time_range(NOW_MS)) if one.source == "cnbc")
     assert numbers["scraper-navigations"]["children"] == str(stats.totals.navigations)
-    assert {row[1] for row in numbers["scraper-events"]["data"]["body"]} == {"cnbc"}
+    assert {row[1] for row in numbers["scraper-events-newest"]["data"]["body"]} == {"cnbc"}
 
 
-def test_an_unknown_scraper_is_told_to_have_nothing(six: MemoryQueries) -> None:
+def test_a_scraper_that_never_reported_is_told_to_be_none(six: MemoryQueries) -> None:
     numbers = scraper.PAGE.numbers(six, View.parse("/scrapers/nope", ""), NOW_MS)
     said = json.dumps(numbers["scraper-empty"], cls=plotly.utils.PlotlyJSONEncoder)
-    assert "Nothing in this range" in said
+    assert "There is no such scraper" in said
+    assert "/scrapers" in said
     assert numbers["scraper-seen"]["children"] == "–"
 
 

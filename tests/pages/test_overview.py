@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import plotly.utils
+import pytest
 
 from charts import make_adapter
 from components.view import View
 from db.results import Event, Filter, TimeRange
 from pages.overview import PAGE
-from pages.page import Rows
+from pages.page import Rows, RowStream
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
 from tests.pages.tree import components_of
 
@@ -137,7 +138,8 @@ def test_a_large_fleet_shows_sixty_cards_and_says_how_many_more() -> None:
 
 
 def test_the_last_hundred_events_are_listed_newest_first(six: MemoryQueries) -> None:
-    body = PAGE.numbers(six, VIEW, NOW_MS)["overview-events"]["data"]["body"]
+    content = PAGE.content(six, make_adapter("plotly"), VIEW, NOW_MS)
+    body = [row for part in ("newest", "older") for row in content[f"overview-events-{part}"]["data"]["body"]]
     newest = six.events(VIEW.time_range(NOW_MS), Filter(), 100)
     assert len(body) == 100
     assert [row[1] for row in body] == [one.source for one in newest]
@@ -169,7 +171,7 @@ def test_a_new_scraper_names_every_card_anew_so_that_all_texts_are_sent(six: Mem
 
 def test_what_a_live_update_may_send_ten_times_a_second_is_small(six: MemoryQueries) -> None:
     numbers = PAGE.numbers(six, VIEW, NOW_MS)
-    del numbers["overview-scrapers"], numbers["overview-events"]
+    del numbers["overview-scrapers"], numbers["overview-events-newest"]
     assert len(json.dumps(numbers)) < 16_000
 
 
@@ -190,7 +192,21 @@ def test_the_totals_can_be_exported_with_the_period_before(six: MemoryQueries) -
 def test_exported_events_are_all_of_the_range() -> None:
     queries = fleet(["a"], hours=0.4)
     rows = PAGE.exports["overview-events"](queries, VIEW, NOW_MS)
-    assert isinstance(rows, Rows)
+    assert isinstance(rows, RowStream)
     range = VIEW.time_range(NOW_MS)
     assert isinstance(range, TimeRange)
-    assert len(rows.rows) == len(queries.events(range, Filter(), 10_000))
+    assert sum(len(chunk) for chunk in rows.sheet().chunks()) == len(queries.events(range, Filter(), 10_000))
+
+
+@pytest.mark.parametrize(("compare", "shift_ms"), [("before", 900_000), ("day", 86_400_000), ("week", 604_800_000)])
+def test_cards_and_throughput_are_compared_with_the_period_that_the_link_names(compare: str, shift_ms: int) -> None:
+    view = View.parse("/", f"?compare={compare}")
+    range = view.time_range(NOW_MS)
+    earlier = [event("a", (NOW_MS - range.start_ms + shift_ms) / 1_000 - 30)] * 3
+    queries = MemoryQueries([event("a", 1), event("a", 2), *earlier])
+    content = PAGE.content(queries, make_adapter("plotly"), view, NOW_MS)
+    assert "+" not in content["overview-navigations-change"]["children"]
+    assert "33" in content["overview-navigations-change"]["children"]  # two are a third less than three
+    ghost = content["overview-throughput"]["figure"]["data"][-1]
+    assert ghost["line"]["dash"] == "dash"
+    assert sum(value for value in ghost["y"] if value) == pytest.approx(3 * 60_000 / range.bucket_ms)

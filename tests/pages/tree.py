@@ -24,8 +24,8 @@ def components_of(tree: Any) -> Iterator[Component]:
 
 
 def ids_of(tree: Any) -> list[str]:
-    """Return every id of a tree, repeated ones repeated."""
-    return [component.id for component in components_of(tree) if getattr(component, "id", None)]
+    """Return every id of a tree, repeated ones repeated; an id that is a pattern as its text."""
+    return [str(component.id) for component in components_of(tree) if getattr(component, "id", None)]
 
 
 def find_id(tree: Any, id: str) -> Component:

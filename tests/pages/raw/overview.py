@@ -48,7 +48,7 @@ def totals(rows: Rows, raw: Raw, before: Raw) -> None:
 
 def events(rows: Rows, raw: Raw, before: Raw) -> None:
     """Every event of the range, the newest first."""
-    shown = [(row[rows.columns.index("id")], row[rows.columns.index("recorded_at_ms")]) for row in rows.rows]
+    shown = [(row[rows.columns.index("id")], row[rows.columns.index("recorded_at")]) for row in rows.rows]
     exact = [(f"p:{id}", at_ms) for id, at_ms in zip(raw.pages.id, raw.pages.created_at, strict=True)]
     exact += [(f"s:{id}", at_ms) for id, at_ms in zip(raw.runs.id, raw.runs.created_at, strict=True)]
     assert sorted(shown) == sorted(exact)

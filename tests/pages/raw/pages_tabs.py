@@ -80,6 +80,9 @@ def errors(kind: str | None) -> Callable[[Rows, Raw, Raw], None]:
         for one in shown:
             part = groups.get_group(one["error"])
             assert (one["failures"], one["last_seen_ms"]) == (len(part), part.created_at.max())
+            assert one["first_seen_ms"] == part.created_at.min()
+            assert one["sources"] == ", ".join(sorted(set(part.scraper_source)))
+            assert kind_of_error(str(one["sample"])) == one["error"]
 
     return check
 

@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import numpy as np
 
-from charts.info import LineInfo, PieInfo
+from charts.info import LineInfo, PieInfo, RadarInfo, ScatterInfo
 from pages.page import Rows
 from tests.pages.raw import overview
-from tests.pages.raw.fleet import NOW_MS, Raw
+from tests.pages.raw.fleet import Raw
 from tests.pages.raw.judge import near_percentile, near_percentiles, same
 
 
-def comparison(metric: str) -> Callable[[LineInfo, Raw, Raw], None]:
-    """A line a source of one metric; a rate of the bucket that isn't over yet is left out."""
+def comparison(info: LineInfo, raw: Raw, before: Raw) -> None:
+    """A line a source: the p95 of every bucket, which is what links compare by when they don't say."""
+    assert [line.name for line in info.lines] == sorted(set(raw.pages.scraper_source))
+    for line in info.lines:
+        rows = raw.pages[raw.pages.scraper_source == line.name]
+        near_percentiles(line.y, rows, raw.range.bucket_count, 0.95)
 
-    def check(info: LineInfo, raw: Raw, before: Raw) -> None:
-        assert [line.name for line in info.lines] == sorted(set(raw.pages.scraper_source))
-        over = raw.range.bucket_starts() + raw.range.bucket_ms <= NOW_MS
-        for line in info.lines:
-            rows = raw.pages[raw.pages.scraper_source == line.name]
-            match metric:
-                case "p95":
-                    near_percentiles(line.y, rows, raw.range.bucket_count, 0.95)
-                case "success":
-                    same(line.y, 100 * raw.per_bucket(rows.success.astype(float), "mean"))
-                case "volume":
-                    exact = raw.per_minute((raw.pages.scraper_source == line.name).astype(float))
-                    exact[~over] = float("nan")
-                    same(line.y, exact)
 
-    return check
+def scores(info: RadarInfo, raw: Raw, before: Raw) -> None:
+    """Success, speed, yield and volume of each source, against the best of them."""
+    groups = raw.pages.groupby("scraper_source")
+    scraped = raw.scrapes.groupby("scraper_source")
+    speed, volume = 1 / groups.duration_ms.mean(), groups.size()
+    items = scraped.items_extracted.sum() / scraped.size()
+    best = items.max()
+    for name, values in info.shapes:
+        exact = [
+            100 * groups.success.mean()[name],
+            100 * speed[name] / speed.max(),
+            100 * items[name] / best if best else 100.0,
+            100 * volume[name] / volume.max(),
+        ]
+        np.testing.assert_allclose([values[axis] for axis in (0, 1, 2, 4)], exact, atol=0.051)  # type: ignore[arg-type]
+    assert {name for name, _ in info.shapes} == set(groups.groups)
+
+
+def fleet(info: ScatterInfo, raw: Raw, before: Raw) -> None:
+    """Pages, items and mean duration of each source."""
+    assert {point.name for point in info.points} == set(raw.pages.scraper_source)
+    for point in info.points:
+        rows = raw.pages[raw.pages.scraper_source == point.name]
+        pages = rows.metric_type.value_counts().max()
+        same([point.x, point.y, point.size], [pages, rows.items_extracted.fillna(0).sum(), rows.duration_ms.mean()])
 
 
 def share(info: PieInfo, raw: Raw, before: Raw) -> None:
@@ -59,9 +73,10 @@ def table(rows: Rows, raw: Raw, before: Raw) -> None:
 
 
 CHECKS = {
-    "scrapers-p95": comparison("p95"),
-    "scrapers-success": comparison("success"),
-    "scrapers-volume": comparison("volume"),
+    "scrapers-comparison": comparison,
+    "scrapers-scores": scores,
+    "scrapers-fleet": fleet,
+    "scrapers-volume": overview.CHECKS["overview-throughput"],
     "scrapers-share": share,
     "scrapers-table": table,
     "scraper-events": overview.events,

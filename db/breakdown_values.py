@@ -1,0 +1,97 @@
+"""The values that rows are counted out by besides URL and error: outcome, attempt (retries, status) and yield."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from db.columns import DetailColumns
+from db.hashes import HashArray, hashes_of
+from db.results import IntArray
+
+MOST_RETRIES = 3  # this many or more
+_STATUSES = 1_000
+
+
+class Attempt(NamedTuple):
+    """How a navigation went: its retries (MOST_RETRIES stands for all above too), the status it got, None for none."""
+
+    retries: int
+    status_code: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Attempt:
+        """Read what `attempt_texts` wrote."""
+        retries, status = text.split()
+        return cls(int(retries), None if status == "-" else int(status))
+
+    def __str__(self) -> str:
+        return f"{self.retries} {'-' if self.status_code is None else self.status_code}"
+
+
+class Yield(NamedTuple):
+    """What a scrape brought: whether there were items, whether the size of the data is known."""
+
+    items: bool
+    sized: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Yield:
+        """Read what `yield_texts` wrote."""
+        items, sized = text.split()
+        return cls(items == "items", sized == "sized")
+
+    def __str__(self) -> str:
+        return f"{'items' if self.items else 'nothing'} {'sized' if self.sized else 'unsized'}"
+
+
+def attempt_texts(retry_count: npt.NDArray[Any], status_code: npt.NDArray[Any]) -> tuple[list[str], IntArray]:
+    """Return the attempts of rows.
+
+    Args:
+        retry_count: int[n].
+        status_code: int[n], -1 where there is none.
+
+    Returns:
+        (k distinct attempts as texts, int64[n]: which of them each row is).
+    """
+    retries = np.clip(retry_count, 0, MOST_RETRIES).astype(np.int64)
+    found, place = np.unique(retries * _STATUSES + np.maximum(status_code, 0), return_inverse=True)
+    texts = [str(Attempt(code // _STATUSES, code % _STATUSES or None)) for code in found.tolist()]
+    return texts, place.astype(np.int64, copy=False)
+
+
+def yield_texts(items: IntArray, data_size: IntArray) -> tuple[list[str], IntArray]:
+    """Return the yields of rows.
+
+    Args:
+        items: int64[n].
+        data_size: int64[n], -1 where it isn't known.
+
+    Returns:
+        (4 yields as texts, int64[n]: which of them each row is).
+    """
+    texts = [str(Yield(some, sized)) for some in (False, True) for sized in (False, True)]
+    return texts, (items > 0) * np.int64(2) + (data_size >= 0)
+
+
+def outcome_hashes(rows: DetailColumns) -> HashArray:
+    """Return the number of each row's outcome.
+
+    Args:
+        rows: Scrapes; what is said of others means nothing.
+    """
+    names = outcomes(rows)
+    given = np.where(rows.outcome >= 0, rows.outcome, len(names) - 2 + ~rows.success)
+    return hashes_of(names)[given]
+
+
+def outcomes(rows: DetailColumns) -> list[str]:
+    """Return the outcomes by their numbers, and then what a scrape is taken for that gave none.
+
+    Args:
+        rows: Any rows.
+    """
+    return [*rows.outcome_names.all(), "ok", "failed"]

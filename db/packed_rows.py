@@ -1,0 +1,103 @@
+"""Old detail rows, for what is counted one by one: from packs of five minutes, from their table where there is none."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from sqlalchemy.engine import Connection, Engine
+
+from db.breakdown_rolling import closed
+from db.cells import SLOT_MS
+from db.columns import Chunk, DetailColumns
+from db.detail import read_detail
+from db.recent import RecentDetail
+from db.rollups import Rollups
+from db.row_pack import read_row_packs
+
+
+class PackedRows:
+    """Reads detail rows of any span, the columns of statistics only; the last ones are kept.
+
+    Args:
+        engine: A migrated database.
+        recent: Gives sources and outcomes their numbers.
+        rollups: Knows which packs count everything.
+        most_rows: Rows to keep, about 30 bytes each.
+    """
+
+    def __init__(self, engine: Engine, recent: RecentDetail, rollups: Rollups, *, most_rows: int = 500_000) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._most_rows = most_rows
+        self._lock = threading.Lock()  # protects the two below
+        # Start of five minutes -> the rollups' version from before reading, and the rows.
+        self._known: OrderedDict[int, tuple[int, Chunk]] = OrderedDict()
+        self._size = 0
+
+    def between(self, start_ms: int, end_ms: int) -> DetailColumns:
+        """Return the rows of [start_ms, end_ms).
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+        """
+        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
+        version = self._rollups.version  # before reading: a change from then on makes what is read one to read again
+        found = self._still_known(slots)
+        missing = [slot for slot in slots if slot not in found]
+        with self._engine.connect() as connection:
+            new = read_row_packs(connection, self._settled(missing), self._recent.sources)
+            self._keep(version, new)
+            found |= new
+            chunks: list[Chunk] = []
+            loose_ms: int | None = None  # where rows begin that only the table has
+            for slot in (*slots, end_ms):
+                low_ms = max(slot, start_ms)
+                if slot in found or slot == end_ms:
+                    if loose_ms is not None:
+                        chunks += self._of_table(connection, loose_ms, low_ms)
+                        loose_ms = None
+                elif loose_ms is None:
+                    loose_ms = low_ms
+                if slot in found:
+                    chunks.append(found[slot])
+        # Those at the ends reach beyond the span.
+        return DetailColumns(chunks, self._recent.sources, self._recent.outcomes).between(start_ms, end_ms)
+
+    def _of_table(self, connection: Connection, start_ms: int, end_ms: int) -> list[Chunk]:
+        rows = read_detail(connection, start_ms, end_ms, self._recent.sources, self._recent.outcomes)
+        return rows.chunks
+
+    def _settled(self, slots: list[int]) -> list[int]:
+        """Return those of which a pack in the database counts every row."""
+        roller = self._rollups.breakdowns
+        if not slots or not roller.ready:
+            return []
+        apart = closed(roller.unsettled())[SLOT_MS]
+        return [slot for slot in slots if slot not in apart]
+
+    def _still_known(self, slots: range) -> dict[int, Chunk]:
+        found: dict[int, Chunk] = {}
+        with self._lock:
+            for slot in slots:
+                known = self._known.get(slot)
+                if known is None:
+                    continue
+                if self._rollups.changed_since(known[0], slot, slot + SLOT_MS):
+                    del self._known[slot]
+                    self._size -= known[1].size
+                else:
+                    self._known.move_to_end(slot)
+                    found[slot] = known[1]
+        return found
+
+    def _keep(self, version: int, new: dict[int, Chunk]) -> None:
+        with self._lock:
+            for slot, chunk in new.items():
+                before = self._known.pop(slot, None)
+                self._size += chunk.size - (0 if before is None else before[1].size)
+                self._known[slot] = version, chunk
+            while self._size > self._most_rows and len(self._known) > 1:
+                self._size -= self._known.popitem(last=False)[1][1].size

@@ -1,0 +1,124 @@
+"""Every tab, light and dark, against axe-core's rules for WCAG 2 A and AA; and no page wider than a phone."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from collector.client import Collector
+from components.nav import TABS
+from tests.browser.conftest import CHROMIUM, FLAGS, App
+
+AppOn = Callable[..., App]
+Scraper = Callable[[str], Collector]
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+PATHS = [*(tab.path for tab in TABS), "/scrapers/robinhood", "/no/such/page"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split())
+        yield browser
+        browser.close()
+
+
+def report(collector: Collector) -> None:
+    for n in range(20):
+        for source in ("robinhood", "<script>alert(1)</script>", "🦊" * 50):
+            failed = n % 4 == 0
+            collector.record_page_navigation(
+                source, url=f"https://example.org/{'long/' * 40}{n}", navigation_duration_ms=10.0 ** (n / 3),
+                success=not failed, error="timeout after 30000 ms" if failed else None,
+            )  # fmt: skip
+            collector.record_page_scrape(
+                source, url="https://example.org/", scrape_duration_ms=20, items_extracted=n, success=not failed
+            )
+        collector.record_scheduler_metric("nightly", execution_duration_ms=40, success=n % 5 > 0, error="x")
+    assert collector.flush(timeout_s=10)
+
+
+def context(browser: Browser, *, scheme: Any = "light", width_px: int = 1440) -> BrowserContext:
+    """Return what pages share their cache in: scripts are loaded and compiled once."""
+    return browser.new_context(color_scheme=scheme, viewport={"width": width_px, "height": 900})
+
+
+def opened(context: BrowserContext, url: str) -> Page:
+    page = context.new_page()
+    page.goto(url)
+    page.wait_for_selector("#page h1")
+    for chart in page.locator(".chart").all():
+        chart.locator(".main-svg").first.wait_for(state="attached")
+    return page
+
+
+def complaints(page: Page, where: str) -> list[str]:
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [
+        f"{where}: {rule['id']}: {node['html'][:160]} {node['failureSummary'][:300]}"
+        for rule in found
+        for node in rule["nodes"]
+        # Mantine's menus hold an empty, focusable box of their own beside the items.
+        if "not allowed: div[tabindex]" not in node["failureSummary"]
+    ]
+
+
+@pytest.mark.timeout(400)  # many pages, each of them audited
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_tab_breaks_a_rule_of_wcag_aa(app_on: AppOn, scraper: Scraper, chromium: Browser, scheme: str) -> None:
+    app = app_on()
+    browser = context(chromium, scheme=scheme)
+    empty = opened(browser, app.url)
+    found = complaints(empty, "empty")
+    empty.close()
+    report(scraper(app.url))
+    for path in PATHS:
+        page = opened(browser, f"{app.url}{path}?from=now-1h&live=0")
+        found += complaints(page, path)
+        page.close()
+    assert found == []
+
+
+def test_what_opens_above_a_page_breaks_no_rule_either(app_on: AppOn, scraper: Scraper, chromium: Browser) -> None:
+    app = app_on()
+    report(scraper(app.url))
+    page = opened(context(chromium), f"{app.url}/navigation?live=0")
+    for name in ("Help", "Theme: light or dark", "Export this chart"):
+        button = page.get_by_role("button", name=name).first
+        button.click()
+        page.wait_for_timeout(300)  # it fades in; half-faded text has too little contrast
+        assert complaints(page, name) == []
+        page.keyboard.press("Escape")
+        button.and_(page.locator("[aria-expanded=false]")).wait_for()
+
+
+def test_nothing_is_wider_than_a_phone(app_on: AppOn, scraper: Scraper, chromium: Browser) -> None:
+    app = app_on()
+    report(scraper(app.url))
+    browser = context(chromium, width_px=390)
+    for path in PATHS:
+        page = opened(browser, f"{app.url}{path}?from=now-1h&live=0")
+        too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, path
+        page.close()
+
+
+def test_headings_come_in_order_and_the_title_tells_the_page(
+    app_on: AppOn, scraper: Scraper, chromium: Browser
+) -> None:
+    app = app_on()
+    report(scraper(app.url))
+    browser = context(chromium)
+    for path in PATHS:
+        page = opened(browser, f"{app.url}{path}?from=now-1h&live=0")
+        levels = [int(tag[1]) for tag in page.locator("h1,h2,h3,h4").evaluate_all("all => all.map(h => h.tagName)")]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+        assert page.title().endswith(" · Scrapeboard")
+        page.close()

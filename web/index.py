@@ -1,0 +1,41 @@
+"""The page that Dash is started from: its language, its theme before anything is drawn, and no title of its own."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from dash import Dash
+from flask import request
+
+from components.theme_picker import forced, theme_of
+
+# No <title>: a document's title is its first one, and the shell has one that changes with the page.
+_INDEX: Final = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        {%favicon%}
+        {%css%}
+    </head>
+    <body>
+        {%app_entry%}
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>"""
+
+
+class ThemedDash(Dash):
+    """Dash, with a start page that has the chosen theme from its first moment."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, index_string=_INDEX, **kwargs)
+
+    def interpolate_index(self, **kwargs: Any) -> str:  # type: ignore[override]  # Dash names each, and types none
+        """Return the start page for the browser that asks."""
+        page: str = super().interpolate_index(**kwargs)  # type: ignore[no-untyped-call]
+        scheme = forced(theme_of(request.cookies))
+        return page.replace("<html ", f'<html data-mantine-color-scheme="{scheme}" ', 1) if scheme else page
