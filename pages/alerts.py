@@ -143,7 +143,7 @@ def _row(concern: Concern) -> list[str | Status]:
 
 def _errors(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.time_range(now_ms)
-    return infos.failures(queries.source_series(range, view.filter), range)
+    return infos.failures(queries.source_series(range, view.filter), range, now_ms)
 
 
 def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
