@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
 import threading
 import time
@@ -19,23 +18,8 @@ import urllib.request
 from playwright.sync_api import Page, sync_playwright
 
 import collector
-from bench._served import running_app
+from bench._served import running_app, summary
 from examples.browser_scraper import FLAGS
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Return a percentile by the nearest rank, rounded to 0.1."""
-    ordered = sorted(values)
-    return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], 1)
-
-
-def summary(values: list[float]) -> dict[str, float]:
-    """Return median, p99 and maximum in milliseconds."""
-    return {
-        "p50": round(statistics.median(values), 1),
-        "p99": percentile(values, 0.99),
-        "max": round(max(values), 1),
-    }
 
 
 def watch(page: Page, records: int, per_second: float) -> tuple[list[float], list[float]]:

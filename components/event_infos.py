@@ -12,18 +12,20 @@ from components.timerange import MINUTE_MS
 from db.results import Event, Series, TimeRange
 
 
-def events_over_time(series: Series, range: TimeRange) -> LineInfo:
+def events_over_time(series: Series, range: TimeRange, now_ms: int) -> LineInfo:
     """Draw how many navigations and scrapes went well and failed per minute, stacked.
 
     Args:
         series: The counts.
         range: The range.
+        now_ms: The moment, epoch milliseconds; a rate of a bucket that isn't over yet would look like a fall.
     """
     per_minute = MINUTE_MS / range.bucket_ms
+    over = range.bucket_starts() + range.bucket_ms <= now_ms
     ok, failed = int(series.successes.sum()), int(series.errors.sum())
     # Under a filter for one of both, the other's line would lie on its edge.
     shown = [
-        Line(name, values * per_minute, colour_key=key)
+        Line(name, np.where(over, values * per_minute, np.nan), colour_key=key)
         for name, values, key in (("failed", series.errors, FAILED_KEY), ("ok", series.successes, OK_KEY))
         if values.any()
     ]

@@ -28,19 +28,20 @@ _TREND: Final = (("mean", "mean_ms"), ("p50", "p50_ms"), ("p95", "p95_ms"), ("p9
 Metric = Literal["p95 duration", "mean duration", "success rate", "volume", "items", "errors"]
 
 
-def throughput(throughput: Mapping[str, IntArray], range: TimeRange) -> LineInfo:
+def throughput(throughput: Mapping[str, IntArray], range: TimeRange, now_ms: int) -> LineInfo:
     """Draw how many metrics each source sent per minute, stacked; beyond eight sources the smallest share a line.
 
     Args:
         throughput: Source -> metrics per bucket, int64[n].
         range: The range.
+        now_ms: The moment, epoch milliseconds; a rate of a bucket that isn't over yet would look like a fall.
     """
     total = int(sum(int(counts.sum()) for counts in throughput.values()))
     return LineInfo(
         title="Throughput",
         description=f"Metrics per minute by source: {count(total)} in all from {len(throughput)} sources.",
         x_ms=range.bucket_starts(),
-        lines=_stacked(throughput, range),
+        lines=_stacked(throughput, range, now_ms),
         y_title="metrics",
         y_unit="/min",
         x_range_ms=(range.start_ms, range.end_ms),
@@ -123,12 +124,13 @@ def comparison(
     )
 
 
-def failures(series: Mapping[str, Series], range: TimeRange) -> LineInfo:
+def failures(series: Mapping[str, Series], range: TimeRange, now_ms: int) -> LineInfo:
     """Draw the failed navigations and scrapes of each source per minute, stacked.
 
     Args:
         series: Source -> its series.
         range: The range.
+        now_ms: The moment, epoch milliseconds; a bucket that isn't over yet is left out.
     """
     errors = {name: one.errors for name, one in series.items() if one.errors.any()}
     total = sum(int(counts.sum()) for counts in errors.values())
@@ -136,7 +138,7 @@ def failures(series: Mapping[str, Series], range: TimeRange) -> LineInfo:
         title="Failures",
         description=f"Failed navigations and scrapes per minute by source: {count(total)} in all.",
         x_ms=range.bucket_starts(),
-        lines=_stacked(errors, range),
+        lines=_stacked(errors, range, now_ms),
         y_title="failures",
         y_unit="/min",
         x_range_ms=(range.start_ms, range.end_ms),
@@ -256,9 +258,13 @@ def _largest(parts: Mapping[str, IntArray], length: int) -> list[tuple[str, IntA
     return [*sorted(ordered[: MOST_LINES - 1], key=lambda part: part[0]), (OTHERS, rest)]
 
 
-def _stacked(parts: Mapping[str, IntArray], range: TimeRange) -> tuple[Line, ...]:
+def _stacked(parts: Mapping[str, IntArray], range: TimeRange, now_ms: int) -> tuple[Line, ...]:
     return tuple(
-        Line(name, _per_minute(counts, range), colour_key=MUTED_KEY if name == OTHERS else None)
+        Line(
+            name,
+            _complete(_per_minute(counts, range), range, now_ms),
+            colour_key=MUTED_KEY if name == OTHERS else None,
+        )
         for name, counts in _largest(parts, range.bucket_count)
     )
 

@@ -13,7 +13,6 @@ from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos
 from components.attention import Concern, concerns
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
@@ -25,6 +24,7 @@ from components.timerange import DAY_MS, MINUTE_MS
 from components.view import View
 from db.queries import Queries
 from db.results import TimeRange
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, rows_of
 
 _TAB: Final = tab("alerts")
@@ -69,10 +69,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return {
-        **chart_content("alerts-errors", adapter, lambda: _errors(queries, view, now_ms)),
-        **chart_content("alerts-success", adapter, lambda: _success(queries, view, now_ms)),
-    }
+    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:
@@ -97,10 +94,7 @@ def layout(view: View, content: Content) -> Component:
         content,
         [
             table_card("What needs attention", [summary, found, how], wide=True, export="alerts-concerns", view=view),
-            grid(
-                chart_card("alerts-errors", view, content, subtitle="Failed navigations and scrapes per minute"),
-                chart_card("alerts-success", view, content, subtitle="Navigations and scrapes, lowest first"),
-            ),
+            grid(*cards(CHARTS, view, content)),
         ],
     )
 
@@ -143,7 +137,7 @@ def _row(concern: Concern) -> list[str | Status]:
 
 def _errors(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.time_range(now_ms)
-    return infos.failures(queries.source_series(range, view.filter), range)
+    return infos.failures(queries.source_series(range, view.filter), range, now_ms)
 
 
 def _success(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -154,6 +148,11 @@ def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     return rows_of(Concern, _concerns(queries, view, now_ms))
 
 
+CHARTS: Final = (
+    PageChart("alerts-errors", _errors, "Failed navigations and scrapes per minute"),
+    PageChart("alerts-success", _success, "Navigations and scrapes, lowest first"),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -162,5 +161,5 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({"alerts-errors": _errors, "alerts-success": _success, "alerts-concerns": _rows}),
+    exports=MappingProxyType({**exports(CHARTS), "alerts-concerns": _rows}),
 )

@@ -89,6 +89,8 @@ def layout(view: View, content: Content) -> Component:
                     dcc.Store(id="events-newest", **content["events-newest"]),
                 ],
                 wide=True,
+                export="events-list",
+                view=view,
             ),
         ],
     )
@@ -96,7 +98,7 @@ def layout(view: View, content: Content) -> Component:
 
 def _when(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     span = view.time_range(now_ms)
-    return event_infos.events_over_time(queries.overview(span, view.filter).series, span)
+    return event_infos.events_over_time(queries.overview(span, view.filter).series, span, now_ms)
 
 
 PAGE: Final = Page(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -13,7 +11,6 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.error_table import error_content, error_table
@@ -25,6 +22,7 @@ from components.trouble import has_rows, table_part
 from components.url_table import URL_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, error_rows, url_rows
 
 _TAB: Final = tab("navigation")
@@ -68,10 +66,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
-    content: Content = {}
-    for id, info in _CHARTS.items():
-        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
-    return content
+    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:
@@ -82,22 +77,13 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860)
-    note = html.P(id="navigation-note", className="card-subtitle", **content["navigation-note"])
     return frame(
         "navigation",
         _TAB.title,
         view,
         content,
         [
-            grid(
-                chart_card("navigation-duration", view, content, subtitle="Mean and percentiles over time", wide=True),
-                chart_card("navigation-spread", view, content, subtitle="How many took how long"),
-                chart_card("navigation-retries", view, content, subtitle="Ok or failed in the end"),
-                chart_card("navigation-week", view, content, subtitle=note),
-                chart_card("navigation-week-failures", view, content, subtitle="UTC; the share that failed"),
-                chart_card("navigation-kinds", view, content, subtitle="Numbers, ids and URLs folded"),
-                chart_card("navigation-statuses", view, content, subtitle="HTTP status of the last attempt"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             table_card(
                 "Errors",
                 error_table("navigation-errors", content),
@@ -140,6 +126,11 @@ def _week(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return tab_infos.week(hours, "p95", what="Navigation")
 
 
+def _week_note(content: Content) -> Component:
+    note: Component = html.P(id="navigation-note", className="card-subtitle", **content["navigation-note"])
+    return note
+
+
 def _week_failures(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     hours = queries.week_hours(view.time_range(now_ms), view.filter, "navigation")
     return tab_infos.week(hours, "failures", what="Navigation")
@@ -157,15 +148,15 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
     return error_rows(queries.errors_by_kind(view.time_range(now_ms), view.filter, "navigation"))
 
 
-_CHARTS: Final[Mapping[str, Callable[[Queries, View, int], ChartInfo]]] = {
-    "navigation-duration": _trend,
-    "navigation-spread": _spread,
-    "navigation-retries": _retries,
-    "navigation-week": _week,
-    "navigation-week-failures": _week_failures,
-    "navigation-kinds": _kinds,
-    "navigation-statuses": _statuses,
-}
+CHARTS: Final = (
+    PageChart("navigation-duration", _trend, "Mean and percentiles over time", wide=True),
+    PageChart("navigation-spread", _spread, "How many took how long"),
+    PageChart("navigation-retries", _retries, "Ok or failed in the end"),
+    PageChart("navigation-week", _week, _week_note),
+    PageChart("navigation-week-failures", _week_failures, "UTC; the share that failed"),
+    PageChart("navigation-kinds", _kinds, "Numbers, ids and URLs folded"),
+    PageChart("navigation-statuses", _statuses, "HTTP status of the last attempt"),
+)
 
 PAGE: Final = Page(
     name=_TAB.name,
@@ -175,5 +166,5 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({**_CHARTS, "navigation-slowest": _slowest, "navigation-errors": _errors}),
+    exports=MappingProxyType({**exports(CHARTS), "navigation-slowest": _slowest, "navigation-errors": _errors}),
 )

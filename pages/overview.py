@@ -126,8 +126,8 @@ def _throughput(queries: Queries, view: View, now_ms: int) -> LineInfo:
 
     def draw(range: TimeRange) -> LineInfo:
         if range == now.range:
-            return infos.throughput(now.throughput, range)
-        return infos.throughput({one.source: one.counts for one in queries.sources(range, view.filter)}, range)
+            return infos.throughput(now.throughput, range, now_ms)
+        return infos.throughput({one.source: one.counts for one in queries.sources(range, view.filter)}, range, now_ms)
 
     return with_ghost(view, now.range, draw)
 

@@ -210,7 +210,7 @@ def _fleet(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 def _volume(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.time_range(now_ms)
     sources = queries.sources(range, view.filter)
-    return infos.throughput({stats.source: stats.counts for stats in sources}, range)
+    return infos.throughput({stats.source: stats.counts for stats in sources}, range, now_ms)
 
 
 def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,7 +10,6 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.error_table import error_content, error_table
@@ -24,6 +21,7 @@ from components.trouble import has_rows, table_part
 from components.url_table import WORST_COLUMNS, url_props
 from components.view import View
 from db.queries import Queries
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, error_rows, url_rows
 
 _TAB: Final = tab("scraping")
@@ -68,10 +66,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    content: Content = {}
-    for id, info in _CHARTS.items():
-        content |= chart_content(id, adapter, partial(info, queries, view, now_ms))
-    return content
+    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:
@@ -88,16 +83,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            grid(
-                chart_card("scraping-duration", view, content, subtitle="Mean and percentiles over time"),
-                chart_card("scraping-growth", view, content, subtitle="Per minute and source, stacked"),
-                chart_card("scraping-outcomes", view, content, subtitle="How scrapes ended"),
-                chart_card("scraping-endings", view, content, subtitle="Scrapes per minute, stacked"),
-                chart_card("scraping-yield", view, content, subtitle="All scrapes, failed ones too"),
-                chart_card("scraping-nothing", view, content, subtitle="Share of the scrapes that went well"),
-                chart_card("scraping-size", view, content, subtitle="Mean of the scrapes that tell a size"),
-                chart_card("scraping-items", view, content, subtitle="What scrapes brought home"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             table_card(
                 "Errors",
                 error_table("scraping-errors", content),
@@ -163,16 +149,16 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
     return error_rows(queries.errors_by_kind(view.time_range(now_ms), view.filter, "scrape"))
 
 
-_CHARTS: Final[Mapping[str, Callable[[Queries, View, int], ChartInfo]]] = {
-    "scraping-duration": _trend,
-    "scraping-growth": _growth,
-    "scraping-outcomes": _outcomes,
-    "scraping-endings": _endings,
-    "scraping-yield": _yield,
-    "scraping-nothing": _nothing,
-    "scraping-size": _size,
-    "scraping-items": _items,
-}
+CHARTS: Final = (
+    PageChart("scraping-duration", _trend, "Mean and percentiles over time"),
+    PageChart("scraping-growth", _growth, "Per minute and source, stacked"),
+    PageChart("scraping-outcomes", _outcomes, "How scrapes ended"),
+    PageChart("scraping-endings", _endings, "Scrapes per minute, stacked"),
+    PageChart("scraping-yield", _yield, "All scrapes, failed ones too"),
+    PageChart("scraping-nothing", _nothing, "Share of the scrapes that went well"),
+    PageChart("scraping-size", _size, "Mean of the scrapes that tell a size"),
+    PageChart("scraping-items", _items, "What scrapes brought home"),
+)
 
 PAGE: Final = Page(
     name=_TAB.name,
@@ -182,5 +168,5 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({**_CHARTS, "scraping-worst": _worst, "scraping-errors": _errors}),
+    exports=MappingProxyType({**exports(CHARTS), "scraping-worst": _worst, "scraping-errors": _errors}),
 )

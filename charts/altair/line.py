@@ -77,7 +77,9 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
     layers: list[alt.Chart] = []
     if info.stacked:
         dashed = [index for index, line in enumerate(info.lines) if line.dash]
-        stack = numbered.transform_filter(alt.FieldOneOfPredicate("n", [n for n in range(count) if n not in dashed]))
+        known = numbered.transform_filter("isValid(datum.v)")  # Vega takes a gap in a stack for zero
+        solid = [n for n in range(count) if n not in dashed]
+        stack = known.transform_filter(alt.FieldOneOfPredicate("n", solid))
         layers.append(stack.mark_area(opacity=0.5, line={"strokeWidth": 1}).encode(**styled))
         if dashed:
             above = numbered.transform_filter(alt.FieldOneOfPredicate("n", dashed))

@@ -32,6 +32,8 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     # Ticks of a logarithmic axis say their own units; a hovered value is told in seconds, be it 0.002 or 36,000.
     scale = SECONDS if log else scale_for(info.y_unit, largest)
     plain = as_plain(rows / scale.divisor)
+    measured = np.flatnonzero(np.isfinite(rows).any(axis=0))
+    known = int(measured[-1]) + 1 if measured.size else 0
     alone = lonely(rows)
     step_ms = even_step_ms(info.x_ms)
     first_ms = int(info.x_ms[0]) if len(info.x_ms) else 0
@@ -59,6 +61,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
         if line.dash:
             trace["opacity"] = 0.85
         if info.stacked and not line.dash:
+            trace["y"] = plain[index][:known]  # plotly draws a gap in a stack as zero
             trace |= {"stackgroup": "all", "fillcolor": with_alpha(tone, 0.45), "line": {"color": tone, "width": 1}}
         elif (
             len(info.lines) == 1 and not log and not _has_gap(rows[0])

@@ -15,7 +15,7 @@ def failures(info: LineInfo, raw: Raw, before: Raw) -> None:
     failed = raw.pages[~raw.pages.success]
     assert [line.name for line in info.lines] == sorted(set(failed.scraper_source))
     for line in info.lines:
-        same(line.y, raw.per_minute((failed.scraper_source == line.name).astype(float)))
+        same(line.y, raw.over(raw.per_minute((failed.scraper_source == line.name).astype(float))))
 
 
 def concerns(rows: Rows, raw: Raw, before: Raw) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from charts.info import BarInfo, HeatmapInfo, LineInfo
 from db.error_kinds import kind_of_error
-from tests.pages.raw.fleet import NOW_MS, Raw
+from tests.pages.raw.fleet import Raw
 from tests.pages.raw.judge import near_percentile, same
 
 
@@ -68,7 +67,7 @@ def growth(info: LineInfo, raw: Raw, before: Raw) -> None:
     items = raw.scrapes.items_extracted
     assert {line.name for line in info.lines} == set(raw.scrapes.scraper_source[items > 0])
     for line in info.lines:
-        same(line.y, over(raw, raw.per_minute(items[raw.scrapes.scraper_source == line.name])))
+        same(line.y, raw.over(raw.per_minute(items[raw.scrapes.scraper_source == line.name])))
 
 
 def endings(info: LineInfo, raw: Raw, before: Raw) -> None:
@@ -77,7 +76,7 @@ def endings(info: LineInfo, raw: Raw, before: Raw) -> None:
     told = scrapes.outcome.where(scrapes.outcome.notna(), scrapes.success.map({True: "ok", False: "failed"}))
     assert {line.name for line in info.lines} == set(told)
     for line in info.lines:
-        same(line.y, over(raw, raw.per_minute((told == line.name).astype(float))))
+        same(line.y, raw.over(raw.per_minute((told == line.name).astype(float))))
 
 
 def per_scrape(info: LineInfo, raw: Raw, before: Raw) -> None:
@@ -100,12 +99,6 @@ def size(info: LineInfo, raw: Raw, before: Raw) -> None:
         same(info.lines[0].y, raw.per_bucket(sized.data_size.astype(float), "mean"))
     else:
         assert info.lines == ()
-
-
-def over(raw: Raw, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Leave out what isn't over."""
-    ends_ms = raw.range.bucket_starts() + raw.range.bucket_ms
-    return np.where(ends_ms <= NOW_MS, values, np.nan)
 
 
 CHECKS = {

@@ -18,7 +18,7 @@ def when(info: LineInfo, raw: Raw, before: Raw) -> None:
     exact = {"failed": 1 - ok, "ok": ok}
     assert [line.name for line in info.lines] == [name for name, values in exact.items() if values.sum()]
     for line in info.lines:
-        same(line.y, raw.per_minute(exact[line.name]))
+        same(line.y, raw.over(raw.per_minute(exact[line.name])))
 
 
 def history(rows: Rows, raw: Raw, before: Raw) -> None:

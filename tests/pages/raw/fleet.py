@@ -100,6 +100,12 @@ class Raw:
         """Sum values bucket by bucket, and say it as a rate a minute."""
         return self.per_bucket(values) * MINUTE_MS / self.range.bucket_ms
 
+    def over(
+        self, values: np.ndarray[tuple[int], np.dtype[np.float64]]
+    ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Leave out the buckets that aren't over."""
+        return np.where(self.range.bucket_starts() + self.range.bucket_ms <= NOW_MS, values, np.nan)
+
 
 def read_tables(engine: Engine) -> Raw:
     """Read all rows of both tables.

@@ -12,7 +12,7 @@ def throughput(info: LineInfo, raw: Raw, before: Raw) -> None:
     """A line a source: its metrics a minute."""
     assert [line.name for line in info.lines] == sorted(set(raw.pages.scraper_source))
     for line in info.lines:
-        same(line.y, raw.per_minute((raw.pages.scraper_source == line.name).astype(float)))
+        same(line.y, raw.over(raw.per_minute((raw.pages.scraper_source == line.name).astype(float))))
 
 
 def success(info: BarInfo, raw: Raw, before: Raw) -> None:
