@@ -14,6 +14,7 @@ from dash.development.base_component import Component
 from components import ids
 from components.aria import aria
 from components.icons import icon
+from components.opener import popover_target
 from components.view import View
 
 MOST_VIEWS: Final = 50
@@ -94,9 +95,9 @@ def views_menu() -> Component:
         html.Div([name, dmc.Button("Save view", id=ids.SAVED_SAVE)], className="saved-new"),
         html.P("Range, filters and comparison of this page, kept in this browser.", className="filter-help"),
     ]
-    target = dmc.Button("Views", leftSection=icon("saved"), rightSection=icon("down"), variant="default")
+    target = popover_target(html.Span([icon("saved"), "Views", icon("down")]), look="filter-button")
     popover = dmc.Popover(
-        [dmc.PopoverTarget(target), dmc.PopoverDropdown(html.Div(dropdown, className="saved-views"))],
+        [target, dmc.PopoverDropdown(html.Div(dropdown, className="saved-views"))],
         id=ids.SAVED_POPOVER,
         position="bottom-end",
         shadow="md",
