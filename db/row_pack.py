@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import orjson
 from backports import zstd
-from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from db.cells import SLOT_MS
 from db.columns import Chunk, DetailColumns, Names
-from db.models import Breakdown
+from db.stored_packs import stored_packs
 
 ROWS = "rows"  # the dimension that these are kept as, beside the breakdowns
 _VERSION = 0x0201  # of no breakdown and of no rollup rows (db.breakdown_pack, db.cells_pack)
@@ -30,7 +29,6 @@ _TYPES: dict[str, Any] = {
     "duration_ms": np.dtype("<f8"),
 }
 _SCRAPE, _SUCCESS = 1, 2
-_MOST_STARTS = 500
 
 
 def packed(rows: DetailColumns, start_ms: int) -> bytes:
@@ -98,14 +96,5 @@ def read_row_packs(connection: Connection, starts: Sequence[int], names: Names) 
     Returns:
         Rows by start; a pack that isn't there is left out.
     """
-    found: dict[int, Chunk] = {}
-    for low in range(0, len(starts), _MOST_STARTS):
-        packs = connection.execute(
-            select(Breakdown.start_ms, Breakdown.packed).where(
-                Breakdown.dimension == ROWS,
-                Breakdown.length_ms == SLOT_MS,
-                Breakdown.start_ms.in_(starts[low : low + _MOST_STARTS]),
-            )
-        )
-        found |= {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}
-    return found
+    packs = stored_packs(connection, ROWS, SLOT_MS, starts)
+    return {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}

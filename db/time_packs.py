@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from db.cell_sums import merged, minute_cells
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
 from db.cells_pack import packed, unpacked
 from db.columns import DetailColumns, Names
-from db.models import Breakdown, HourlyRollup, MinuteRollup
+from db.models import HourlyRollup, MinuteRollup
 from db.stored_cells import read_cells
+from db.stored_packs import stored_packs
 
 TIME = "time"  # the dimension that these are kept as, beside the breakdowns
 # What a row of a pack stands for: an hour is kept by five minutes, a day by hours.
 _STEP_MS = {SLOT_MS: SLOT_MS, HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
-_MOST_STARTS = 500
 
 
 def pack_of_detail(rows: DetailColumns, start_ms: int) -> bytes:
@@ -76,14 +75,5 @@ def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], na
     Returns:
         Rows of five minutes (of a day's pack: of hours) by start, in time order; a pack that isn't there is left out.
     """
-    found: dict[int, Cells] = {}
-    for low in range(0, len(starts), _MOST_STARTS):
-        packs = connection.execute(
-            select(Breakdown.start_ms, Breakdown.packed).where(
-                Breakdown.dimension == TIME,
-                Breakdown.length_ms == length_ms,
-                Breakdown.start_ms.in_(starts[low : low + _MOST_STARTS]),
-            )
-        )
-        found |= {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}
-    return found
+    packs = stored_packs(connection, TIME, length_ms, starts)
+    return {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}
