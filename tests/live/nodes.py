@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -45,6 +46,14 @@ def commit(key: str, *sources: str, times: int = 1) -> Commit:
 def urls(*commits: Commit) -> list[str]:
     """Return what viewers of everything should get, in order of name."""
     return sorted(metric.url for one in commits for metric in one.metrics)  # type: ignore[union-attr]
+
+
+def wait_until_equal(viewers: Sequence[Viewer]) -> None:
+    """Wait until viewers of everything stand at the same place of the order."""
+    deadline_s = time.monotonic() + WAIT_S
+    while len(set(places := [viewer.at for viewer in viewers])) > 1:
+        assert time.monotonic() < deadline_s, places
+        threading.Event().wait(0.02)  # nobody sets it: only a pause
 
 
 class Node:

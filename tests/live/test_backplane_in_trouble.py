@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.live.nodes import Commit, Node, commit, urls
+from tests.live.nodes import Commit, Node, commit, urls, wait_until_equal
 from tests.proxies import CuttingProxy
 from tests.servers import PrivateRedis
 
@@ -100,4 +100,5 @@ def test_every_viewer_gets_every_metric_once_and_numbers_only_go_up(seed: str) -
             assert process.viewer.hear(len(wanted)) == wanted
             assert process.viewer.wrong == []
             assert process.node.backplane.stats()["failures"] == 0
-        assert len({process.viewer.at for process in processes}) == 1
+        # What an emptied Redis forgot is published again and brings nothing new, but it counts; it may come last.
+        wait_until_equal([process.viewer for process in processes])

@@ -210,7 +210,8 @@ def test_when_a_browser_goes_its_pages_are_forgotten(board: Board) -> None:
     worker.hear()
     worker.ws.shutdown()
     assert board.gone.wait(10)
-    assert board.left == [worker.renderer_id]
+    # Twice when the connection ends before the callback's thread looks whether the page is still there.
+    assert set(board.left) == {worker.renderer_id}
 
 
 def test_a_page_that_goes_while_its_callback_runs_is_forgotten_after_it(board: Board) -> None:
