@@ -6,14 +6,11 @@ import datetime as dt
 
 from sqlalchemy import BigInteger, Date, DateTime, Double, Index, Integer, LargeBinary, SmallInteger, String, Text
 from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER.
-_Id = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class Base(DeclarativeBase):
-    """Base of all tables; every `…_at` and `…_ms` column is epoch milliseconds UTC."""
+import db.alert_models  # noqa: F401 - who knows the tables knows those of alerts too
+from db.base import AutoId
+from db.base import Base as Base
 
 
 class PagePerformance(Base):
@@ -27,7 +24,7 @@ class PagePerformance(Base):
         Index("ix_page_source_created", "scraper_source", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     scraper_source: Mapped[str] = mapped_column(String(50))
     metric_type: Mapped[str] = mapped_column(String(10))  # 'navigation' or 'scrape'
     page_url: Mapped[str] = mapped_column(String(2048))
@@ -55,7 +52,7 @@ class SchedulerMetric(Base):
         Index("ix_scheduler_name_created", "scheduler_name", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     scheduler_name: Mapped[str] = mapped_column(String(50))
     scraper_source: Mapped[str | None] = mapped_column(String(50))
     execution_duration_ms: Mapped[float] = mapped_column(Double)
@@ -82,7 +79,7 @@ class IngestLog(Base):
 
     __tablename__ = "ingest_log"
 
-    seq: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     writer: Mapped[int] = mapped_column(BigInteger)  # a random number for each store
     of_runs: Mapped[bool]  # ids of scheduler runs, else of page metrics
     first_id: Mapped[int] = mapped_column(BigInteger)
