@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Final
 
 NAMES: Final = (
-    "rule", "key", "what", "value", "threshold", "baseline", "window", "samples", "severity", "count", "reason", "for",
+    "rule", "key", "what", "value", "threshold", "window", "samples", "severity", "count", "reason", "for",
 )  # fmt: skip
 _MOST_CHARS: Final = 2_000
 _TAKES: Final = "takes text with names in braces, these: " + ", ".join(f"{{{name}}}" for name in NAMES)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from alerts.errors import parsed
-from alerts.matchers import Matchers
+from alerts.matchers import Matchers, matcher
 from alerts.message import checked
 from alerts.units import Length
 
@@ -239,6 +239,15 @@ def _contradictions(rule: Rule) -> list[tuple[str, str]]:
         found.append(("when", "takes above with what: no_data"))
     if rule.what == "no_data" and rule.threshold is None:
         found.append(("threshold", "takes seconds of silence with what: no_data"))
+    names = {matcher(text).name for text in rule.only}
+    if rule.what == "no_data" and rule.by not in ("source", "job", "fleet"):
+        found.append(("by", "takes source, job or fleet with what: no_data"))
+    elif rule.what == "no_data" and rule.by != "job" and names - {"source"}:
+        found.append(("only", "takes matchers of source with what: no_data"))
+    if rule.by == "job" and names - {"job"}:
+        found.append(("only", "takes matchers of job with by: job"))
+    if rule.baseline is not None and names - {"source"}:
+        found.append(("only", "takes matchers of source with a baseline"))
     if rule.baseline is not None and rule.by not in ("source", "fleet"):
         found.append(("baseline", "goes with by: source or fleet"))
     if rule.what in SCRAPE_WHATS and rule.kind == "navigation":

@@ -157,18 +157,13 @@ def step(state: AlertState, seen: Observation, now_ms: int, timing: Timing) -> t
 
 
 def shifted(state: AlertState, by_ms: int) -> AlertState:
-    """Return the state as it would be, had the clock always shown what it shows since it was set.
+    """Return the state with as long a wait behind it as before the clock was set.
 
     Args:
         state: How the alert stands.
         by_ms: How far forward the clock was set; negative for back.
     """
-    return replace(
-        state,
-        since_ms=state.since_ms + by_ms,
-        fired_ms=None if state.fired_ms is None else state.fired_ms + by_ms,
-        fires=tuple(moment + by_ms for moment in state.fires),
-    )
+    return replace(state, since_ms=state.since_ms + by_ms) if state.standing in ("pending", "recovering") else state
 
 
 def _inactive(
@@ -199,7 +194,7 @@ def _active(
         return _to(state, "recovering", now_ms, "recovering")
     fired_ms = now_ms if state.fired_ms is None else state.fired_ms
     after, change = _to(state, "normal", now_ms, "resolved", fired_ms=None)
-    return after, None if change is None else replace(change, lasted_ms=now_ms - fired_ms, because=because)
+    return after, None if change is None else replace(change, lasted_ms=max(0, now_ms - fired_ms), because=because)
 
 
 def _to(
@@ -224,13 +219,11 @@ def _measured(state: AlertState, seen: Observation) -> AlertState:
 
 
 def _clamped(state: AlertState, now_ms: int) -> AlertState:
-    if state.since_ms <= now_ms and (state.fired_ms or 0) <= now_ms:
+    """Let nothing have begun in the future, where the clock was set back: it would wait for longer than it should."""
+    if state.since_ms <= now_ms and (not state.fires or state.fires[-1] <= now_ms):
         return state
     return replace(
-        state,
-        since_ms=min(state.since_ms, now_ms),
-        fired_ms=None if state.fired_ms is None else min(state.fired_ms, now_ms),
-        fires=tuple(min(moment, now_ms) for moment in state.fires),
+        state, since_ms=min(state.since_ms, now_ms), fires=tuple(min(moment, now_ms) for moment in state.fires)
     )
 
 
