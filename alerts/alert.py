@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from alerts.rules import Rule
@@ -13,7 +12,6 @@ from db.alert_rows import StateRow
 
 # What is to be told: that it fires, that it is resolved, or that it has fired and is resolved already.
 Owed = Literal["", "firing", "resolved", "passed"]
-_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +29,20 @@ class Alert:
         ended: When it was resolved and for how long it had fired, in ms, and why, while that is to be told.
         silenced: Id of the silence for which nobody is told, "" without one.
         samples: What its value was measured from.
+        hushed_ms: When a rule that says more of the same last fired, epoch ms; 0 if none did.
     """
 
     rule_id: str
     key: str
     state: AlertState = field(default_factory=AlertState)
-    facts: Mapping[str, str] = _NOTHING
+    facts: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
     owed: Owed = ""
     told_ms: int | None = None
     ended: tuple[int, int, str] | None = None
     silenced: str = ""
     samples: int = 0
+    hushed_ms: int = 0
 
     @property
     def forgettable(self) -> bool:
@@ -73,6 +73,7 @@ class Alert:
             "ended": None if self.ended is None else list(self.ended),
             "silenced": self.silenced,
             "samples": self.samples,
+            "hushed_ms": self.hushed_ms,
         }
         return StateRow(self.rule_id, self.key, state.standing, state.since_ms, state.fired_ms, state.value, document)
 
@@ -98,6 +99,7 @@ def alert_of(row: StateRow) -> Alert:
     return Alert(
         row.rule_id, row.key, state, document["facts"], document["group"], document["owed"], document["told_ms"],
         None if ended is None else (ended[0], ended[1], ended[2]), document["silenced"], document["samples"],
+        document["hushed_ms"],
     )  # fmt: skip
 
 

@@ -208,6 +208,12 @@ class Evaluator:
             {(one.rule_id, one.key, one.fired_ms) for one in setting.acknowledgements.values()},
         )
         notices: list[tuple[Rule, Notice]] = []
+
+        def fires(rule_id: str, key: str) -> bool:
+            alert = changed.get(rule_id, {}).get(key) or self._alerts.get(rule_id, {}).get(key)
+            return alert is not None and alert.state.active
+
+        quiet = replace(quiet, fires=fires)
         for rule in setting.rules:
             if not rule.enabled:
                 continue

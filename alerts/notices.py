@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from types import MappingProxyType
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 NoticeWhat = Literal["firing", "still_firing", "resolved", "test"]
@@ -73,7 +72,7 @@ class Notice:
     firing: tuple[Entry, ...] = ()
     resolved_count: int = 0
     resolved: tuple[Entry, ...] = ()
-    labels: Mapping[str, str] = MappingProxyType({})
+    labels: Mapping[str, str] = field(default_factory=dict)
     description: str = ""
 
     def document(self) -> dict[str, Any]:

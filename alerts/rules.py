@@ -133,6 +133,8 @@ class Rule(BaseModel):
         no_data: Without a value: fine, shown as no data, or bad.
         severity: How bad it is.
         message: What is told, with names in braces (`alerts.message.NAMES`); "" for the usual words.
+        unless: Ids of rules that say more of the same: while one of them fires about the same source (and as long
+            afterwards as the window reaches), nobody is told of this rule's alert.
         labels: Further labels of its alerts, for silences and receivers.
         channels: Ids of the channels that are told; none for all of them.
         repeat_s: How often those that still fire are told again; 0 for never.
@@ -161,9 +163,10 @@ class Rule(BaseModel):
     no_data: NoDataPolicy = "ok"
     severity: Severity = "warning"
     message: Annotated[str, AfterValidator(checked)] = ""
+    unless: Annotated[tuple[SettingId, ...], BeforeValidator(_listed)] = Field((), max_length=10)
     labels: dict[str, str] = Field(default_factory=dict, max_length=20)
     channels: Annotated[tuple[SettingId, ...], BeforeValidator(_listed)] = Field((), max_length=50)
-    repeat_s: Length = Field(4 * 3_600.0, alias="repeat")
+    repeat_s: Length = Field(12 * 3_600.0, alias="repeat")
     interval_s: Length = Field(2.0, alias="interval", ge=1, le=86_400)
 
     @property

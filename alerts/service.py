@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from sqlalchemy.engine import Engine
 
-from alerts.evaluator import Evaluator, Measure, Outcome, Setting
+from alerts.evaluator import Evaluator, Measure, Outcome
 from alerts.look import Look
 from alerts.rules import Rule
-from alerts.setting import read_setting
+from alerts.setting import Setting, read_setting
 from db.alert_lease import AlertLease, LeaseLost
 from db.alert_queries import AlertQueries
 from db.alert_settings import AlertSettings
@@ -33,8 +33,6 @@ _WOKEN_UP_TO_S: Final = 5.0  # rules with a longer interval wait for it
 # Who doesn't evaluate looks this often whether it should, and whether alerts changed.
 _LOOK_S: Final = 2.0
 _RENEW_S: Final = 4.0
-# When nobody evaluated for so long, nothing could be heard either: who was silent isn't to blame for that time.
-_DEAF_MS: Final = 60_000
 _CLOCK_STEP_MS: Final = 5_000
 _KEPT_MS: Final = 90 * DAY_MS
 _FORGET_EVERY_S: Final = 3_600.0
@@ -56,6 +54,8 @@ class AlertService:
         clock_ms: The present in epoch milliseconds.
         monotonic_s: A clock that nobody sets, seconds.
         lease_s: As for `db.alert_lease.AlertLease`.
+        deaf_after_s: When nobody evaluated for so long, nothing could be heard either: who was silent isn't to blame
+            for that time.
     """
 
     def __init__(
@@ -69,8 +69,10 @@ class AlertService:
         clock_ms: Callable[[], int] = now_ms,
         monotonic_s: Callable[[], float] = time.monotonic,
         lease_s: float = 15.0,
+        deaf_after_s: float = 60.0,
     ) -> None:
         self._queries = queries
+        self._deaf_after_ms = int(deaf_after_s * 1000)
         self._on_change = on_change
         self._on_deliveries = on_deliveries
         self._clock_ms = clock_ms
@@ -120,6 +122,10 @@ class AlertService:
         if self._thread is not None:
             self._thread.join(timeout_s)
             self._thread = None
+        if self._leads:
+            self._leads = False
+            with suppress(DatabaseError):  # it runs out by itself
+                self._lease.give_up()
 
     def wake(self, _metrics: object = None) -> None:
         """Say that there are new metrics: a listener of the store."""
@@ -163,9 +169,6 @@ class AlertService:
                 self._leads = False
                 _log.exception("alert rules could not be evaluated")
             self._wait()
-        if self._leads:
-            with suppress(DatabaseError):  # it runs out by itself
-                self._lease.give_up()
 
     def _wait(self) -> None:
         now_s = self._monotonic_s()
@@ -217,7 +220,7 @@ class AlertService:
             return False
         evaluated_ms = self._lease.evaluated_ms()
         now = self._clock_ms()
-        if self._evaluated is None and (evaluated_ms is None or now - evaluated_ms > _DEAF_MS):
+        if self._evaluated is None and (evaluated_ms is None or now - evaluated_ms > self._deaf_after_ms):
             self._listening_since_ms = now
         self._evaluator.load(self._store.states())
         self._turns = None
@@ -254,7 +257,7 @@ class AlertService:
             self.clock_steps += 1
             self._evaluator.shift(step_ms)
             _log.warning("the clock was set %s by %.1f s", "forward" if step_ms > 0 else "back", abs(step_ms) / 1000)
-        if passed_ms > _DEAF_MS or abs(step_ms) > _CLOCK_STEP_MS or now < self._listening_since_ms:
+        if passed_ms > self._deaf_after_ms or abs(step_ms) > _CLOCK_STEP_MS or now < self._listening_since_ms:
             self._listening_since_ms = now
 
     def _due(self, now_s: float, *, woken: bool) -> list[Rule]:

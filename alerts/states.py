@@ -25,10 +25,10 @@ Event = Literal[
 ]
 TOLD: Final[frozenset[Event]] = frozenset({"firing", "resolved"})
 
-# An alert that fires for this many times within the hour has to be fine for longer before it is resolved.
+# An alert that begins to fire for the third time within two hours has to be fine for longer before it is resolved.
 FLAPS: Final = 3
-FLAP_WINDOW_MS: Final = 3_600_000
-FLAP_HOLD_MS: Final = 900_000
+FLAP_WINDOW_MS: Final = 7_200_000
+FLAP_HOLD_MS: Final = 1_800_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class AlertState:
         standing: Its state.
         since_ms: Since when, epoch ms.
         fired_ms: When it began to fire, epoch ms; set exactly while it is firing or recovering.
-        fires: When it began to fire within the last hour, epoch ms, rising.
+        fires: When it began to fire within two hours, epoch ms, rising.
         value: What was last measured.
         threshold: What it was last compared with.
         problem: What is wrong, in the state error.
@@ -228,6 +228,7 @@ def _clamped(state: AlertState, now_ms: int) -> AlertState:
 
 
 def _forget(state: AlertState, now_ms: int) -> AlertState:
-    if not state.fires or state.fires[0] > now_ms - FLAP_WINDOW_MS:
+    # While it fires, what made it flap isn't forgotten: else it were resolved in between.
+    if state.active or not state.fires or state.fires[0] > now_ms - FLAP_WINDOW_MS:
         return state
     return replace(state, fires=tuple(moment for moment in state.fires if moment > now_ms - FLAP_WINDOW_MS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,6 +18,10 @@ from alerts.units import said
 GATHER_MS: Final = 60_000
 
 
+def _never(_rule: str, _key: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Quiet:
     """Who isn't to be told.
@@ -25,10 +29,12 @@ class Quiet:
     Args:
         silences: Those that are active now.
         acknowledged: (rule, key, when it began to fire) of alerts that somebody knows of.
+        fires: Says whether a rule's alert (rule, key) fires now.
     """
 
     silences: tuple[Silence, ...] = ()
     acknowledged: Collection[tuple[str, str, int]] = frozenset()
+    fires: Callable[[str, str], bool] = _never
 
     def knows(self, alert: Alert) -> bool:
         """Say whether somebody acknowledged an alert."""
@@ -54,13 +60,16 @@ def tell(rule: Rule, alerts: Mapping[str, Alert], quiet: Quiet, now_ms: int) -> 
         for alert in members:
             silence = silenced_by(quiet.silences, labels_of(rule, alert)) or "" if quiet.silences else ""
             now = replace(alert, silenced=silence) if silence != alert.silenced else alert
-            if silence and now.owed in ("resolved", "passed"):
+            if any(quiet.fires(other, alert.key) for other in rule.unless):
+                now = replace(now, hushed_ms=now_ms)
+            hushed = now.told_ms is None and 0 <= now_ms - now.hushed_ms <= rule.window_s * 1000
+            if (silence and now.owed in ("resolved", "passed")) or (hushed and now.owed == "passed"):
                 now = replace(now, owed="", ended=None, told_ms=None, group="")  # nobody wants to know any more
             elif now.owed == "firing" and quiet.knows(now):
                 now = replace(now, owed="", told_ms=now_ms)
             if now is not alert:
                 changed[now.key] = now
-            if not silence:
+            if not silence and not hushed:
                 heard.append(now)
         notice = _news(rule, group, heard, members, quiet, now_ms)
         if notice is None:
