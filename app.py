@@ -14,6 +14,8 @@ from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
+from alerts.measure import Measurer
+from alerts.service import AlertService
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -92,6 +94,7 @@ class Scrapeboard:
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
+    alerts: AlertService
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
@@ -110,6 +113,7 @@ class Scrapeboard:
         )
         self.follower.start()
         self.nightly.start()
+        self.alerts.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -120,6 +124,7 @@ class Scrapeboard:
         self.housekeeping.stop()
         self.follower.stop()
         self.nightly.stop()
+        self.alerts.stop()
         self.views.stop()
         self.dash_channel.stop()
         if self.backplane is not None:
@@ -143,6 +148,7 @@ class Scrapeboard:
             **self.views.stats(),
             **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
             **self.troubles.stats(),
+            **self.alerts.stats(),
         }
 
     def redis_status(self) -> dict[str, Any]:
@@ -192,9 +198,10 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
+    alerts = AlertService(engine, queries, Measurer(queries).measure, on_change=views.changed)
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
-    for listener in (recent.append, rollups.mark, jobs.mark, views.changed):
+    for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
         store.subscribe(listener)
     backplane = None
     if settings.redis_url:
@@ -247,6 +254,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         jobs,
         follower,
         nightly,
+        alerts,
         drawing,
         Pulse(),
         Pulse(),
