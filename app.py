@@ -65,12 +65,14 @@ from web.index import ThemedDash
 from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts
+from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
 
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
+RATES_S = 1.0
 OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
 
@@ -97,6 +99,7 @@ class Scrapeboard:
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
     backplane: Backplane | None  # with several processes
     troubles: Troubles
+    vitals: VitalSigns
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -132,15 +135,7 @@ class Scrapeboard:
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
         return {
-            "connections": len(self.hub.connections),
-            "subscriptions": sum(len(listeners) for listeners in list(self.channel.subscribers.values())),
-            "framesSent": self.hub.frames_sent,
-            "bytesSent": self.hub.bytes_sent,
-            "framesDropped": self.hub.frames_dropped,
-            "outboxHighWaterBytes": self.hub.outbox_high_water_bytes,
-            "batchesPublished": self.channel.batches_published,
-            "metricsPublished": self.channel.metrics_published,
-            **self.views.stats(),
+            **self.vitals.stats(),
             **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
             **self.troubles.stats(),
         }
@@ -252,7 +247,9 @@ def create_app(settings: Settings) -> Scrapeboard:
         Pulse(),
         backplane,
         source.troubles,
+        VitalSigns(hub, channel, views, store.health),
     )
+    queries.tell_vitals(board.vitals.read)
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
     token = settings.token.get_secret_value() if settings.token else None
@@ -327,6 +324,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
+    board.pulse.every(RATES_S, board.vitals.sample)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
