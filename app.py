@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from dash import Dash, html
@@ -100,6 +102,7 @@ class Scrapeboard:
     backplane: Backplane | None  # with several processes
     troubles: Troubles
     vitals: VitalSigns
+    engine: Engine
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -117,20 +120,27 @@ class Scrapeboard:
         self.housekeeping.start()
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Flush what is pending, say good-bye to every client (1001) and end the threads."""
-        collector.flush(timeout_s=timeout_s / 2)
-        self.pulse.stop()
-        self.housekeeping.stop()
-        self.follower.stop()
-        self.nightly.stop()
-        self.views.stop()
+        """Flush what is pending, say good-bye to every client (1001) and end the threads.
+
+        Args:
+            timeout_s: How long all of it may take. What isn't done by then ends with the process, which is safe.
+        """
+        end_s = time.monotonic() + timeout_s
+        for pulse in (self.pulse, self.housekeeping):
+            pulse.stop(0.0)
+        collector.flush(timeout_s=timeout_s * 0.4)
+        self.views.stop(0.5)
         self.dash_channel.stop()
         if self.backplane is not None:
-            self.backplane.stop()
-        self.hub.stop(timeout_s / 2)
-        self.rollups.stop()
-        self.reader.stop()
-        self.drawing.stop()
+            self.backplane.stop(1.0)
+        self.hub.call(self.channel.flush)
+        self.hub.stop(max(1.0, end_s - time.monotonic()))
+        # The clients know; now whatever may have to wait for a database that hangs.
+        rest = (self.nightly.stop, self.reader.stop, self.drawing.stop, self.follower.stop, self.rollups.stop)
+        # With the last connection SQLite brings its journal into the file, which may then be copied alone.
+        ending = Thread(target=lambda: [end() for end in (*rest, self.engine.dispose)], name="ending", daemon=True)
+        ending.start()
+        ending.join(max(0.1, end_s - time.monotonic()))
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
@@ -248,6 +258,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         backplane,
         source.troubles,
         VitalSigns(hub, channel, views, store.health),
+        engine,
     )
     queries.tell_vitals(board.vitals.read)
 
