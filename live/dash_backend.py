@@ -246,6 +246,7 @@ def make_backend(channel: DashChannel) -> type[FlaskDashServer]:
 
             def check_origin() -> None:
                 if request.path == path and not origin_allowed(request.headers, channel.allowed_origins):
+                    channel.hub.refused.add("connections: of a page of another site")
                     abort(403, "this origin may not open the channel; see SCRAPEBOARD_ALLOWED_ORIGINS")
 
             server.before_request(check_origin)

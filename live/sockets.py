@@ -174,6 +174,7 @@ def serve_metrics_socket(app: Flask, handler: MetricsSocket, *, allowed_origins:
 
     def check_origin() -> None:
         if request.path == "/ws/metrics" and not origin_allowed(request.headers, allowed_origins):
+            handler.hub.refused.add("connections: of a page of another site")
             abort(403, "this origin may not open the channel; see SCRAPEBOARD_ALLOWED_ORIGINS")
 
     app.before_request(check_origin)

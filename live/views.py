@@ -58,6 +58,7 @@ class ViewEngine:
         numbers_bytes_per_s: float = 10_000.0,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
+        most_views: int = 300,
     ) -> None:
         self.pages = pages
         self.send = send
@@ -66,6 +67,8 @@ class ViewEngine:
         self.numbers_bytes_per_s = numbers_bytes_per_s
         self.charts_interval_s = charts_interval_s
         self.chart_spacing_s = chart_spacing_s
+        self.most_views = most_views  # distinct ones; all of them are computed by one thread
+        self.refused = 0
         self.computed = self.failures = 0
         self.compute_s = 0.0
         # _wake's lock protects _views, _where, each view's viewers/joining, and the flags below; pages are computed
@@ -98,8 +101,11 @@ class ViewEngine:
             self._changed = True
             self._wake.notify()
 
-    def join(self, renderer_id: str, href: str, digests: Mapping[str, str] | None, *, reload: bool = False) -> None:
+    def join(self, renderer_id: str, href: str, digests: Mapping[str, str] | None, *, reload: bool = False) -> bool:
         """Let a renderer follow a view from now on (and no longer the one it followed before).
+
+        Returns:
+            False when it follows none: that would be one more distinct view than may be followed.
 
         Args:
             renderer_id: Dash's id of one open page.
@@ -108,7 +114,12 @@ class ViewEngine:
             reload: the page couldn't be built when it was loaded; tell the renderer to load it when it can be.
         """
         with self._wake:
+            if href not in self._views and len(self._views) >= self.most_views:
+                self._leave(renderer_id)
+                self.refused += 1
+                return False
             self._join(Joining(renderer_id, digests, reload), href)
+            return True
 
     def settle(self, renderer_id: str, href: str, digests: Mapping[str, str] | None) -> None:
         """Let a renderer follow no view from now on, and show a paused page as a fresh load would.

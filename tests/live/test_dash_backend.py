@@ -183,6 +183,22 @@ def test_more_callbacks_than_there_is_room_for_are_refused_at_once(board: Board)
     worker.ws.shutdown()
 
 
+def test_one_browser_cannot_take_every_place_for_callbacks(board: Board) -> None:
+    board.channel.max_of_one = 1
+    greedy, other = board.connect(), board.connect()
+    greedy.call("out.children", inputs=given("wait"))
+    assert board.entered.acquire(timeout=10)
+    greedy.call("out.children", inputs=given(2))
+    assert greedy.hear()["payload"] == {"status": "error", "message": "server is busy"}
+    other.call("out.children", inputs=given(3))
+    assert other.hear()["payload"]["status"] == "ok"
+    board.block.set()
+    assert greedy.hear()["payload"]["status"] == "ok"
+    assert board.channel.hub.refused.counts() == {"callbacks: too many of one browser": 1}
+    greedy.ws.shutdown()
+    other.ws.shutdown()
+
+
 def test_one_connection_cannot_bring_any_number_of_pages(board: Board) -> None:
     board.renderers.most_per_connection = 2
     worker = board.connect()

@@ -144,6 +144,18 @@ def test_a_viewer_whose_page_is_already_right_is_sent_nothing(world: World) -> N
     assert second.frames.qsize() <= 2  # at most the two charts of the change, no snapshot before it
 
 
+def test_so_many_distinct_views_are_followed_and_who_leaves_makes_room(world: World) -> None:
+    world.engine.most_views = 2
+    for n in range(2):
+        world.browse(f"r{n}", f"/{n}")
+    assert not world.engine.join("late", "/2", None)
+    assert (world.engine.follows("late"), world.engine.refused) == (None, 1)
+    assert world.engine.join("late", "/1", None)  # somebody looks at it already
+    assert not world.engine.join("late", "/2", None)
+    world.engine.leave("r0")
+    assert world.engine.join("late", "/2", None)
+
+
 def test_a_view_is_computed_once_for_all_who_look_at_it(world: World) -> None:
     browsers = [world.browse(f"r{n}", "/busy") for n in range(50)]
     before = world.pages.counts["/busy"]
