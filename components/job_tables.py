@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from components.numbers import NOTHING, clock, count, duration
 from alerts.habits import LEAST_RUNS, Deviation, Learnt, Schedule, overdue_ms
+from components.numbers import NOTHING, clock, count, duration
 from components.tables import FAILED, OK, Column, Status, one_line
 from components.timerange import DAY_MS, MINUTE_MS
 from db.results import SchedulerRunRow, SchedulerStats
