@@ -64,6 +64,7 @@ from live.stream import RedisStream
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
+from web.alert_actions import register_alert_actions
 from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
@@ -211,7 +212,10 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    alerts = AlertService(AlertTables(engine), queries, Measurer(queries).measure, on_change=views.changed)
+    tables = AlertTables(engine)
+    queries.read_alerts_from(tables)
+    on_change = partial(_alerts_changed, queries, views)
+    alerts = AlertService(tables, queries, Measurer(queries).measure, on_change=on_change)
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
@@ -241,6 +245,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
+    changed = partial(_alerts_changed, queries, views, alerts)
+    register_alert_actions(dash, queries, tables, changed=changed)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
@@ -317,6 +323,14 @@ def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, c
     stream = RedisStream(url, name=str(database_identity(engine)))
     stream.check()
     return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
+
+
+def _alerts_changed(queries: Queries, views: ViewEngine, alerts: AlertService | None = None) -> None:
+    """Let everybody see alerts and settings as they are now, and the evaluation take note of them."""
+    queries.alerts_changed()
+    views.changed()
+    if alerts is not None:
+        alerts.wake()
 
 
 def _layout() -> html.Div:

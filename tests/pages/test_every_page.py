@@ -51,8 +51,9 @@ def after_updates(tree: Any, content: Content) -> Any:
         return [after_updates(item, content) for item in tree]
     if isinstance(tree, dict):
         tree = {name: after_updates(value, content) for name, value in tree.items()}
-        if "props" in tree and tree["props"].get("id") in content:
-            return {**tree, "props": {**tree["props"], **plain(content[tree["props"]["id"]])}}
+        id = tree["props"].get("id") if "props" in tree else None
+        if isinstance(id, str) and id in content:  # ids of buttons in lists are dictionaries
+            return {**tree, "props": {**tree["props"], **plain(content[id])}}
     return tree
 
 
