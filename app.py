@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 import collector
 from alerts.measure import Measurer
 from alerts.service import AlertService
+from api.alerts import alerts_blueprint
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -65,6 +66,7 @@ from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
 from web.alert_actions import register_alert_actions
+from web.alert_editor import register_alert_editor
 from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
@@ -247,6 +249,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_leads(dash, queries, adapter)
     changed = partial(_alerts_changed, queries, views, alerts)
     register_alert_actions(dash, queries, tables, changed=changed)
+    register_alert_editor(dash, queries, adapter, tables, changed=changed)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
@@ -295,6 +298,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats, board))
     server.register_blueprint(realtime_blueprint(channel))
+    server.register_blueprint(alerts_blueprint(queries))
     server.register_blueprint(
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
     )

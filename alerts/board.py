@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -64,7 +65,8 @@ class Standings:
         firing: Alerts that fire or recover: those that somebody has to see first.
         pending: Alerts that are about to.
         unknown: Alerts of which nothing is known: no data, or rules that can't be measured.
-        quiet: Rules, switched on or off, without any of these.
+        rules: Every rule: those with alerts, those that are quiet, those that are switched off.
+        loud: How many of these alerts a rule has, by its id.
     """
 
     setting: Setting
@@ -72,7 +74,8 @@ class Standings:
     firing: tuple[Shown, ...]
     pending: tuple[Shown, ...]
     unknown: tuple[Shown, ...]
-    quiet: tuple[Rule, ...]
+    rules: tuple[Rule, ...]
+    loud: Mapping[str, int]
 
     def find(self, token: str) -> Shown | None:
         """Return an alert by its token, None when it is over."""
@@ -118,12 +121,12 @@ def standings(board: AlertBoard, now_ms: int) -> Standings:
     waiting = [one for one in shown if not one.alert.state.active]
     pending = sorted((one for one in waiting if one.standing == "pending"), key=_order)
     unknown = sorted((one for one in waiting if one.standing in ("no_data", "error")), key=_order)
-    loud = {one.rule.id for one in (*firing, *pending, *unknown)}
-    quiet = sorted(
-        (rule for rule in setting.rules if rule.id not in loud),
-        key=lambda rule: (not rule.enabled, SEVERITIES.index(rule.severity), rule.name),
+    loud = Counter(one.rule.id for one in (*firing, *pending, *unknown))
+    ordered = sorted(
+        setting.rules,
+        key=lambda rule: (not rule.enabled, rule.id not in loud, SEVERITIES.index(rule.severity), rule.name),
     )
-    return Standings(setting, problems, tuple(firing), tuple(pending), tuple(unknown), tuple(quiet))
+    return Standings(setting, problems, tuple(firing), tuple(pending), tuple(unknown), tuple(ordered), loud)
 
 
 @lru_cache(maxsize=4)  # a page asks many times a second, and settings change a few times a day

@@ -21,11 +21,12 @@ ENTRY: Final = "alerts-entry"  # type of the ids of their buttons
 MOST_ENTRIES: Final = 200
 
 
-def rule_list(rules: Sequence[Rule]) -> dict[str, Any]:
-    """Return the live props of the list of quiet rules.
+def rule_list(rules: Sequence[Rule], loud: Mapping[str, int]) -> dict[str, Any]:
+    """Return the live props of the list of rules.
 
     Args:
         rules: The rules, in the order to show.
+        loud: How many alerts fire, are pending or unknown, by the rule's id.
     """
     entries = [
         _entry(
@@ -34,16 +35,14 @@ def rule_list(rules: Sequence[Rule]) -> dict[str, Any]:
             condition(rule),
             [
                 entry_button("rule-edit", rule.id, "Edit", rule.name),
-                entry_button(
-                    "rule-off" if rule.enabled else "rule-on", rule.id, "Off" if rule.enabled else "On", rule.name
-                ),
+                _switch(rule),
             ],
             away=not rule.enabled,
-            state="" if rule.enabled else "switched off",
+            state=_rule_state(rule, loud.get(rule.id, 0)),
         )
         for rule in rules[:MOST_ENTRIES]
     ]
-    return _listed(entries, len(rules), "No rule is quiet.", "the YAML file has them all")
+    return _listed(entries, len(rules), "There is no rule.", "the YAML file has them all")
 
 
 def silence_list(silences: Sequence[Silence], now_ms: int) -> dict[str, Any]:
@@ -127,6 +126,17 @@ def entry_button(act: str, id: str, words: str, about: str) -> Component:
         **aria(label=f"{words}: {one_line(about)}"),
     )
     return button
+
+
+def _rule_state(rule: Rule, alerts: int) -> str:
+    if not rule.enabled:
+        return "switched off"
+    return f"{count(alerts)} alert{'' if alerts == 1 else 's'} now" if alerts else "✓ quiet"
+
+
+def _switch(rule: Rule) -> Component:
+    act, words = ("rule-off", "Switch off") if rule.enabled else ("rule-on", "Switch on")
+    return entry_button(act, rule.id, words, rule.name)
 
 
 def _result(row: DeliveryRow) -> str:

@@ -57,7 +57,7 @@ def firing_card(view: View, content: Content) -> Component:
 
 
 def rules_card(view: View, content: Content) -> Component:
-    """Build the card of quiet rules, with what makes and carries rules.
+    """Build the card of rules, with what makes and carries rules.
 
     Args:
         view: Decides what the menu exports.
@@ -73,7 +73,7 @@ def rules_card(view: View, content: Content) -> Component:
     )
     problems = html.Div(id="alerts-problems", className="alerts-problems", **content["alerts-problems"])
     listed = html.Div(id="alerts-rules", className="entries", **content["alerts-rules"])
-    subtitle = "What isn’t met at the moment; whoever can open this board can change them"
+    subtitle = "Whoever can open this board can change them"
     return table_card(
         "Rules", [tools, problems, listed], subtitle=subtitle, wide=True, export="alerts-rules", view=view
     )

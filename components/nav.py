@@ -80,7 +80,9 @@ def nav(view: View, firing: int = 0) -> Component:
 
 def _badge(firing: int) -> Component:
     words = html.Span("alerts fire", className="visually-hidden")
-    return html.Span([html.Span(id=ids.ALERT_BADGE, className="nav-badge", **badge_props(firing)), words])
+    return html.Span(
+        [html.Span(id=ids.ALERT_BADGE, className="nav-badge", children=badge_props(firing)["children"]), words]
+    )
 
 
 def _is_open(tab: Tab, view: View) -> bool:

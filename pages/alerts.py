@@ -62,7 +62,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         "alerts-summary": _summary(found),
         "alerts-firing": alert_list(found.firing, now_ms, "Nothing fires."),
         "alerts-pending": alert_list((*found.pending, *found.unknown), now_ms, "Nothing is about to."),
-        "alerts-rules": rule_list(found.quiet),
+        "alerts-rules": rule_list(found.rules, found.loud),
         "alerts-problems": _problems(found),
         "alerts-silences": silence_list(found.setting.silences, now_ms),
         **table_part("alerts-history", lambda: _happened(queries, view, now_ms, found)),

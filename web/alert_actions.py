@@ -146,8 +146,14 @@ def do(queries: Queries, tables: AlertTables, act: str, token: str, name: str, a
     if act == "acknowledge":
         if one.alert.state.fired_ms is None:
             return "That alert doesn’t fire any more."
-        known = Acknowledgement(
-            rule_id=one.rule.id, key=one.alert.key, fired_ms=one.alert.state.fired_ms, by=name, at_ms=at_ms
+        known = Acknowledgement.model_validate(
+            {
+                "rule_id": one.rule.id,
+                "key": one.alert.key,
+                "fired_ms": one.alert.state.fired_ms,
+                "by": name,
+                "at_ms": at_ms,
+            }
         )
         tables.settings.put("silences", f"ack-{token}", known.document(), by=name)
         return f"✓ Acknowledged: {who}. It isn’t told again until it is resolved."
@@ -163,7 +169,9 @@ def do(queries: Queries, tables: AlertTables, act: str, token: str, name: str, a
     ends_ms = at_ms + _HOURS[act] * HOUR_MS if act in _HOURS else _tomorrow_ms(at_ms)
     only = (f"rule={one.rule.id}", f"key={exactly(one.alert.key)}")
     try:
-        silence = Silence(id=f"snooze-{token}", comment="snoozed", by=name, only=only, ends_ms=ends_ms)
+        silence = Silence.model_validate(
+            {"id": f"snooze-{token}", "comment": "snoozed", "by": name, "only": only, "ends_ms": ends_ms}
+        )
     except ValueError:
         return f"✕ {who} can’t be snoozed: its name is too long for a matcher. Silence its rule instead."
     tables.settings.put("silences", silence.id, silence.document(), by=name, ends_at_ms=ends_ms)
