@@ -20,6 +20,8 @@ BUTTON: Final = "alerts-rule-button"
 PREVIEW: Final = "alerts-rule-preview"
 _LISTS: Final = frozenset({"only", "unless", "channels"})
 _BASELINE: Final = ("days", "tolerance_percent", "recover_percent", "same_weekday", "timezone")
+# Descriptions below, so that the inputs of a line stand side by side.
+_ORDER: Final = ["label", "input", "error", "description"]
 WHATS: Final[Mapping[str, str]] = {
     "success_rate": "Success rate", "usable_success_rate": "Usable success rate (pages with content)",
     "error_count": "Errors", "mean_ms": "Mean duration", "p95_ms": "p95 duration", "p99_ms": "p99 duration",
@@ -43,20 +45,26 @@ def rule_form(rule: Rule | None, *, can_delete: bool, is_default: bool) -> Compo
 
     def text(name: str, label: str, help: str = "", **props: Any) -> Component:
         field: Component = dmc.TextInput(
-            id=_id(name), label=label, description=help or None, value=values[name], debounce=500, **props
+            id=_id(name),
+            label=label,
+            description=help or None,
+            inputWrapperOrder=_ORDER,
+            value=values[name],
+            debounce=500,
+            **props,
         )
         return field
 
     def area(name: str, label: str, help: str = "", rows: int = 2) -> Component:
         field: Component = dmc.Textarea(
-            id=_id(name), label=label, description=help or None, value=values[name], debounce=500, autosize=True,
+            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name], debounce=500, autosize=True,
             minRows=rows, maxRows=8,
         )  # fmt: skip
         return field
 
     def choice(name: str, label: str, choices: Mapping[str, str], help: str = "") -> Component:
         field: Component = dmc.Select(
-            id=_id(name), label=label, description=help or None, value=values[name], allowDeselect=False,
+            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name], allowDeselect=False,
             data=[{"value": value, "label": words} for value, words in choices.items()],
         )  # fmt: skip
         return field
@@ -216,7 +224,7 @@ def import_form() -> Component:
         placeholder="rules:\n- id: my-rule\n  name: My rule\n  what: success_rate\n  threshold: 80",
     )
     save = dmc.Button("Import", id="alerts-yaml-import", n_clicks=0)
-    return dmc.Stack([text, faults_line(FORM_FAULTS), html.Div(save, className="form-buttons")])
+    return html.Div(dmc.Stack([text, faults_line(FORM_FAULTS), html.Div(save, className="form-buttons")]))
 
 
 def _number(value: float | None) -> str:

@@ -124,7 +124,8 @@ def _bands(info: LineInfo, moments: list[int], palette: Palette) -> alt.Chart:
     ]
     x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
     marks = alt.Chart(inline(rows, "bands")).mark_rect(opacity=0.14)
-    return marks.encode(x=x, x2="u:T", color=alt.Color("c:N", scale=None, legend=None))
+    drawn: alt.Chart = marks.encode(x=x, x2="u:T", color=alt.Color("c:N", scale=None, legend=None))
+    return drawn
 
 
 def _log_scale(rows: Floats) -> alt.Scale:
