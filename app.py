@@ -14,8 +14,10 @@ from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
+from alerts.delivery.service import DeliveryService
 from alerts.measure import Measurer
 from alerts.service import AlertService
+from alerts.texts import Texts
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -31,6 +33,8 @@ from components.shell import register_shell_callbacks, shell
 from components.status import beat_props, stale_props
 from components.theme_picker import theme_of
 from components.trouble import Troubles
+from db.alert_outbox import Outbox
+from db.alert_settings import AlertSettings
 from db.clock import now_ms
 from db.engine import make_engine
 from db.errors import where_is
@@ -61,6 +65,7 @@ from live.stream import RedisStream
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
+from web.alert_links import alert_link
 from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
 from web.index import ThemedDash
@@ -95,6 +100,7 @@ class Scrapeboard:
     follower: Follower
     nightly: Nightly
     alerts: AlertService
+    delivery: DeliveryService
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
@@ -114,6 +120,7 @@ class Scrapeboard:
         self.follower.start()
         self.nightly.start()
         self.alerts.start()
+        self.delivery.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -125,6 +132,7 @@ class Scrapeboard:
         self.follower.stop()
         self.nightly.stop()
         self.alerts.stop()
+        self.delivery.stop()
         self.views.stop()
         self.dash_channel.stop()
         if self.backplane is not None:
@@ -198,7 +206,20 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    alerts = AlertService(engine, queries, Measurer(queries).measure, on_change=views.changed)
+    # Each asks the other one, but only when both run.
+    alerts = AlertService(
+        engine,
+        queries,
+        Measurer(queries).measure,
+        on_change=views.changed,
+        on_deliveries=lambda: delivery.wake(),
+    )
+    delivery = DeliveryService(
+        Outbox(engine),
+        AlertSettings(engine),
+        leads=lambda: alerts.leads,
+        texts=Texts(partial(alert_link, settings.public_url)),
+    )
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
@@ -255,6 +276,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         follower,
         nightly,
         alerts,
+        delivery,
         drawing,
         Pulse(),
         Pulse(),
@@ -269,10 +291,14 @@ def create_app(settings: Settings) -> Scrapeboard:
             store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
         )
     )
-    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats, board))
+    server.register_blueprint(
+        health_blueprint(store, board.stats, collector.get_metrics_stats, board, deliveries=delivery.stats)
+    )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
-        prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
+        prometheus_blueprint(
+            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, deliveries=delivery.stats)
+        )
     )
     server.register_blueprint(
         export_blueprint(

@@ -27,6 +27,8 @@ def health_blueprint(
     channel_stats: Callable[[], Mapping[str, Any]],
     collector_stats: Callable[[], Mapping[str, Any]],
     redis: RedisSide,
+    *,
+    deliveries: Callable[[], Mapping[str, Any]] = dict,
 ) -> Blueprint:
     """Make both routes.
 
@@ -35,6 +37,7 @@ def health_blueprint(
         channel_stats: the live channel's numbers.
         collector_stats: the numbers of the collector in this process.
         redis: what joins several processes; while it is away, the app is well all the same.
+        deliveries: what became of notifications.
 
     Returns:
         A Flask blueprint.
@@ -70,6 +73,7 @@ def health_blueprint(
                 "redis": dict(redis.redis_stats()),
                 "store": asdict(store.health()),
                 "collector": dict(collector_stats()),
+                "deliveries": dict(deliveries()),
             },
         )
 

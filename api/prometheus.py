@@ -36,6 +36,7 @@ class BoardCollector(Collector):
         collector_stats: The numbers of the collector in this process.
         queries: Who knows the scrapers.
         clock_ms: The present in epoch milliseconds.
+        deliveries: What became of notifications.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class BoardCollector(Collector):
         collector_stats: Stats,
         queries: Queries,
         *,
+        deliveries: Stats = dict,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._health = health
         self._channel_stats = channel_stats
         self._collector_stats = collector_stats
         self._queries = queries
+        self._deliveries = deliveries
         self._clock_ms = clock_ms
 
     def describe(self) -> list[Metric]:
@@ -63,6 +66,7 @@ class BoardCollector(Collector):
         yield from _database(health)
         yield from _channel(self._channel_stats())
         yield from _collector(self._collector_stats())
+        yield from _notifications(self._deliveries())
         if health.reachable:
             end_ms = (self._clock_ms() // BUCKET_MS + 1) * BUCKET_MS
             try:
@@ -147,6 +151,23 @@ def _collector(stats: Mapping[str, Any]) -> Iterator[Metric]:
     for reason, number in sorted(stats.get("dropped_by_reason", {}).items()):
         dropped.add_metric([reason], number)
     yield dropped
+
+
+def _notifications(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield what became of notifications, by the id of their channel."""
+    done = CounterMetricFamily(
+        _PREFIX + "alert_notifications",
+        "Notifications that arrived (sent), were given up (dead), and attempts that failed.",
+        labels=["channel", "result"],
+    )
+    waiting = GaugeMetricFamily(
+        _PREFIX + "alert_notifications_waiting", "Notifications that wait, in the app that sends.", labels=["channel"]
+    )
+    for channel, numbers in sorted(stats.get("channels", {}).items()):
+        for result in ("sent", "failed", "dead"):
+            done.add_metric([channel, result], numbers[result])
+        waiting.add_metric([channel], numbers["waiting"])
+    yield from (done, waiting)
 
 
 def _scrapers(sources: tuple[SourceStats, ...]) -> Iterator[Metric]:
