@@ -156,7 +156,7 @@ class Measurer:
         known = self._chosen.get(key)
         if known is None:
             names = look.names[:size]
-            numbers = np.flatnonzero(_allowed(only, names))
+            numbers = np.flatnonzero(allowed(only, names))
             known = self._chosen[key] = (numbers, tuple(names[number] for number in numbers.tolist()))
             while len(self._chosen) > _MAX_REMEMBERED:
                 self._chosen.popitem(last=False)
@@ -182,12 +182,17 @@ class Measurer:
         else:
             codes, names = look.labels(window_ms, name)
         # The last place is for rows that have none.
-        allowed: BoolArray = np.append(_allowed(only, names), _allowed(only, [""]))
-        return allowed[codes]
+        taken: BoolArray = np.append(allowed(only, names), allowed(only, [""]))
+        return taken[codes]
 
 
-def _allowed(only: Sequence[str], names: Sequence[str]) -> BoolArray:
-    """Say which names fulfil matchers that all are about them: none of the negated ones forbids it, any other does."""
+def allowed(only: Sequence[str], names: Sequence[str]) -> BoolArray:
+    """Say which names fulfil matchers that all are about them, bool[n].
+
+    Args:
+        only: The matchers.
+        names: The names, n of them.
+    """
     matchers = [matcher(text) for text in only]
     wanted = [one.takes for one in matchers if not one.negated]
     forbidden = [one.takes for one in matchers if one.negated]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from db.alert_sums import Sums, sums_by_source
 from db.breakdown import Dimension, Groups
 from db.cells import HOUR_MS, MINUTE_MS
@@ -64,6 +66,17 @@ class AlertQueries(SchedulerQueries):
             kind: Navigations or scrapes only; None for both.
         """
         return self._tables.groups(dimension, TimeRange(start_ms, end_ms, MINUTE_MS), _EVERYTHING, kind)
+
+    def alert_groups_over_time(self, dimension: Dimension, range: TimeRange, kind: Kind | None) -> Iterator[Groups]:
+        """Return what each bucket of a range adds up to by one dimension, for each source.
+
+        Args:
+            dimension: What by.
+            range: The range; its buckets are five minutes at least.
+            kind: Navigations or scrapes only; None for both.
+        """
+        _, found = self._tables.over_time(dimension, range, range.bucket_ms, _EVERYTHING, kind)
+        yield from found
 
     def alert_rows(self, start_ms: int, end_ms: int) -> tuple[DetailColumns, int | None]:
         """Return the rows of a window that memory holds.
