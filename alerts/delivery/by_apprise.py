@@ -10,7 +10,7 @@ from typing import Any, Final
 from alerts.channels import ChannelSecret
 from alerts.delivery.attempt import Attempt
 from alerts.delivery.parcel import Parcel
-from alerts.delivery.redact import redacted
+from alerts.delivery.redact import keep_quiet, redacted
 from alerts.texts import Texts
 
 ID_HEADER: Final = "X-Scrapeboard-Id"
@@ -20,6 +20,8 @@ _SMTP_REFUSED: Final = re.compile(r"\(5\d\d, b['\"]")
 _PASSING: Final = frozenset({408, 425, 429})
 # What it says at its lowest level about failures; the rest of that level repeats addresses and messages.
 _TELLING: Final = re.compile(r"^(?:\w+ )?Exception: ")
+# How urllib3 wraps what happened; the end says it.
+_WRAPPED: Final = re.compile(r"HTTPS?ConnectionPool\(.*\(Caused by (.*)$", re.DOTALL)
 # How many alerts are named, for services that take less and less.
 _NAMED: Final = (20, 10, 5, 2, 1)
 # It can be told as Markdown, though apprise takes it for plain text unless told.
@@ -29,13 +31,11 @@ _MARKDOWN_TOO: Final = frozenset({"discord"})
 @cache
 def _apprise() -> Any:
     """Load apprise, which is large, when it is first needed; what it logs goes nowhere but into our results."""
+    logging.getLogger("apprise").setLevel(logging.DEBUG)
+    keep_quiet("apprise")
+
     import apprise
 
-    logger = logging.getLogger("apprise")
-    logger.propagate = False  # what it says repeats addresses with their tokens
-    logger.setLevel(logging.DEBUG)
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
     return apprise
 
 
@@ -120,7 +120,8 @@ def _type(parcel: Parcel) -> str:
 
 def _failed(said: list[tuple[str, str]], secret: ChannelSecret) -> Attempt:
     telling = [text for level, text in said if level not in ("DEBUG", "INFO", "TRACE") or _TELLING.match(text)]
-    text = "; ".join(_TELLING.sub("", one).strip().rstrip(".") for one in telling)
+    plain = [_WRAPPED.sub(lambda found: found[1].rsplit(": ", 1)[-1].strip("'\")"), one) for one in telling]
+    text = "; ".join(_TELLING.sub("", one).strip().rstrip(".") for one in plain)
     statuses = [int(status) for status in _STATUS.findall(text)]
     permanent = bool(statuses) and all(400 <= status < 500 and status not in _PASSING for status in statuses)
     permanent = permanent or _SMTP_REFUSED.search(text) is not None

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 MOST_TOGETHER: Final = 50  # notifications in one message
 MOST_LOOKED_AT: Final = 500
-_CLAIM_S: Final = DEADLINE_S + 5.0
+_CLAIMED: Final = 1.25  # deadlines: so long nobody else tries what is being tried
 _TROUBLED: Final = 3  # so many failures in a row mean the channel, not a message
 _MOST_HANGING: Final = 3  # attempts of one channel that never ended; a further one would only join them
 # Nothing waits longer than this; what is to wait longer was told so before the clock was set back.
@@ -69,6 +69,7 @@ class Lane:
         may_send: Says whether this process is still the one that sends.
         clock_ms: The present in epoch milliseconds.
         monotonic_s: A clock that nobody sets, seconds.
+        deadline_s: How long an attempt may take.
         freed: Called when the lane has come to its end.
     """
 
@@ -81,6 +82,7 @@ class Lane:
         may_send: Callable[[], bool],
         clock_ms: Callable[[], int],
         monotonic_s: Callable[[], float] = time.monotonic,
+        deadline_s: float = DEADLINE_S,
         freed: Callable[[], object] = lambda: None,
     ) -> None:
         self.channel_id = channel_id
@@ -95,6 +97,7 @@ class Lane:
         self._may_send = may_send
         self._clock_ms = clock_ms
         self._monotonic_s = monotonic_s
+        self._claim_ms = int(_CLAIMED * deadline_s * 1000)
         self._freed = freed
         self._channel: Channel | None = None
         self._secret = ChannelSecret()
@@ -182,7 +185,7 @@ class Lane:
         # The last token takes all that is left, in one message.
         several = tokens < 2 and len(ready) > 1 and not self._apart
         chosen = ready[:MOST_TOGETHER] if several else ready[:1]
-        until_ms = self._clock_ms() + int(_CLAIM_S * 1000)
+        until_ms = self._clock_ms() + self._claim_ms
         if not self._outbox.claim(chosen, until_ms):
             return True
         bucket.take()

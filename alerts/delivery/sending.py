@@ -8,6 +8,7 @@ from alerts.channels import Channel, ChannelSecret
 from alerts.delivery.attempt import DEADLINE_S, Attempt, Hanging, bounded
 from alerts.delivery.by_apprise import send_by_apprise
 from alerts.delivery.parcel import Parcel, Told
+from alerts.delivery.redact import keep_quiet
 from alerts.delivery.webhook import send_webhook
 from alerts.texts import Texts, sample_notice
 from db.clock import now_ms
@@ -34,6 +35,7 @@ def send(
     """
     if not secret.url:
         return Attempt(False, "the channel has no address", permanent=True)
+    keep_quiet("urllib3")
     way = send_webhook if parcel.channel.kind == "webhook" else send_by_apprise
     return bounded(lambda: way(parcel, secret, texts), deadline_s=deadline_s, hanging=hanging, late=late)
 

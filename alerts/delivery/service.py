@@ -10,8 +10,10 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
 
-from alerts.channels import lenient_channel, secret_of
+from alerts.channels import ChannelSecret, lenient_channel, secret_of
+from alerts.delivery.attempt import DEADLINE_S, Attempt, Hanging
 from alerts.delivery.lane import LONGEST_MS, MOST_LOOKED_AT, Lane, Send
+from alerts.delivery.parcel import Parcel
 from alerts.delivery.sending import send
 from alerts.texts import Texts
 from db.alert_outbox import Outbox
@@ -41,6 +43,7 @@ class DeliveryService:
         send: Makes an attempt.
         clock_ms: The present in epoch milliseconds.
         monotonic_s: A clock that nobody sets, seconds.
+        deadline_s: How long an attempt may take.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class DeliveryService:
         send: Send | None = None,
         clock_ms: Callable[[], int] = now_ms,
         monotonic_s: Callable[[], float] = time.monotonic,
+        deadline_s: float = DEADLINE_S,
     ) -> None:
         self.texts = texts
         self._leads = leads
-        self._send: Send = send or partial(_send_with, texts)
+        self._send: Send = send or partial(_send_with, texts, deadline_s)
+        self._deadline_s = deadline_s
         self._clock_ms = clock_ms
         self._monotonic_s = monotonic_s
         self._outbox = outbox
@@ -171,6 +176,7 @@ class DeliveryService:
             may_send=self._may_send,
             clock_ms=self._clock_ms,
             monotonic_s=self._monotonic_s,
+            deadline_s=self._deadline_s,
             freed=self._wake.set,
         )
         self._lanes = {**self._lanes, id: lane}
@@ -195,5 +201,13 @@ class DeliveryService:
         self._turn = turn
 
 
-def _send_with(texts: Texts, parcel: Any, secret: Any, *, hanging: Any, late: Any) -> Any:
-    return send(parcel, secret, texts, hanging=hanging, late=late)
+def _send_with(
+    texts: Texts,
+    deadline_s: float,
+    parcel: Parcel,
+    secret: ChannelSecret,
+    *,
+    hanging: Hanging,
+    late: Callable[[Attempt], object],
+) -> Attempt:
+    return send(parcel, secret, texts, deadline_s=deadline_s, hanging=hanging, late=late)
