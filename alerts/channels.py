@@ -60,8 +60,8 @@ class Channel(BaseModel):
     body: Template = ""
     min_severity: Severity = "info"
     only: Matchers = ()
-    per_minute: Number = Field(20.0, ge=0.1, le=600)
-    burst: int = Field(5, ge=1, le=100)
+    per_minute: Number = Field(default=20.0, ge=0.1, le=600)
+    burst: int = Field(default=5, ge=1, le=100)
 
     def document(self) -> dict[str, Any]:
         """Return it as it is kept in the database."""

@@ -184,7 +184,7 @@ class Lane:
             return False
         # The last token takes all that is left, in one message.
         several = tokens < 2 and len(ready) > 1 and not self._apart
-        chosen = ready[:MOST_TOGETHER] if several else ready[:1]
+        chosen = ready[:MOST_TOGETHER] if several else [_next(ready)]
         until_ms = self._clock_ms() + self._claim_ms
         if not self._outbox.claim(chosen, until_ms):
             return True
@@ -291,3 +291,9 @@ class Lane:
         self.stats.dead += 1
         self.stats.last_error = why
         _log.warning("a notification for the channel %s is given up: %s", self.channel_id, why)
+
+
+def _next(ready: Sequence[DeliveryRow]) -> DeliveryRow:
+    """Return what goes first: what was tried least, so that nobody waits behind what nobody takes."""
+    firsts = {(row.rule_id, row.group_key): row for row in reversed(ready)}  # of each group
+    return min(firsts.values(), key=lambda row: (row.attempts, row.id))

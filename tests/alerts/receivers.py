@@ -139,14 +139,23 @@ class MailReceiver:
     def __init__(self, *script: str) -> None:
         self.script = list(script)
         self.mails: list[EmailMessage] = []
+        self._arrived = threading.Condition()
         self._controller = _AnyPort(self, hostname="127.0.0.1", port=0)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd calls it so
         """Take a mail."""
         if self.script:
             return self.script.pop(0)
-        self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]
+        with self._arrived:
+            self.mails.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]
+            self._arrived.notify_all()
         return "250 OK"
+
+    def wait(self, count: int, timeout_s: float = 60) -> list[EmailMessage]:
+        """Return all mails as soon as there are so many."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.mails) >= count, timeout_s), self.mails
+            return list(self.mails)
 
     def __enter__(self) -> Self:
         self._controller.start()

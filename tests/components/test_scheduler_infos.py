@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alerts.habits import deviations, learn
 from charts import make_adapter
 from charts.info import FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
 from components import scheduler_infos
-from alerts.habits import deviations, learn
 from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS
 from db.job_runs import JobRuns, JobTrend
 from db.results import SchedulerSeries, SchedulerStats, TimeRange
