@@ -78,9 +78,11 @@ def prepare(url: str, address: str) -> None:
 
 def fail(url: str, source: str) -> tuple[float, float]:
     """Let a scraper fail; returns when its metrics were sent and when they were accepted, by the clock of arrivals."""
+    # Failures that look alike would be one group, and its second notification waits for a minute.
+    error = "".join(random.choices("ghijklmnopqrstuvwxyz", k=12))
     metric = {
-        "type": "page_navigation", "scraperSource": source, "url": f"https://{source}.example/", "retryCount": 0,
-        "navigationDurationMs": 100, "success": False, "error": source, "recordedAt": int(time.time() * 1000),
+        "type": "page_navigation", "scraperSource": source, "url": f"https://{error}.example/", "retryCount": 0,
+        "navigationDurationMs": 100, "success": False, "error": error, "recordedAt": int(time.time() * 1000),
     }  # fmt: skip
     body = orjson.dumps({"batchId": uuid.uuid4().hex, "metrics": [metric] * 10})
     request = urllib.request.Request(f"{url}/api/ingest", body, {"Content-Type": "application/json"})
