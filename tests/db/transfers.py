@@ -38,15 +38,18 @@ def fill(engine: Engine, rows: int = 40) -> None:
 
 def _alert(engine: Engine) -> None:
     tables = AlertTables(engine, clock_ms=lambda: NOON_MS)
+    numbers = range(7)  # as many as a chunk has where tests make them small
     for which in ALERT_SETTINGS:
         secret = "pässword" if which == "channels" else None
-        tables.settings.put(which, "ops", {"name": "Öps 🦊", "n": 0.1}, by="ana", secret=secret)
+        documents = {f"ops-{number}": {"name": "Öps 🦊", "n": 0.1} for number in numbers}
+        tables.settings.put_all(which, documents, by="ana", secret=secret)
     lease = tables.lease(7, length_s=15)
     assert lease.take()
-    state = StateRow("low", "Ünïcode 🦊", "firing", NOON_MS, NOON_MS, 1 / 3, {"facts": {"a": "ä"}})
-    happened = HistoryRow(NOON_MS, "low", state.key, "firing", {"value": 1 / 3})
+    facts = {"facts": {"a": "ä"}}
+    states = tuple(StateRow("low", f"Ünï 🦊 {n}", "firing", NOON_MS, NOON_MS, 1 / 3, facts) for n in numbers)
+    happened = tuple(HistoryRow(NOON_MS, "low", state.key, "firing", {"value": 1 / 3}) for state in states)
     delivery = DeliveryRow(NOON_MS, "ops", "low", "g", "firing", {"what": "firing"})
-    tables.store.write(lease, Changes((state,), (), (happened,), (delivery,)), evaluated_at_ms=NOON_MS)
+    tables.store.write(lease, Changes(states, (), happened, (delivery,) * len(numbers)), evaluated_at_ms=NOON_MS)
 
 
 def content(engine: Engine) -> dict[str, tuple[int, str]]:
