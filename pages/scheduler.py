@@ -12,7 +12,6 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scheduler_infos as infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
@@ -35,6 +34,7 @@ from components.trouble import cut_table_part, has_rows, table_part
 from components.view import View
 from db.queries import Queries
 from db.results import SchedulerStats, TimeRange
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, rows_of, run_export
 
 _TAB: Final = tab("scheduler")
@@ -113,12 +113,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return {
-        **chart_content("scheduler-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
-        **chart_content("scheduler-results", adapter, lambda: _results(queries, view, now_ms)),
-        **chart_content("scheduler-duration", adapter, lambda: _durations(queries, view, now_ms)),
-        **chart_content("scheduler-items", adapter, lambda: _items(queries, view, now_ms)),
-    }
+    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:
@@ -138,17 +133,15 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            chart_card(
-                "scheduler-timeline",
-                view,
-                content,
-                subtitle="Outlines show when a run was usually due; a block stands for many runs",
-                wide=True,
-                tall=True,
-            ),
             grid(
-                chart_card("scheduler-results", view, content, subtitle="Runs that went well and runs that failed"),
-                chart_card("scheduler-duration", view, content, subtitle="Mean duration of the runs that ended"),
+                *cards(CHARTS, view, content),
+                table_card(
+                    "Late, missed and overlapping runs",
+                    [slips, more_line("scheduler-slips-more", content)],
+                    subtitle="Against each job’s own habits, newest first",
+                    export="scheduler-slips",
+                    view=view,
+                ),
             ),
             table_card(
                 "Next runs",
@@ -157,16 +150,6 @@ def layout(view: View, content: Content) -> Component:
                 wide=True,
                 export="scheduler-next",
                 view=view,
-            ),
-            grid(
-                table_card(
-                    "Late, missed and overlapping runs",
-                    [slips, more_line("scheduler-slips-more", content)],
-                    subtitle="Against each job’s own habits, newest first",
-                    export="scheduler-slips",
-                    view=view,
-                ),
-                chart_card("scheduler-items", view, content, subtitle="By all runs of the range"),
             ),
             table_card(
                 "Jobs",
@@ -235,6 +218,19 @@ def _next(queries: Queries, view: View, now_ms: int) -> Rows:
     return Rows(columns, tuple(tuple(getattr(one, column) for column in columns) for one in learnt.schedules))
 
 
+CHARTS: Final = (
+    PageChart(
+        "scheduler-timeline",
+        _timeline,
+        "Outlines show when a run was usually due; a block stands for many runs",
+        wide=True,
+        tall=True,
+    ),
+    PageChart("scheduler-results", _results, "Runs that went well and runs that failed"),
+    PageChart("scheduler-duration", _durations, "Mean duration of the runs that ended"),
+    PageChart("scheduler-items", _items, "By all runs of the range"),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -245,10 +241,7 @@ PAGE: Final = Page(
     charts=charts,
     exports=MappingProxyType(
         {
-            "scheduler-timeline": _timeline,
-            "scheduler-results": _results,
-            "scheduler-duration": _durations,
-            "scheduler-items": _items,
+            **exports(CHARTS),
             "scheduler-next": _next,
             "scheduler-slips": _slips,
             "scheduler-jobs": _jobs,

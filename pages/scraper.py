@@ -13,7 +13,6 @@ from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scraper_infos
 from components.cards import stat_card, stat_state
-from components.chart_card import chart_card, chart_content
 from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data, no_such_scraper
@@ -37,6 +36,7 @@ from components.view import View, source_of
 from db.queries import Queries
 from db.results import Filter, Overview, SchedulerRunRow
 from db.scraper_runs import ScraperRun
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, events_in, url_rows
 
 _TAB: Final = tab("scrapers")
@@ -104,10 +104,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     series = overview.series
     range = view.time_range(now_ms)
     return {
-        **chart_content("scraper-navigation", adapter, lambda: _navigation(queries, view, now_ms)),
-        **chart_content("scraper-scrape", adapter, lambda: _scrape(queries, view, now_ms)),
-        **chart_content("scraper-results", adapter, lambda: _results(queries, view, now_ms)),
-        **chart_content("scraper-funnel", adapter, lambda: _funnel(queries, view, now_ms)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
         # Put together from every row of the range: once a second is enough.
         **table_part(
             "scraper-runs",
@@ -144,14 +141,7 @@ def layout(view: View, content: Content) -> Component:
         content,
         [
             totals_cards("scraper", view, content, stat_card("scraper-seen", "Last seen (UTC)", content)),
-            grid(
-                chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
-                chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                chart_card(
-                    "scraper-results", view, content, subtitle="What went well, and what failed loading or scraping"
-                ),
-                chart_card("scraper-funnel", view, content, subtitle="How many are left after each step"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             table_card(
                 "Errors",
                 errors,
@@ -285,11 +275,14 @@ def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 
+CHARTS: Final = (
+    PageChart("scraper-navigation", _navigation, "Mean and percentiles over time"),
+    PageChart("scraper-scrape", _scrape, "Mean and percentiles over time"),
+    PageChart("scraper-results", _results, "What went well, and what failed loading or scraping"),
+    PageChart("scraper-funnel", _funnel, "How many are left after each step"),
+)
 _EXPORTS: Final[dict[str, Export]] = {
-    "scraper-navigation": _navigation,
-    "scraper-scrape": _scrape,
-    "scraper-results": _results,
-    "scraper-funnel": _funnel,
+    **exports(CHARTS),
     "scraper-runs": _runs,
     "scraper-jobs": _jobs,
     "scraper-failures": _errors,
