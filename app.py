@@ -67,6 +67,7 @@ from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.router import PageSource, register_router, router_parts, showing
+from web.row_leads import register_row_leads
 
 log = logging.getLogger("scrapeboard")
 
@@ -225,6 +226,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
+    register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit

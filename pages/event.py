@@ -15,11 +15,12 @@ from components import event_infos
 from components.content import Content
 from components.empty import no_reports
 from components.event_facts import event_facts, event_url
-from components.event_table import EVENT_COLUMNS, event_rows
+from components.event_table import EVENT_COLUMNS, event_leads, event_rows
 from components.frame import frame, frame_content
 from components.numbers import exact_time
 from components.tables import Column, table, table_card, table_props
 from components.timerange import DAY_MS
+from components.trouble import table_part
 from components.view import View, event_of
 from db.queries import Queries
 from db.results import Event, EventDetail, UrlHistory
@@ -65,7 +66,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     events = history.events
     return {
         **drawn(CHARTS, queries, adapter, view, now_ms),
-        "event-history": _table(events),
+        **table_part("event-history", lambda: _table(events)),
         "event-history-note": {"children": _note(history)},
         "event-history-part": {"className": "page-body" if events else "page-body page-body-away"},
     }
@@ -99,7 +100,7 @@ def layout(view: View, content: Content) -> Component:
                     *cards(CHARTS, view, content),
                     table_card(
                         "The same URL",
-                        [table("event-history", _COLUMNS, content["event-history"]), note],
+                        [table("event-history", _COLUMNS, content["event-history"], leading=content), note],
                         subtitle=f"The last {MOST_EVENTS} events of this source at this URL, newest first",
                         wide=True,
                         export="event-history",
@@ -119,6 +120,7 @@ def _table(events: Sequence[Event]) -> dict[str, Any]:
     return table_props(
         _COLUMNS,
         [[exact_time(event.recorded_at_ms), *row[2:6], row[7]] for event, row in rows],
+        event_leads(events),
     )
 
 
@@ -178,5 +180,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("event-history",),
     exports=MappingProxyType({**exports(CHARTS), "event-history": _rows}),
 )

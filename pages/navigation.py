@@ -41,7 +41,9 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     span_ms = range.end_ms - range.start_ms
     slowest = table_part(
         "navigation-slowest",
-        lambda: url_props(queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), span_ms=span_ms),
+        lambda: url_props(
+            queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), kind="navigation", span_ms=span_ms
+        ),
     )
     empty = None if has_rows(slowest) else no_data(queries, view, "No navigation", now_ms=now_ms)
     return {
@@ -76,7 +78,7 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860)
+    slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860, leading=content)
     return frame(
         "navigation",
         _TAB.title,
@@ -166,5 +168,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("navigation-slowest",),
     exports=MappingProxyType({**exports(CHARTS), "navigation-slowest": _slowest, "navigation-errors": _errors}),
 )

@@ -14,7 +14,7 @@ from components import infos
 from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table, older_event_content
+from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.leads import events_of
@@ -154,6 +154,7 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=leading("overview-events"),
     exports=MappingProxyType(
         {
             **exports(CHARTS),

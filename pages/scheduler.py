@@ -20,8 +20,10 @@ from components.job_tables import (
     NEXT_COLUMNS,
     RUN_COLUMNS,
     SLIP_COLUMNS,
+    job_leads,
     job_row,
     next_rows,
+    run_leads,
     run_row,
     slip_row,
 )
@@ -70,22 +72,25 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     def following() -> tuple[dict[str, Any], dict[str, Any]]:
         learnt, _ = habits()
         rows = next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)
-        return table_props(NEXT_COLUMNS, rows), more_props(_MOST_ROWS, len(learnt.schedules), "jobs")
+        return table_props(NEXT_COLUMNS, rows, job_leads(row[0] for row in rows)), more_props(
+            _MOST_ROWS, len(learnt.schedules), "jobs"
+        )
 
     def slips() -> tuple[dict[str, Any], dict[str, Any]]:
         _, found = habits()
         rows = [slip_row(slip, span_ms) for slip in found[:_MOST_ROWS]]
         more = more_props(_MOST_ROWS, len(found), "of them", "choose a shorter range, or export all")
-        return table_props(SLIP_COLUMNS, rows), more
+        return table_props(SLIP_COLUMNS, rows, job_leads(slip.job for slip in found[:_MOST_ROWS])), more
 
     def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
         found = queries.scheduler_summary(range, view.filter)
         rows = [job_row(job, span_ms) for job in found[:_MOST_ROWS]]
-        return table_props(JOB_COLUMNS, rows), more_props(_MOST_ROWS, len(found), "jobs")
+        leads = job_leads(job.scheduler_name for job in found[:_MOST_ROWS])
+        return table_props(JOB_COLUMNS, rows, leads), more_props(_MOST_ROWS, len(found), "jobs")
 
     def runs() -> dict[str, Any]:
         latest = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
-        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest])
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest], run_leads(latest))
 
     job_table, slip_table = cut_table_part("scheduler-jobs", jobs), cut_table_part("scheduler-slips", slips)
     something = has_rows(job_table) or (has_rows(slip_table) and not view.filter.without_runs)
@@ -123,10 +128,10 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    following = table("scheduler-next", NEXT_COLUMNS, content["scheduler-next"], min_width_px=800)
-    slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640)
-    jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980)
-    runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760)
+    following = table("scheduler-next", NEXT_COLUMNS, content["scheduler-next"], min_width_px=800, leading=content)
+    slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640, leading=content)
+    jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980, leading=content)
+    runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760, leading=content)
     return frame(
         "scheduler",
         _TAB.title,
@@ -239,6 +244,7 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("scheduler-next", "scheduler-slips", "scheduler-jobs", "scheduler-runs"),
     exports=MappingProxyType(
         {
             **exports(CHARTS),

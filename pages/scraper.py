@@ -17,10 +17,10 @@ from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data, no_such_scraper
 from components.error_table import error_content, error_table
-from components.event_table import event_content, event_table, older_event_content
+from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
-from components.job_tables import RUN_COLUMNS, run_row
+from components.job_tables import RUN_COLUMNS, run_leads, run_row
 from components.leads import events_of
 from components.nav import tab
 from components.numbers import NOTHING, clock
@@ -62,11 +62,11 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
 
     def slowest() -> dict[str, Any]:
         urls = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
-        return url_props(urls, ONE_SOURCE_COLUMNS, span_ms=span_ms)
+        return url_props(urls, ONE_SOURCE_COLUMNS, kind="navigation", span_ms=span_ms)
 
     def jobs() -> dict[str, Any]:
         runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
-        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs])
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs], run_leads(runs))
 
     latest = event_content("scraper-events", lambda: queries.events(range, asked.filter, _MOST_EVENTS), span_ms=span_ms)
     scheduled = table_part("scraper-jobs", jobs)
@@ -108,7 +108,9 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         # Put together from every row of the range: once a second is enough.
         **table_part(
             "scraper-runs",
-            lambda: scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
+            lambda: scraper_run_props(
+                _runs_of(queries, view, now_ms, _MOST_RUNS), source_of(view.path), span_ms=_span_ms(view, now_ms)
+            ),
         ),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
@@ -130,9 +132,11 @@ def layout(view: View, content: Content) -> Component:
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = error_table("scraper-failures", content, one_source=True)
-    slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
-    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=940)
-    jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760)
+    slowest = table(
+        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480, leading=content
+    )
+    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=940, leading=content)
+    jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760, leading=content)
     events = event_table("scraper-events", content)
     return frame(
         "scraper",
@@ -298,5 +302,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=(*leading("scraper-events"), "scraper-slowest", "scraper-runs", "scraper-jobs"),
     exports=MappingProxyType(_EXPORTS),
 )

@@ -20,9 +20,11 @@ from components.frame import frame, frame_content, grid
 from components.more import more_line, more_props
 from components.nav import tab
 from components.numbers import clock, count, duration, per_minute, percent
+from components.row_leads import lead_text
 from components.scores import DEFINITIONS
 from components.states import State, states_of
 from components.tables import Column, Status, table, table_card, table_props
+from components.trouble import table_part
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
@@ -70,7 +72,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     shown = fleet_infos.busiest(sources, _MOST_ROWS)
     return {
         **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view, now_ms=now_ms)),
-        "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in shown]),
+        **table_part(
+            "scrapers-table",
+            lambda: table_props(
+                _COLUMNS,
+                [_row(stats, states[stats.source], range) for stats in shown],
+                [lead_text(source_path(stats.source)) for stats in shown],
+            ),
+        ),
         "scrapers-more": more_props(len(shown), len(sources), "scrapers, less busy", "find them with the filter"),
         "scrapers-links": {"children": _links(shown, view)},
     }
@@ -97,7 +106,7 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     links = html.Div(id="scrapers-links", className="chips", **content["scrapers-links"])
-    rows = table("scrapers-table", _COLUMNS, content["scrapers-table"], min_width_px=980)
+    rows = table("scrapers-table", _COLUMNS, content["scrapers-table"], min_width_px=980, leading=content)
     return frame(
         "scrapers",
         _TAB.title,
@@ -238,6 +247,7 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("scrapers-table",),
     exports=MappingProxyType(
         {
             **exports(CHARTS),
