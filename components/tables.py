@@ -24,7 +24,7 @@ ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
 _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
 # Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
-_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 124}
+_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 144}
 
 
 @dataclass(frozen=True, slots=True)
