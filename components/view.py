@@ -42,7 +42,8 @@ class View:
         url: The one URL that is shown; empty for all.
         run: The id of the one run of a scraper that is shown; empty for all.
         compare: What the range is compared with: `before`, `day`, `week`, or empty for nothing in particular.
-        metric: What the Scrapers tab compares sources by: `p95`, `mean`, `success`, `volume`, `items` or `errors`.
+        metric: What the Scrapers tab compares sources by, and what Navigation colours the week by: `p95`, `mean`,
+            `success`, `volume`, `items` or `errors`.
         live: False when the page is paused.
         problems: What was wrong with the query string, a sentence each; no part of the view's identity.
     """
