@@ -77,6 +77,7 @@ class Page:
         period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
         leading: Ids of the tables whose rows lead somewhere (components.row_leads).
         libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
+        needs_database: Whether it can't be computed while the database is away.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Page:
     period_ms: int | None = None
     leading: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
+    needs_database: bool = True
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.
