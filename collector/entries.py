@@ -1,11 +1,12 @@
 """Queue entries: what a record call leaves behind, as raw as possible, and how the worker makes metrics of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from itertools import islice
 from typing import Any
 
 from collector import fields
+from collector.coverage import count_fields
 from collector.errors import InvalidMetric
 from collector.events import Metric, make_navigation, make_scheduler_run, make_scrape
 from collector.redact import redact_text, redact_url
@@ -17,7 +18,9 @@ NAVIGATION = 0
 SCRAPE = 1
 SCHEDULER = 2
 _PAGE_URL = 3
-_PAGE_ERROR = 7  # in both kinds; their labels are last
+_PAGE_ERROR = 7  # in both kinds
+_PAGE_LABELS = (11, 12)  # of a navigation, of a scrape
+_SCRAPE_FIELDS = 13
 _RUN_ERROR = 6
 
 # Longer URLs are cut before they are queued (data: URLs may have megabytes), and to MAX_URL_CHARS after redaction.
@@ -60,8 +63,31 @@ def make_safe(entry: Entry) -> Entry:
     else:
         fixed[_PAGE_URL] = _cut(entry[_PAGE_URL], MAX_QUEUED_URL_CHARS)
         fixed[_PAGE_ERROR] = _describe_error(entry[_PAGE_ERROR])
-        fixed[-1] = _copy_labels(entry[-1])
+        place = _PAGE_LABELS[entry[0]]
+        fixed[place] = _copy_pairs(entry[place], fields.MAX_LABELS)
+        if entry[0] == SCRAPE:
+            fixed[_SCRAPE_FIELDS] = _copy_pairs(entry[_SCRAPE_FIELDS], fields.MAX_FIELDS)
     return tuple(fixed)
+
+
+def count_in(items: Collection[object], named: Mapping[str, int] | Iterable[str] | None) -> tuple[object, object]:
+    """Count items and their fields, whatever they are.
+
+    Args:
+        items: A collection; anything else isn't touched.
+        named: Fields to count in any case, or counts that overrule.
+
+    Returns:
+        (number of items, counts by field or None); where it can't be done, what the check refuses.
+    """
+    try:
+        if isinstance(items, str | bytes | bytearray | Mapping) or not isinstance(items, Collection):
+            return fields.Unreadable(f"items that are no list but {type(items).__name__}"), None
+        overruling = named if isinstance(named, Mapping) else {}
+        counted = count_fields(items, named or ())
+        return len(items), {**(counted or {}), **overruling} or None
+    except Exception as exc:  # noqa: BLE001 - somebody's items may raise anything
+        return fields.Unreadable(f"items that can't be counted: {type(exc).__name__}"), None
 
 
 def describe_exception(exc: BaseException) -> str:
@@ -84,13 +110,13 @@ def _cut(text: object, most_chars: int) -> object:
     return text if text is None else fields.Unreadable(type(text).__name__)
 
 
-def _copy_labels(labels: Any) -> object:
-    if labels is None:
+def _copy_pairs(pairs: Any, most: int) -> object:
+    if pairs is None:
         return None
     try:  # one pair more than is allowed: enough to be refused, not enough to fill the memory
-        return dict(islice(labels.items(), fields.MAX_LABELS + 1))
+        return dict(islice(pairs.items(), most + 1))
     except Exception:  # noqa: BLE001 - what isn't a mapping, or a foreign one that raises whatever it likes
-        return fields.Unreadable(type(labels).__name__)
+        return fields.Unreadable(type(pairs).__name__)
 
 
 def _navigation(entry: Entry) -> Metric:
@@ -111,7 +137,9 @@ def _navigation(entry: Entry) -> Metric:
 
 
 def _scrape(entry: Entry) -> Metric:
-    (_, recorded_s, source, url, duration_ms, items, success, error, size, outcome, recorded_at, run_id, labels) = entry
+    (_, recorded_s, source, url, duration_ms, items, success, error, size, outcome, recorded_at, run_id, labels, by) = (
+        entry
+    )
     return make_scrape(
         source,
         redact_url(url) if isinstance(url, str) else url,
@@ -124,6 +152,7 @@ def _scrape(entry: Entry) -> Metric:
         None if recorded_at is None else _epoch_ms(recorded_at),
         run_id,
         labels,
+        by,
         now_ms=int(recorded_s * 1000),
     )
 

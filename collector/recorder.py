@@ -1,10 +1,19 @@
 """The record calls: what a scraper calls for each page, extraction and job."""
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from time import time
 
-from collector.entries import MAX_QUEUED_URL_CHARS, NAVIGATION, SCHEDULER, SCRAPE, Entry, make_safe, to_metric
+from collector.entries import (
+    MAX_QUEUED_URL_CHARS,
+    NAVIGATION,
+    SCHEDULER,
+    SCRAPE,
+    Entry,
+    count_in,
+    make_safe,
+    to_metric,
+)
 from collector.fields import MAX_ERROR_CHARS
 from collector.worker import Worker
 
@@ -102,6 +111,8 @@ class Recorder:
         recorded_at: Moment | None = None,
         run_id: str | None = None,
         labels: Mapping[str, str] | None = None,
+        fields: Mapping[str, int] | Iterable[str] | None = None,
+        items: Collection[object] | None = None,
     ) -> None:
         """Record one extraction from a loaded page.
 
@@ -117,10 +128,17 @@ class Recorder:
             recorded_at: When; a datetime (a naive one is UTC) or epoch milliseconds; None = now.
             run_id: The run that it belongs to, at most 64 characters.
             labels: At most 16 pairs of strings (50 and 200 characters); copied.
+            fields: By field of the items, how many of them have a usable value (`{"price": 5}`): 0 to
+                `items_extracted`, at most 50 names of 1-64 characters. With `items`, the names that are to be counted
+                also where no item has them (`["price", "title"]`), or counts that overrule the counting.
+            items: The items themselves, instead of `items_extracted`: a list (never an iterator: nothing is consumed)
+                of dicts or dataclasses. They are counted here and now, up to 10,000 also by field, and not kept.
 
         Raises:
             InvalidMetric: Only with `configure(strict=True)`; otherwise such a metric is counted as dropped, `invalid`.
         """
+        if items is not None:
+            items_extracted, fields = count_in(items, fields)  # type: ignore[assignment] # for the check to refuse
         entry = (
             SCRAPE,
             time(),
@@ -135,11 +153,13 @@ class Recorder:
             recorded_at,
             run_id,
             labels,
+            fields,
         )
         try:
             plain = (
                 (error is None or (type(error) is str and len(error) <= MAX_ERROR_CHARS))
                 and labels is None
+                and fields is None
                 and len(url) <= MAX_QUEUED_URL_CHARS
                 and not self._strict
             )

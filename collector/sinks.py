@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from collector.errors import ConfigurationError, SinkRefused, SinkUnavailable
-from collector.events import Metric, to_wire
+from collector.events import Event, Metric, ScraperRun, to_wire
 from collector.fields import clean
 from collector.redact import redact_url
 
@@ -27,11 +27,18 @@ class Batch:
 
     Args:
         batch_id: Unique, at most 64 characters; the same on every retry, so that a second delivery is harmless.
-        metrics: At least one metric, in the order in which they were recorded.
+        metrics: The metrics, in the order in which they were recorded.
+        runs: What is told about runs, in order; they come after the metrics where places are counted. Not both empty.
     """
 
     batch_id: str
     metrics: tuple[Metric, ...]
+    runs: tuple[ScraperRun, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All that is in it, by place."""
+        return (*self.metrics, *self.runs) if self.runs else self.metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +123,7 @@ class HttpSink:
             SinkUnavailable: No connection, a time-out, 408, 425, 429, 5xx, or an answer that no app gives.
             SinkRefused: Any other 4xx.
         """
-        message = {"batchId": batch.batch_id, "metrics": [to_wire(metric) for metric in batch.metrics]}
+        message = {"batchId": batch.batch_id, "metrics": [to_wire(event) for event in batch.events]}
         body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
         if self._process_id != os.getpid():
             self.after_fork()
