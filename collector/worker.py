@@ -350,7 +350,7 @@ class Worker:
 
     def _wait_for_room(self) -> bool:
         """Wait until a courier wants a batch, or must take one; False when something else came up."""
-        options = self.options
+        options = self._couriers_of  # with other options there are other couriers
         half = options.max_pending // 2
         while not self._stopping and options is self.options:
             self.phase = Phase(half)
