@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-import collector
+from collector.client import Collector
 from collector.command import run_command
 from collector.errors import CollectorError
 
@@ -29,28 +29,28 @@ def _parser() -> argparse.ArgumentParser:
     record = commands.add_parser("record", help="record one metric")
     kinds = record.add_subparsers(dest="kind", required=True, metavar="navigation|scrape|scheduler")
     for kind, what in (("navigation", "a page navigation"), ("scrape", "a page scrape"), ("scheduler", "a job")):
-        one = kinds.add_parser(kind, help=f"record {what}")
-        _add_target(one)
-        one.add_argument("--duration-ms", type=float, required=True, help="how long it took")
-        one.add_argument("--failed", action="store_true", help="it didn't succeed")
-        one.add_argument("--error", help="why")
-        one.add_argument("--run-id", help="the run that it belongs to")
+        parts = kinds.add_parser(kind, help=f"record {what}")
+        _add_target(parts)
+        parts.add_argument("--duration-ms", type=float, required=True, help="how long it took")
+        parts.add_argument("--failed", action="store_true", help="it didn't succeed")
+        parts.add_argument("--error", help="why")
+        parts.add_argument("--run-id", help="the run that it belongs to")
         if kind == "scheduler":
-            one.add_argument("--name", required=True, help="the job's name")
-            one.add_argument("--source", help="the scraper that it drives")
-            one.add_argument("--items", type=int, default=0, help="items processed")
+            parts.add_argument("--name", required=True, help="the job's name")
+            parts.add_argument("--source", help="the scraper that it drives")
+            parts.add_argument("--items", type=int, default=0, help="items processed")
             continue
-        one.add_argument("--source", required=True, help="the scraper's name")
-        one.add_argument("--page", required=True, help="the page's address")
-        one.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be given again")
+        parts.add_argument("--source", required=True, help="the scraper's name")
+        parts.add_argument("--page", required=True, help="the page's address")
+        parts.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="may be given again")
         if kind == "navigation":
-            one.add_argument("--status", type=int, help="HTTP status")
-            one.add_argument("--retries", type=int, default=0, help="attempts after the first")
+            parts.add_argument("--status", type=int, help="HTTP status")
+            parts.add_argument("--retries", type=int, default=0, help="attempts after the first")
         else:
-            one.add_argument("--items", type=int, default=0, help="items extracted")
-            one.add_argument("--size", type=int, help="bytes")
-            one.add_argument("--outcome", help="ok, empty, blocked, parse_error, network, timeout")
-            one.add_argument("--field", action="append", default=[], metavar="NAME=COUNT", help="items that have it")
+            parts.add_argument("--items", type=int, default=0, help="items extracted")
+            parts.add_argument("--size", type=int, help="bytes")
+            parts.add_argument("--outcome", help="ok, empty, blocked, parse_error, network, timeout")
+            parts.add_argument("--field", action="append", default=[], metavar="NAME=COUNT", help="items that have it")
     return parser
 
 
@@ -83,8 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("say what to run: python -m collector run --name nightly -- command ...")
     if given.url is None:
         parser.error("say where the app is: --url http://host:8050, or SCRAPEBOARD_URL")
+    one = Collector()
     try:
-        collector.configure(
+        one.configure(
             url=given.url,
             token=given.token,
             exit_timeout_s=given.timeout,
@@ -94,25 +95,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             handle_sigterm=False,
         )
         if given.command == "run":
-            run = collector.run(
+            run = one.run(
                 given.name,
                 expected_items=given.expect_items,
                 scraper_source=given.source,
                 heartbeat_interval_s=given.heartbeat,
             )
             return run_command(run, words)
-        _record(given)
+        _record(one, given)
     except (CollectorError, ValueError) as exc:
         print(f"python -m collector: {exc}", file=sys.stderr)  # noqa: T201 - a command line's way to speak
         return _MISUSE
-    collector.flush(given.timeout)
-    return 1 if collector.close(0.0) else 0
+    return 1 if one.close(given.timeout) else 0
 
 
-def _record(given: argparse.Namespace) -> None:
+def _record(one: Collector, given: argparse.Namespace) -> None:
     success, error = not (given.failed or given.error), given.error
     if given.kind == "scheduler":
-        collector.record_scheduler_metric(
+        one.record_scheduler_metric(
             given.name,
             execution_duration_ms=given.duration_ms,
             success=success,
@@ -122,7 +122,7 @@ def _record(given: argparse.Namespace) -> None:
             run_id=given.run_id,
         )
     elif given.kind == "navigation":
-        collector.record_page_navigation(
+        one.record_page_navigation(
             given.source,
             url=given.page,
             navigation_duration_ms=given.duration_ms,
@@ -135,7 +135,7 @@ def _record(given: argparse.Namespace) -> None:
         )
     else:
         counts = _pairs(given.field, "--field NAME=COUNT")
-        collector.record_page_scrape(
+        one.record_page_scrape(
             given.source,
             url=given.page,
             scrape_duration_ms=given.duration_ms,
