@@ -1,4 +1,4 @@
-"""The collector where others rule the process: gevent's patches, Twisted's reactor, and the oldest Python that it promises."""
+"""The collector where others rule: gevent's patches, Twisted's reactor, and the oldest Python that it promises."""
 
 import shutil
 import subprocess
