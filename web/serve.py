@@ -18,9 +18,9 @@ from settings import Settings
 log = logging.getLogger("scrapeboard")
 
 STALLED_S = 20
-# From SIGTERM to the end, at most: the worker's requests get 3 s, and the board 5.5; then gunicorn kills.
-END_S = 9
-BOARD_END_S = 5.5
+# From SIGTERM to the end, at most: the worker's requests get 2 s, and the board 4.5; then gunicorn kills.
+END_S = 8
+BOARD_END_S = 4.5
 
 
 class Board(Protocol):
@@ -118,7 +118,7 @@ def look_for_cycles_less_often() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """Raise the soft limit of open files to the hard one: every viewer is an open file, and 1,024 are soon gone."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -132,5 +132,5 @@ def serve(settings: Settings, make: Callable[[Settings], Board]) -> None:
         settings: what the operator set.
         make: wires the program; called in the serving process.
     """
-    _allow_many_sockets()
+    allow_many_sockets()
     Server(settings, make).run()

@@ -37,7 +37,7 @@ TOO_MANY: Final = (
 )
 BATCH: Final = re.compile(rb"POST /api/ingest[ ?]")
 LONG_PATH: Final = re.compile(rb"[A-Z]+ /api/export/")  # these may take long; no more than a few run at a time
-DRAIN_S: Final = 3  # what a stopping worker gives to requests that run
+DRAIN_S: Final = 2  # what a stopping worker gives to requests that run
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 _ASKS_FIRST: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 
@@ -101,6 +101,16 @@ class Conn(TConn):
             self._linger(self)
         else:
             super().close()
+
+
+def _has_ended(client: socket.socket) -> bool:
+    """Throw away what a peer has said, and say whether that was its last."""
+    try:
+        return not client.recv(SMALL_BODY_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
 
 
 class PatientWorker(ThreadWorker):
@@ -254,6 +264,9 @@ class PatientWorker(ThreadWorker):
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
+            if _has_ended(conn.sock):  # as what the hub left behind of a viewer's has
+                conn.close()
+                return
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._throw_away, conn))
         except (OSError, ValueError):  # it is gone, or was handed on
             conn.close()
@@ -261,13 +274,7 @@ class PatientWorker(ThreadWorker):
         self._lingering.append((time.monotonic() + LINGER_S, conn))
 
     def _throw_away(self, conn: Any, client: socket.socket) -> None:
-        try:
-            data = client.recv(SMALL_BODY_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
+        if _has_ended(client):
             self._end(conn)
 
     def _end(self, conn: Any) -> None:
