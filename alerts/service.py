@@ -10,16 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from sqlalchemy.engine import Engine
-
 from alerts.evaluator import Evaluator, Measure, Outcome
 from alerts.look import Look
 from alerts.rules import Rule
 from alerts.setting import Setting, read_setting
-from db.alert_lease import AlertLease, LeaseLost
+from db.alert_lease import LeaseLost
 from db.alert_queries import AlertQueries
-from db.alert_settings import AlertSettings
-from db.alert_store import AlertStore
+from db.alert_tables import AlertTables
 from db.cells import DAY_MS
 from db.clock import now_ms
 from db.errors import DatabaseError
@@ -46,7 +43,7 @@ class AlertService:
     """Evaluates all rules, if no other process does.
 
     Args:
-        engine: A migrated database.
+        tables: Where rules and alerts are kept.
         queries: Who is asked; its memory must be subscribed to the store before `wake` is.
         measure: Measures a rule.
         on_change: Called after alerts or settings changed, in whichever process; from this service's thread.
@@ -60,7 +57,7 @@ class AlertService:
 
     def __init__(
         self,
-        engine: Engine,
+        tables: AlertTables,
         queries: AlertQueries,
         measure: Measure,
         *,
@@ -77,9 +74,9 @@ class AlertService:
         self._on_deliveries = on_deliveries
         self._clock_ms = clock_ms
         self._monotonic_s = monotonic_s
-        self._settings = AlertSettings(engine, clock_ms=clock_ms)
-        self._store = AlertStore(engine)
-        self._lease = AlertLease(engine, secrets.randbits(62) | 1, length_s=lease_s)
+        self._settings = tables.settings
+        self._store = tables.store
+        self._lease = tables.lease(secrets.randbits(62) | 1, length_s=lease_s)
         self._evaluator = Evaluator(measure)
         self._setting = Setting()
         self._turns: tuple[int, int] | None = None

@@ -24,6 +24,7 @@ from alerts.setting import Setting
 from collector.events import Metric, PageNavigation, PageScrape
 from collector.sinks import Batch
 from db.alert_settings import AlertSettings
+from db.alert_tables import AlertTables
 from db.clock import now_ms
 from db.engine import make_engine
 from db.migrate import upgrade
@@ -148,7 +149,9 @@ def latencies(directory: str, rounds: int) -> dict[str, Any]:
     settings.put("rules", "low", rule, by="bench")
     settings.put("channels", "ops", {"name": "Ops"}, by="bench")
     told = threading.Event()
-    service = AlertService(fleet.engine, fleet.queries, Measurer(fleet.queries).measure, on_deliveries=told.set)
+    service = AlertService(
+        AlertTables(fleet.engine), fleet.queries, Measurer(fleet.queries).measure, on_deliveries=told.set
+    )
     fleet.store.subscribe(service.wake)
     service.start()
     took_ms = []

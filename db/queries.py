@@ -47,6 +47,7 @@ from db.scraper_queries import ScraperQueries
 from db.spread import histogram
 from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.vitals import VitalsQueries
 from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
@@ -57,7 +58,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQueries, VitalsQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -206,16 +207,16 @@ class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQuer
     def duration_histogram(
         self, range: TimeRange, filter: Filter, kind: Kind, bins: int = 40
     ) -> tuple[FloatArray, IntArray]:
-        """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+        """Return how durations are distributed, from 0 to about the 99th percentile; see `db.spread.histogram`.
 
         Args:
             range: The range.
             filter: Which rows.
             kind: Navigations or scrapes.
-            bins: How many bins, at least 1.
+            bins: How many bins of equal width, at least 1.
 
         Returns:
-            (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+            (edges_ms float64[n + 1], counts int64[n]); the last bin holds everything slower too.
         """
 
         def answer() -> tuple[FloatArray, IntArray]:

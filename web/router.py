@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dash import Dash, Input, Output, State, ctx, dcc, set_props
+from dash import Dash, Input, Output, State, ctx, dcc, no_update, set_props
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
@@ -18,6 +18,7 @@ from components import ids
 from components.filters import filter_content
 from components.nav import nav
 from components.paper import report_of
+from components.shell import Shown
 from components.status import database_banner, live_pill, paused_state, pill_props
 from components.trouble import Troubles, noting, reason_of
 from components.view import ONE_KIND_PATHS, View, source_of
@@ -28,14 +29,16 @@ from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import NOT_FOUND, PAGES, find
+from pages import NOT_FOUND, PAGES, SYSTEM, find
 from pages.page import Export, Exported, Page, broken, unreachable
+from web.first_page import FIRST
 from web.freshness import Freshness
 from web.libraries import need
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
 KEEPALIVE_INTERVAL_MS = 20_000
+LONGEST_HREF = 16_384  # characters; what is cut off there no page understands
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +68,18 @@ class PageSource:
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             numbers = page.numbers(self.queries, view, now_ms)
-        return {**numbers, **filter_content(self.queries.source_names(), view)}
+        return {**numbers, **filter_content(self.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             return page.charts(self.queries, self.adapter, view, now_ms)
 
@@ -126,7 +131,9 @@ class PageSource:
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
-        return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
+        return {
+            name: self._exporter(page, export) for page in (*PAGES, SYSTEM) for name, export in page.exports.items()
+        }
 
     def report(self, view: View, now_ms: int) -> Report:
         """Return the page of a view as a report.
@@ -195,6 +202,33 @@ def page_title(view: View) -> str:
     return f"{name} · Scrapeboard"
 
 
+def showing(source: PageSource, pathname: str, search: str) -> Shown:
+    """Load the page of an address, with all that the frame says of it.
+
+    Args:
+        source: The pages.
+        pathname: The address' path.
+        search: Its query string with its question mark, or "".
+    """
+    loaded = source.load(pathname, search)
+    view = loaded.view
+    following = view.follows_now and not loaded.broken
+    data = {
+        "href": view.href(),
+        "follow": view.follows_now,
+        "complete": loaded.content is not None,
+        "digests": digests(loaded.content or {}),
+    }
+    return Shown(
+        view=view,
+        page=loaded.layout,
+        title=page_title(view),
+        pill=live_pill("connecting" if following else paused_state(view), source.freshness.since_ms),
+        banner=dict(source.status(0)[ids.DATABASE_BANNER]),
+        data=None if loaded.broken else data,
+    )
+
+
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
@@ -210,29 +244,24 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         Input(ids.URL, "pathname"),
         Input(ids.URL, "search"),
         Input(RELOAD_ID, "data"),
+        State(ids.VIEW, "data"),
     )
-    def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
-        loaded = source.load(pathname or "/", search or "")
-        view = loaded.view
-        need(find(view.path).libraries)
-        following = view.follows_now and not loaded.broken
-        pill = live_pill("connecting" if following else paused_state(view), source.freshness.since_ms)
-        banner = source.status(0)[ids.DATABASE_BANNER]
-        data = {
-            "href": view.href(),
-            "follow": view.follows_now,
-            "complete": loaded.content is not None,
-            "digests": digests(loaded.content or {}),
-        }
+    def load(
+        pathname: str | None, search: str | None, _reload: object, there: dict[str, Any] | None
+    ) -> tuple[Any, ...]:
+        if there and ctx.triggered_id != RELOAD_ID and there.get(FIRST) == [pathname or "/", search or ""]:
+            return (*[no_update] * 7, {key: value for key, value in there.items() if key != FIRST})
+        shown = showing(source, pathname or "/", search or "")
+        need(find(shown.view.path).libraries)
         return (
-            loaded.layout,
-            nav(view),
-            page_title(view),
-            pill["children"],
-            pill["className"],
-            banner["children"],
-            banner["className"],
-            None if loaded.broken else data,
+            shown.page,
+            nav(shown.view),
+            shown.title,
+            shown.pill["children"],
+            shown.pill["className"],
+            shown.banner["children"],
+            shown.banner["className"],
+            shown.data,
         )
 
     @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
@@ -254,7 +283,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     @app.callback(State(ids.VIEW, "data"), websocket=True)
     def return_(data: dict[str, Any] | None) -> None:
         """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
-        if ctx.websocket is not None and data:
+        if ctx.websocket is not None and data and FIRST not in data:
             _join(data, fresh=False)
 
     @app.callback(
@@ -262,36 +291,40 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     )
     def keepalive(_n: int | None, data: dict[str, Any] | None) -> None:
         """Renew the page's lease; without a socket, poll instead."""
-        if not data:
+        if not data or FIRST in data:
             return
         if ctx.websocket is None:
             _poll(source, data)
         elif data.get("follow") and engine.follows(ctx.websocket.renderer_id) != data.get("href"):
-            _join(data, fresh=False)
+            followed = _join(data, fresh=False)
+            if not followed:  # it gets a place when somebody else leaves; until then it is not left behind
+                _poll(source, data)
 
-    def _join(data: dict[str, Any] | None, *, fresh: bool) -> None:
+    def _join(data: dict[str, Any] | None, *, fresh: bool) -> bool:
+        """Follow what the page shows; False when it can't, because too many views are followed already."""
         renderer_id = ctx.websocket.renderer_id
         if not data:
             engine.leave(renderer_id)
-            return
+            return True
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
-        path, _, search = str(data.get("href", "/")).partition("?")
+        path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
         view = View.parse(path, search)
         href = view.href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         if not data.get("follow"):
             engine.settle(renderer_id, href, known)
             set_props(ids.LIVE_PILL, pill_props(paused_state(view)))  # a last heartbeat may have turned it
-            return
-        engine.join(renderer_id, href, known, reload=not data.get("complete"))
-        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms))
+            return True
+        followed = engine.join(renderer_id, href, known, reload=not data.get("complete"))
+        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms) if followed else pill_props("crowded"))
+        return followed
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:
     """Bring a page without a socket up to date: what differs from what it shows travels as whole props."""
     if not data.get("follow"):
         return
-    path, _, search = str(data.get("href", "/")).partition("?")
+    path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
     loaded = source.load(path, search)
     if loaded.broken:  # what is there stays, as it does over a socket
         return

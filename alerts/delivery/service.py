@@ -16,9 +16,8 @@ from alerts.delivery.lane import LONGEST_MS, MOST_LOOKED_AT, Lane, Send
 from alerts.delivery.parcel import Parcel
 from alerts.delivery.sending import send
 from alerts.texts import Texts
-from db.alert_outbox import Outbox
 from db.alert_rows import Waiting
-from db.alert_settings import AlertSettings
+from db.alert_tables import AlertTables
 from db.clock import now_ms
 from db.errors import DatabaseError
 
@@ -36,8 +35,7 @@ class DeliveryService:
     the same id; nothing is lost.
 
     Args:
-        outbox: Where notifications wait.
-        settings: Where channels are kept.
+        tables: Where notifications wait and channels are kept.
         leads: Says whether this process is the one that sends: the one that evaluates the rules.
         texts: Who writes.
         send: Makes an attempt.
@@ -48,8 +46,7 @@ class DeliveryService:
 
     def __init__(
         self,
-        outbox: Outbox,
-        settings: AlertSettings,
+        tables: AlertTables,
         *,
         leads: Callable[[], bool],
         texts: Texts,
@@ -64,8 +61,8 @@ class DeliveryService:
         self._deadline_s = deadline_s
         self._clock_ms = clock_ms
         self._monotonic_s = monotonic_s
-        self._outbox = outbox
-        self._settings = settings
+        self._outbox = tables.outbox
+        self._settings = tables.settings
         self._turn: int | None = None
         self._lanes: dict[str, Lane] = {}  # touched by this service's thread only; replaced as a whole for readers
         self._waiting: Mapping[str, Waiting] = {}

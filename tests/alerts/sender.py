@@ -9,8 +9,7 @@ import threading
 from alerts.delivery.service import DeliveryService
 from alerts.texts import Texts
 from db.alert_lease import AlertLease
-from db.alert_outbox import Outbox
-from db.alert_settings import AlertSettings
+from db.alert_tables import AlertTables
 from db.engine import make_engine
 
 LEASE_S = 2.0
@@ -22,9 +21,7 @@ def main(url: str) -> None:
     engine = make_engine(url=url)
     lease = AlertLease(engine, os.getpid(), length_s=LEASE_S)
     leads = False
-    service = DeliveryService(
-        Outbox(engine), AlertSettings(engine), leads=lambda: leads, texts=Texts(), deadline_s=DEADLINE_S
-    )
+    service = DeliveryService(AlertTables(engine), leads=lambda: leads, texts=Texts(), deadline_s=DEADLINE_S)
     service.start()
     while True:
         held = lease.take()

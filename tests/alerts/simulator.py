@@ -19,6 +19,7 @@ from collector.events import Metric
 from db.alert_outbox import Outbox
 from db.alert_settings import AlertSettings
 from db.alert_store import AlertStore
+from db.alert_tables import AlertTables
 from db.engine import make_engine
 from db.migrate import upgrade
 from db.queries import Queries
@@ -79,7 +80,7 @@ class World:
     def start_service(self, **changes: Any) -> AlertService:
         """Make a service, as a process that starts would."""
         return AlertService(
-            self.engine,
+            AlertTables(self.engine, clock_ms=self._clock),
             self.queries,
             Measurer(self.queries).measure,
             clock_ms=self._clock,

@@ -20,8 +20,7 @@ from alerts.delivery import pacing
 from alerts.delivery.attempt import Attempt
 from alerts.delivery.service import DeliveryService
 from alerts.texts import Texts
-from db.alert_outbox import Outbox
-from db.alert_settings import AlertSettings
+from db.alert_tables import AlertTables
 from db.clock import now_ms
 from db.engine import make_engine
 from db.migrate import upgrade
@@ -38,13 +37,13 @@ class Board:
     def __init__(self, url: str) -> None:
         self.engine: Engine = make_engine(url=url)
         upgrade(self.engine)
-        self.outbox = Outbox(self.engine)
-        self.settings = AlertSettings(self.engine)
+        self.tables = AlertTables(self.engine)
+        self.outbox, self.settings = self.tables.outbox, self.tables.settings
         self.leads = True
         self.service = self.new_service()
 
     def new_service(self, **changes: Any) -> DeliveryService:
-        return DeliveryService(self.outbox, self.settings, leads=lambda: self.leads, texts=Texts(), **changes)
+        return DeliveryService(self.tables, leads=lambda: self.leads, texts=Texts(), **changes)
 
     def channel(self, channel: Channel, url: str, key: str = KEY) -> None:
         secret = ChannelSecret(url, key).text()

@@ -19,6 +19,7 @@ from db.alert_lease import LeaseLost
 from db.alert_outbox import Outbox
 from db.alert_settings import AlertSettings
 from db.alert_store import AlertStore
+from db.alert_tables import AlertTables
 from db.clock import now_ms
 from db.engine import begin_writing
 from db.errors import DatabaseUnavailable
@@ -41,7 +42,7 @@ class Process:
         recent.load(engine)
         self.queries = Queries(engine, recent)
         self.store.subscribe(recent.append)
-        self.service = AlertService(engine, self.queries, measure or Measurer(self.queries).measure)
+        self.service = AlertService(AlertTables(engine), self.queries, measure or Measurer(self.queries).measure)
         self.store.subscribe(self.service.wake)
 
 

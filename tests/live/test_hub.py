@@ -11,8 +11,9 @@ import pytest
 import websocket
 
 from live.hub import Hub
+from live.reading import Pace
 from tests.live.conftest import LiveServer
-from tests.live.speaking import Connect, navigation, subscribed
+from tests.live.speaking import Connect, narrow, navigation, subscribed
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,7 @@ def test_a_client_that_stops_reading_is_told_of_the_gap_and_slows_nobody(
 ) -> None:
     live_server.hub.outbox_limit_bytes = 200_000
     stuck, reader = subscribed(connect, "robinhood"), subscribed(connect, "robinhood")
+    narrow(live_server.hub, stuck)
     total = 0
     while live_server.hub.frames_dropped == 0:
         live_server.channel.publish([navigation(duration_ms=n) for n in range(100)])
@@ -77,7 +79,7 @@ def test_pings_of_who_never_reads_do_not_fill_the_memory(
     connect: Connect, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, heard = live_server.hub, threading.Event()
-    hub.outbox_limit_bytes = 10_000
+    hub.outbox_limit_bytes, hub.pace = 10_000, Pace(most=1e9)
     client = subscribed(connect)
     (connection,) = hub.ask(lambda: list(hub.connections), timeout_s=5)
     monkeypatch.setattr(connection.handler, "on_text", lambda *_: heard.set())
@@ -133,7 +135,7 @@ def test_one_connection_too_many_is_asked_to_come_later(connect: Connect, live_s
     first = subscribed(connect)
     live_server.hub.max_connections = 1
     assert connect().close_code() == 1013
-    assert live_server.hub.refused == 1
+    assert live_server.hub.refused.counts() == {"connections: too many are open": 1}
     first.say({"type": "ping"})
     first.hear_type("pong")
 

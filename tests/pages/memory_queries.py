@@ -35,6 +35,7 @@ from db.results import (
     UrlHistory,
     UrlStats,
 )
+from db.vitals import VitalsQueries
 from tests.pages.memory_runs import MemoryRuns
 from tests.pages.memory_sums import series, totals
 from tests.pages.memory_tabs import MemoryTabs
@@ -42,7 +43,7 @@ from tests.pages.memory_tabs import MemoryTabs
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(MemoryRuns, MemoryTabs):
+class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(
@@ -211,6 +212,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs):
             and filter.result in ("all", "ok" if run.success else "failed")
             and _has_error(run, filter.error)
             and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
+            and not (filter.url or filter.run)
         ]
         return tuple(reversed(inside))[:limit]
 
@@ -279,6 +281,8 @@ class MemoryQueries(MemoryRuns, MemoryTabs):
             and (not filter.sources or event.source in filter.sources)
             and filter.result in ("all", "ok" if event.success else "failed")
             and filter.url_contains.lower() in (event.url or "").lower()
+            and filter.url in ("", event.url)
+            and filter.run in ("", self.run_ids.get(event.id))
             and filter.kind in ("all", event.kind)
             and (not filter.outcomes or _outcome(event) in filter.outcomes)
             and _has_error(event, filter.error)
