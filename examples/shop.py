@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -92,7 +93,8 @@ class Shop(ThreadingHTTPServer):
         self.closing = threading.Event()
         self._requests: list[Request] = []
         self._seen: Counter[tuple[str, str]] = Counter()
-        self._changed = threading.Lock()  # protects the two above, which every request thread changes
+        self._connections: set[socket.socket] = set()
+        self._changed = threading.Lock()  # protects the three above, which every request thread changes
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, name="shop")
 
     @property
@@ -120,6 +122,19 @@ class Shop(ThreadingHTTPServer):
             self._seen[client, path] += 1
             return self._seen[client, path] - 1
 
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """Accept a connection and remember it: browsers open some that they never use, which the end must cut."""
+        connection, address = super().get_request()
+        with self._changed:
+            self._connections.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
+        """Close a connection and forget it."""
+        with self._changed:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -130,6 +145,10 @@ class Shop(ThreadingHTTPServer):
         self.closing.set()
         self.shutdown()
         self._thread.join()
+        with self._changed:
+            for connection in self._connections:
+                with suppress(OSError):  # the visitor was faster
+                    connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
 

@@ -5,7 +5,6 @@ Run it alone: `python -m examples.shop_apscheduler --site http://127.0.0.1:8061`
 """
 
 import argparse
-from urllib.request import Request, urlopen
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
@@ -13,13 +12,12 @@ from apscheduler.schedulers.blocking import BlockingScheduler
 
 import collector
 from collector.integrations.apscheduler import track_scheduler
-from examples.shop_options import Item, parse
+from examples.shop_options import Item, fetch, parse
 
 
 def prices(site: str, source: str, number: int) -> list[Item]:
     """Return the products of one page of the catalogue."""
-    with urlopen(Request(f"{site}/catalogue/{number}", headers={"User-Agent": source}), timeout=1.0) as response:
-        return parse(response.read())
+    return parse(fetch(f"{site}/catalogue/{number}", source))
 
 
 def schedule(site: str, source: str, scheduler: BaseScheduler | None = None) -> BaseScheduler:

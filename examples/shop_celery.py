@@ -7,13 +7,12 @@ Run a worker: `python -m examples.shop_celery --broker redis://127.0.0.1 worker`
 
 import argparse
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 from celery import Celery
 
 import collector
 from collector.integrations.celery import track_tasks
-from examples.shop_options import Item, parse
+from examples.shop_options import Item, fetch, parse
 
 SOURCE = "shop-celery"
 
@@ -27,12 +26,9 @@ def make_app(broker: str) -> Celery:
     @app.task(name="shop.prices", bind=True, max_retries=2, default_retry_delay=0)  # type: ignore[untyped-decorator]
     def prices(self: object, site: str, number: int) -> list[Item]:
         """Return the products of one page of the catalogue; come back when the shop is busy."""
-        url = f"{site}/catalogue/{number}"
         try:
-            with urlopen(Request(url, headers={"User-Agent": SOURCE}), timeout=1.0) as response:
-                return parse(response.read())
+            return parse(fetch(f"{site}/catalogue/{number}", SOURCE))
         except HTTPError as exc:
-            exc.close()
             if exc.code in (429, 503):
                 raise self.retry(exc=exc) from exc  # type: ignore[attr-defined] # bound
             raise

@@ -3,6 +3,8 @@
 import argparse
 from collections.abc import Callable
 from typing import TypedDict
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from selectolax.lexbor import LexborHTMLParser
 
@@ -18,6 +20,21 @@ class Item(TypedDict):
 
 class UnknownPageError(Exception):
     """The page isn't what the scraper was written for."""
+
+
+def fetch(url: str, source: str, timeout_s: float = 3.0) -> bytes:
+    """Return a page, with nothing but Python.
+
+    Raises:
+        HTTPError: The status is 400 or more.
+        OSError: There was no answer.
+    """
+    try:
+        with urlopen(Request(url, headers={"User-Agent": source}), timeout=timeout_s) as response:
+            return bytes(response.read())
+    except HTTPError as exc:
+        exc.close()
+        raise
 
 
 def parse(html: bytes | str) -> list[Item]:

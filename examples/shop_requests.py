@@ -13,7 +13,7 @@ from collector import run, scrape_page_tracked
 from collector.integrations.requests import track_session
 from examples.shop_options import Item, UnknownPageError, connect, parse
 
-RETRIES = Retry(total=2, backoff_factor=0.02, status_forcelist=(429, 500, 503), raise_on_status=False)
+RETRIES = Retry(total=1, backoff_factor=0.02, status_forcelist=(429, 500, 503), raise_on_status=False)
 
 
 def scrape(site: str, source: str, timeout_s: float = 1.0) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -77,7 +78,8 @@ class _Tracker:
     def explain_failure(self, task_id: str = "", exception: Any = None, **_rest: Any) -> None:
         """Keep what a task raised."""
         if task_id in self._under_way:
-            self._under_way[task_id][1] = exception
+            # Celery hands on what can be pickled, which may be no more than a base class; it is still being handled.
+            self._under_way[task_id][1] = sys.exc_info()[1] or exception
 
     def explain_retry(self, request: Any = None, reason: Any = None, **_rest: Any) -> None:
         """Keep why a task is to be tried again."""
