@@ -64,6 +64,7 @@ class Courier:
         self._held: Parcel | Found | None = None  # on its way now
         self._away_since_s: float | None = None
         self._denied = False
+        self._was_reached = False  # before, nobody knows whether more on this shelf would be of use
         self._retired = False
         self._has_heir = False
         self._ended = False
@@ -230,7 +231,7 @@ class Courier:
 
     def _rest(self) -> None:
         now_s = time.monotonic()
-        due_s = self._adopt_at_s if self.shelf.spool is not None else now_s + 3600
+        due_s = self._adopt_at_s if self._was_reached and self.shelf.spool is not None else now_s + 3600
         tell = getattr(self.sink, "report_if_due", None)
         if tell is not None:
             with suppress(SinkUnavailable):  # it is a report: the next one says the same
@@ -239,11 +240,9 @@ class Courier:
 
     def _work(self) -> bool:
         """Deliver one parcel; False when there is none."""
-        if self._away_since_s is None and time.monotonic() >= self._adopt_at_s:
-            self._adopt_at_s = time.monotonic() + _ADOPT_EVERY_S * self._random.uniform(0.5, 1.5)
+        if self._away_since_s is None:
             with self._lock:
-                if not self._ended:
-                    self.shelf.adopt()
+                self._adopt_if_due()
         item = self._next()
         if item is None:
             return False
@@ -279,9 +278,8 @@ class Courier:
     def _deliver(self, item: Parcel | Found) -> None:
         """Offer a batch until the sink has it, it went to the disk, or the end comes."""
         office = self._office
-        batch = item.batch
-        assert batch is not None  # those without one never leave `_from_disk`
-        offer = Offer(batch, self.sink, office.warner)
+        assert item.batch is not None  # those without one never leave the shelf
+        offer = Offer(item.batch, self.sink, office.warner)
         office.tell()  # there is room for the next
         while True:
             flush_calls = office.flush_calls.value()
@@ -291,6 +289,7 @@ class Courier:
                 break
             self._away_since_s = self._away_since_s or time.monotonic()
             self._say(trouble)
+            office.tell()  # from now on it may be the disk that has room
             put_down = isinstance(item, Parcel) and self._is_away_for_long() and self._put_down(item)
             self._pause(trouble.retry_after_s, offer.attempts, flush_calls)
             if put_down or self._ended:
@@ -304,6 +303,8 @@ class Courier:
         with self._lock:
             if not self._ended:
                 self._held = None
+                self._was_reached = True
+                self._adopt_if_due()  # before anybody hears that all is out
                 self._settle(item, offer.lost, time.time_ns() // 1_000_000)
 
     def _say(self, trouble: SinkUnavailable) -> None:
@@ -365,6 +366,12 @@ class Courier:
             if isinstance(item, Parcel) and not self._ended:
                 self._outbox.appendleft(item)
                 self._outbox_metrics += item.size
+
+    def _adopt_if_due(self) -> None:
+        """Take over what gone processes left, with the lock held."""
+        if self._was_reached and not self._ended and time.monotonic() >= self._adopt_at_s:
+            self._adopt_at_s = time.monotonic() + _ADOPT_EVERY_S * self._random.uniform(0.5, 1.5)
+            self.shelf.adopt()
 
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:
         """Count what became of a batch, with the lock held."""

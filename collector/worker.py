@@ -2,20 +2,17 @@
 
 import threading
 import time
-import uuid
 from collections import deque
 from contextlib import suppress
 
 from collector import lifecycle
-from collector.entries import Entry, to_event
-from collector.errors import InvalidMetric
-from collector.events import Metric, PageScrape
+from collector.batching import make_batch
+from collector.entries import Entry
 from collector.ledger import Ledger, MetricsStats, Tally
 from collector.offices import RunsOfWorker
 from collector.options import Options
 from collector.parcel import Parcel
 from collector.roster import Roster
-from collector.run_events import ScraperRun
 from collector.sinks import Batch
 from collector.warner import Warner
 
@@ -78,7 +75,9 @@ class Worker:
         self._tick_at_s = 0.0
         self._stopping = False
         self._give_up_at_s = float("inf")
-        self._flushes: deque[tuple[int, threading.Lock]] = deque()  # (the ledger's ticket, released when it is settled)
+        self._flushes: deque[tuple[int | None, threading.Lock]] = (
+            deque()
+        )  # (the ledger's ticket, released when settled)
         self._dropped_told = 0
         self._full_told = 0
         self._complained = False
@@ -147,8 +146,10 @@ class Worker:
             before (not since this call: whether a drop came a moment before it is chance).
         """
         ticket, pending = self.ledger.ticket()
-        if not pending:
-            return self._nothing_dropped()
+        return (not pending or self._await(ticket, timeout_s)) and self._nothing_dropped()
+
+    def _await(self, ticket: int | None, timeout_s: float) -> bool:
+        """Wait until what the ledger gave the ticket for is settled; False when the time is over, or it won't be."""
         ours = {self._thread, *(courier.thread for courier in self.roster.couriers)}
         if not self.options.sinks or self.closed or threading.current_thread() in ours:
             return False
@@ -162,9 +163,8 @@ class Worker:
             courier.ring()
         if self._thread is None:
             timeout_s = 0.0
-        settled = done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        if settled:
-            return self._nothing_dropped()
+        if done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX)):
+            return True
         with suppress(ValueError, IndexError):  # answered just now, or being answered: the thread forgets it by itself
             self._flushes.remove(waiting)
         return False
@@ -201,7 +201,8 @@ class Worker:
             self.runs.kill_all(why)
         _, pending = self.ledger.ticket()
         lost = self.ledger.lost()
-        self.flush(timeout_s)
+        if self.flush(timeout_s) and not self.ledger.is_settled(None):  # what other processes left, if there is time
+            self._await(None, give_up_at_s - time.monotonic())
         if self._thread is None and self.options.sinks:
             self._give_up_at_s = give_up_at_s
             self.roster.follow(self.options)
@@ -287,7 +288,7 @@ class Worker:
         self.phase = Phase(0)
         if not queue:
             self._answer_flushes()
-            self._wait(self._tick_at_s - time.monotonic() if self.runs is not None else None)
+            self._bell.acquire(timeout=max(0.0, self._tick_at_s - time.monotonic()))
             return False
         if not options.sinks:
             self._wait_for_configure()
@@ -305,12 +306,6 @@ class Worker:
             self._bell.acquire(timeout=left_s)
         self.phase = Phase(options.max_pending)
         return not self._stopping
-
-    def _wait(self, timeout_s: float | None) -> None:
-        if timeout_s is None:
-            self._bell.acquire()
-        elif timeout_s > 0:
-            self._bell.acquire(timeout=timeout_s)
 
     def _wait_for_configure(self) -> None:
         self.phase = Phase(self.options.max_pending)
@@ -352,37 +347,15 @@ class Worker:
             self.roster.give(self.roster.parcel(batch), overflow=overflow)
 
     def _make_batch(self, most: int) -> Batch | None:
-        metrics: list[Metric] = []
-        runs: list[ScraperRun] = []
-        entries = self.ledger.take(most)
-        settled = 0
-        try:
-            for entry in entries:
-                try:
-                    event = to_event(entry, self.options.redact)
-                except InvalidMetric as exc:
-                    self.ledger.last_error = f"invalid: {exc}"
-                    self.warner.warn(f"invalid {exc.field}", "a metric is dropped: %s", exc)
-                    self.ledger.drop("invalid")
-                else:
-                    if isinstance(event, ScraperRun):
-                        runs.append(event)
-                    else:
-                        metrics.append(event)
-                        if self.runs is not None and event.run_id is not None and isinstance(event, PageScrape):
-                            self.runs.count(event.run_id, event.items_extracted)
-                settled += 1
-        except BaseException:
-            self.ledger.drop("internal_error", len(entries) - settled + len(metrics) + len(runs))
-            raise
-        return Batch(uuid.uuid4().hex, tuple(metrics), tuple(runs)) if metrics or runs else None
+        return make_batch(self.ledger, most, warner=self.warner, redact=self.options.redact, runs=self.runs)
 
     def _tick(self) -> None:
         """Send the heartbeats that are due."""
         now_s = time.monotonic()
-        if self.runs is not None and now_s >= self._tick_at_s:
+        if now_s >= self._tick_at_s:
             self._tick_at_s = now_s + _NO_RUN_S  # before the look at the runs: one that begins meanwhile sets it back
-            self._tick_at_s = min(self._tick_at_s, now_s + self.runs.tick(now_s))
+            if self.runs is not None:
+                self._tick_at_s = min(self._tick_at_s, now_s + self.runs.tick(now_s))
 
     def tick_soon(self) -> None:
         """Ask the thread to look at the runs now."""
