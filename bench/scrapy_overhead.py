@@ -1,8 +1,8 @@
 """Measure how much the Scrapy extension slows a crawl down, as JSON.
 
-Run it with `python -m bench.scrapy_overhead [--pairs N] [--pages N]`. It crawls the real pages of Python's documentation,
-served from loopback by a process of its own, with a spider that takes headings, code samples and links from each page:
-with the extension and without it, in turns, each crawl in a process of its own. The goal: less than 1 % more CPU time.
+Run it with `python -m bench.scrapy_overhead [--pairs N] [--pages N]`. A spider takes the sections of the real pages of
+Python's documentation, served from loopback by another process: with the extension and without it, in turns, each crawl
+in a process of its own. The goal: less than 1 % more CPU time.
 """
 
 import argparse

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from collector.integrations.pages import MOST_JUDGED_BYTES, Pages, first_line, missing, replace_method, since_ms
+from collector.integrations.pages import Pages, first_line, missing, replace_method, since_ms
 
 try:
     from playwright import async_api, sync_api
@@ -89,7 +89,7 @@ def _sync(inner: Any, page: Any, pages: Pages, goes: bool) -> Any:
         if response is not None or not goes:
             body = None
             if pages.read(_is_judged, response, default=False):
-                body = pages.read(lambda: response.body()[:MOST_JUDGED_BYTES])
+                body = pages.read(lambda: response.body())
             _answered(pages, _asked(page, pages, goes, args, kwargs), duration_ms, response, body)
         return response
 
@@ -109,7 +109,7 @@ def _async(inner: Any, page: Any, pages: Pages, goes: bool) -> Any:
             body = None
             if pages.read(_is_judged, response, default=False):
                 try:
-                    body = (await response.body())[:MOST_JUDGED_BYTES]
+                    body = await response.body()
                 except Exception as exc:  # noqa: BLE001 - the page may have gone on in between
                     pages.complain(exc)
             _answered(pages, _asked(page, pages, goes, args, kwargs), duration_ms, response, body)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from collector.coverage import is_usable
 from collector.entries import describe_exception
 from collector.fields import MAX_FIELD_NAME_CHARS, MAX_FIELDS
-from collector.integrations.pages import MOST_JUDGED_BYTES, Pages, missing
+from collector.integrations.pages import Pages, missing
 from collector.outcomes import BLOCKED
 from collector.run_events import FAILED, KILLED, OK
 from collector.warner import logger
@@ -178,7 +178,7 @@ class Scrapeboard:
             duration_ms,
             response.status,
             retry_count=retry_count,
-            body=body if len(body) <= MOST_JUDGED_BYTES else None,
+            body=body,
             data_size=len(body),
         )
         if verdict is not None and verdict.outcome == BLOCKED:
