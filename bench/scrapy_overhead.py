@@ -23,6 +23,7 @@ import scrapy
 from scrapy.crawler import AsyncCrawlerProcess
 from scrapy.http import Response
 
+from bench._instructions import Instructions
 from examples.docs import find_or_install_docs, list_pages
 from examples.site import DocSite
 from examples.trouble import Profile
@@ -78,7 +79,9 @@ def crawl(site: str, board: str, pages: int, extended: bool) -> dict[str, float]
     """Crawl in this process and say what it cost, from the spider's opening to the end of the crawl.
 
     Returns:
-        `cpu_s` of the whole process (user and system, the collector's thread included), `wall_s`, `pages`, `items`.
+        `cpu_s` of the whole process (user and system, the collector's threads included), `wall_s`, `instructions` (in
+        user space, of all threads; 0 where they can't be counted), `import_s` (of the integration, before), `pages`,
+        `items`.
     """
     settings: dict[str, Any] = {
         "CONCURRENT_REQUESTS": 8,
@@ -89,20 +92,25 @@ def crawl(site: str, board: str, pages: int, extended: bool) -> dict[str, float]
     }
     if extended:
         settings |= {"ADDONS": {"collector.integrations.scrapy.Scrapeboard": 500}, "SCRAPEBOARD_URL": board}
+    import_began_s = time.process_time()
+    if extended:  # once in a process's life, however many pages it crawls: told apart
+        import collector.integrations.scrapy
+    import_s = time.process_time() - import_began_s
     process = AsyncCrawlerProcess(settings)
     crawler = process.create_crawler(DocSpider)
     process.crawl(crawler, site=site, most=pages)
+    counter = Instructions()
     began_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     process.start()
     if extended:
-        import collector
-
         assert collector.flush()
     after = resource.getrusage(resource.RUSAGE_SELF)
     assert crawler.stats is not None
     return {
         "cpu_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "wall_s": time.perf_counter() - began_s,
+        "instructions": counter.read() or 0,
+        "import_s": import_s,
         "pages": crawler.stats.get_value("response_received_count", 0),
         "items": crawler.stats.get_value("item_scraped_count", 0),
     }
@@ -112,8 +120,8 @@ def measure(pairs: int, pages: int) -> dict[str, Any]:
     """Crawl in turns: with the extension first in one pair, without it first in the next.
 
     Returns:
-        The medians of both, the slowdown in CPU time and in wall time as the median over pairs, in percent, with the
-        quartiles of the pairs.
+        The slowdown in CPU time, in instructions and in wall time: the median over pairs, in percent, with quartiles.
+        On a machine that does other things at the same time, only the instructions mean much.
     """
     root = find_or_install_docs()
     runs: dict[bool, list[dict[str, float]]] = {True: [], False: []}
@@ -132,7 +140,8 @@ def measure(pairs: int, pages: int) -> dict[str, Any]:
     with_it, without = runs[True], runs[False]
     assert {run["pages"] for run in with_it} == {run["pages"] for run in without}
     slowdown = {
-        key: [(a[key] / b[key] - 1) * 100 for a, b in zip(with_it, without, strict=True)] for key in ("cpu_s", "wall_s")
+        key: [(a[key] / b[key] - 1) * 100 if b[key] else 0.0 for a, b in zip(with_it, without, strict=True)]
+        for key in ("cpu_s", "wall_s", "instructions")
     }
     cpu_percent = statistics.median(slowdown["cpu_s"])
     per_page_us = [(a["cpu_s"] - b["cpu_s"]) / a["pages"] * 1e6 for a, b in zip(with_it, without, strict=True)]
@@ -144,9 +153,12 @@ def measure(pairs: int, pages: int) -> dict[str, Any]:
         "items": without[0]["items"],
         "metrics_received": Sink.metrics,
         "cpu_ms_a_page_without": round(statistics.median(run["cpu_s"] / run["pages"] for run in without) * 1000, 3),
+        "import_ms_once": round(statistics.median(run["import_s"] for run in with_it) * 1000),
         "cpu_us_a_page_of_the_extension": round(statistics.median(per_page_us)),
         "slower_in_cpu_time_percent": round(cpu_percent, 2),
         "quartiles_percent": [round(value, 2) for value in statistics.quantiles(slowdown["cpu_s"], n=4)],
+        "more_instructions_percent": round(statistics.median(slowdown["instructions"]), 2),
+        "instructions_quartiles_percent": [round(v, 2) for v in statistics.quantiles(slowdown["instructions"], n=4)],
         "slower_in_wall_time_percent": round(statistics.median(slowdown["wall_s"]), 2),
         "goal_percent": GOAL_PERCENT,
         "goal_met": cpu_percent < GOAL_PERCENT,

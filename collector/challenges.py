@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 LOOKED_AT_CHARS = 32_768  # challenges say what they are at once
 _SHORT_CHARS = 12_000  # of text without scripts and styles: challenge pages say little, articles a lot
 _LARGE_CHARS = 65_536
-_MANY_LINKS = 60
+_HEAD_CHARS = 8_192
+_MANY_LINKS = 24
 _REFUSALS = (401, 403, 405, 406, 409, 418, 429, 430, 468, 503)
 
 _Marker = tuple[str, tuple[str, ...], re.Pattern[str]]
@@ -81,8 +82,8 @@ def find_challenge(status_code: int | None, headers: Mapping[str, str] | None, b
     Args:
         status_code: HTTP status of the answer.
         headers: Of the answer.
-        body: The page, or its beginning; only 32 KB are looked at. A page of more than 64 KB, or with more than 60
-            links in there, is taken for content unless its status refuses.
+        body: The page, or its beginning; only 32 KB are looked at. A page of more than 64 KB, or with more than 24
+            links in its first 8, is taken for content unless its status refuses.
 
     Returns:
         `Cloudflare`, `captcha`, ...; None when it is none.
@@ -90,7 +91,7 @@ def find_challenge(status_code: int | None, headers: Mapping[str, str] | None, b
     named = _in_headers(headers)
     if named is not None:
         return named
-    if status_code not in _REFUSALS and _leads_on(body):
+    if status_code not in _REFUSALS and leads_on(body):
         return None
     text = _beginning(body)
     if not text:
@@ -114,12 +115,12 @@ def find_challenge(status_code: int | None, headers: Mapping[str, str] | None, b
     return found[0] if score >= 4 else None
 
 
-def _leads_on(body: object) -> bool:
+def leads_on(body: object) -> bool:
     """Say whether a page is content by its size or its links: no protection's page has so much, and this is quick."""
     if isinstance(body, str):
-        return len(body) > _LARGE_CHARS or body.count("href=", 0, LOOKED_AT_CHARS) > _MANY_LINKS
+        return len(body) > _LARGE_CHARS or body.count("href=", 0, _HEAD_CHARS) > _MANY_LINKS
     if isinstance(body, bytes):
-        return len(body) > _LARGE_CHARS or body.count(b"href=", 0, LOOKED_AT_CHARS) > _MANY_LINKS
+        return len(body) > _LARGE_CHARS or body.count(b"href=", 0, _HEAD_CHARS) > _MANY_LINKS
     return False
 
 

@@ -11,7 +11,8 @@ from collector.coverage import is_usable
 from collector.entries import describe_exception
 from collector.fields import MAX_FIELD_NAME_CHARS, MAX_FIELDS
 from collector.integrations.pages import Pages, missing
-from collector.outcomes import BLOCKED
+from collector.outcomes import BLOCKED, EMPTY, Verdict
+from collector.outcomes import OK as FULL
 from collector.run_events import FAILED, KILLED, OK
 from collector.warner import logger
 
@@ -29,14 +30,15 @@ if TYPE_CHECKING:
     from scrapy.crawler import Crawler
     from scrapy.settings import BaseSettings
 
-    from collector.outcomes import Verdict
     from collector.runs import Run
 
 PATH = "collector.integrations.scrapy.Scrapeboard"
 JOURNEY = "scrapeboard"  # the key in Request.meta; copies of a request (retries, redirects) take it along
+_FLUSH_INTERVAL_S = 0.5  # each delivery costs about a millisecond of the crawl's own processor
 _INNERMOST = 2000  # of spider middlewares: next to the spider, to see what its callbacks give
 _GENERATES = 0x20 | 0x200  # co_flags of generator functions, plain and async
 _FINE_ENDS = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
+_FULL, _BARE = Verdict(FULL), Verdict(EMPTY)
 _known: weakref.WeakKeyDictionary[Crawler, Scrapeboard] = weakref.WeakKeyDictionary()
 
 
@@ -48,7 +50,8 @@ class Scrapeboard:
     waited for their turn. Scrapes: one for each callback that gave items. A run from the spider's opening to its end.
 
     Settings: `SCRAPEBOARD_URL` and `SCRAPEBOARD_TOKEN` (unless the program calls `collector.configure` itself),
-    `SCRAPEBOARD_SOURCE` (default: the spider's name), `SCRAPEBOARD_EXPECTED_ITEMS`, `SCRAPEBOARD_LABELS` (a dict).
+    `SCRAPEBOARD_SOURCE` (default: the spider's name), `SCRAPEBOARD_EXPECTED_ITEMS`, `SCRAPEBOARD_LABELS` (a dict),
+    `SCRAPEBOARD_FLUSH_INTERVAL_S` (how long metrics wait for company, default 0.5 s).
 
     Args:
         crawler: Whose spider it watches.
@@ -64,7 +67,12 @@ class Scrapeboard:
         self._collector = collector._collector
         url = crawler.settings.get("SCRAPEBOARD_URL")
         if url:
-            self._collector.configure(url=url, token=crawler.settings.get("SCRAPEBOARD_TOKEN"), handle_sigterm=False)
+            self._collector.configure(
+                url=url,
+                token=crawler.settings.get("SCRAPEBOARD_TOKEN"),
+                flush_interval_s=crawler.settings.getfloat("SCRAPEBOARD_FLUSH_INTERVAL_S", _FLUSH_INTERVAL_S),
+                handle_sigterm=False,  # Scrapy has handlers of its own
+            )
         elif not self._collector._worker.options.sinks:
             raise NotConfigured(
                 "say where metrics go: SCRAPEBOARD_URL in the settings, or collector.configure() before"
@@ -229,11 +237,7 @@ class Scrapeboard:
             self._giving.add(scrape.callback)
         elif scrape.error is None and scrape.leads and scrape.callback not in self._giving:
             return  # a page that only leads on: there is nothing to miss on it
-        verdict = scrape.blocked
-        if verdict is None or scrape.items:
-            verdict = self._collector.classify(
-                self._pages.scraper_source, url=response.url, items_extracted=scrape.items, exception=scrape.error
-            )
+        verdict = self._judge(scrape, response)
         self._collector.record_page_scrape(
             self._pages.scraper_source,
             url=response.url,
@@ -246,6 +250,15 @@ class Scrapeboard:
             run_id=self._run_id,
             labels=self._labels,
             fields=scrape.fields or None,
+        )
+
+    def _judge(self, scrape: _Scrape, response: Response) -> Verdict:
+        if scrape.blocked is not None and not scrape.items:
+            return scrape.blocked
+        if scrape.error is None and self._collector._classifying.classifier is None:
+            return _FULL if scrape.items else _BARE  # what a page usually has is known by its callback
+        return self._collector.classify(
+            self._pages.scraper_source, url=response.url, items_extracted=scrape.items, exception=scrape.error
         )
 
 
@@ -284,10 +297,13 @@ class _Scrape:
                 return
             item = ItemAdapter(item)
         for name, value in item.items():
+            # The most frequent kinds of value here, without a call: this is done for every field of every item.
+            kind = type(value)
+            usable = (value != "" and not value.isspace()) if kind is str else kind is int or is_usable(value)
             if name in fields:
-                fields[name] += is_usable(value)
+                fields[name] += usable
             elif isinstance(name, str) and len(fields) < MAX_FIELDS and 0 < len(name) <= MAX_FIELD_NAME_CHARS:
-                fields[name] = int(is_usable(value))
+                fields[name] = int(usable)
 
 
 def _timing(download: Any) -> Any:
