@@ -299,7 +299,12 @@ class _Scrape:
         for name, value in item.items():
             # The most frequent kinds of value here, without a call: this is done for every field of every item.
             kind = type(value)
-            usable = (value != "" and not value.isspace()) if kind is str else kind is int or is_usable(value)
+            if kind is str:
+                usable = value != "" and not value.isspace()
+            elif value is None:
+                usable = False
+            else:
+                usable = kind is int or is_usable(value)
             if name in fields:
                 fields[name] += usable
             elif isinstance(name, str) and len(fields) < MAX_FIELDS and 0 < len(name) <= MAX_FIELD_NAME_CHARS:

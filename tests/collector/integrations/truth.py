@@ -62,9 +62,9 @@ def check_scrapes(shop: Shop, recorded: list[dict[str, Any]], source: str, *, mo
     scrapes = of_kind(recorded, "page_scrape", source)
     for path, seen in shop.requests(source).items():
         mishap = PLAN.get(int(path.rpartition("/")[2]), Mishap.NONE)
-        scrape = scrapes.pop(moved if path == "/catalogue/100" else path, None)
         if mishap is Mishap.MOVED:
             continue  # where it leads to has been seen, too
+        scrape = scrapes.pop(moved if path == "/catalogue/100" else path, None)
         if seen[-1].status != 200:
             assert scrape is None or scrape["success"] is False, (path, scrape)
             continue
