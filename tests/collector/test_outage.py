@@ -1,5 +1,6 @@
 """An app that is away, hangs or refuses: what waits, where, and that it arrives once."""
 
+import gc
 import os
 import resource
 import signal
@@ -211,6 +212,8 @@ def test_two_sinks_with_spools_settle_each_metric_once(collector: Collector) -> 
     record(collector, 500)
     # all of both, but for the batch that each has on its way
     wait_until(lambda: collector.get_metrics_stats()["spool_size"] >= 800, "not both went to the disk")
+    gc.collect()
+    assert sum(type(one) is Batch for one in gc.get_objects()) < 30  # what lies on the disk isn't kept in memory
     assert collector.get_metrics_stats()["pending"] == 500
     back.set()
     assert collector.flush(30)
