@@ -48,9 +48,10 @@ def track_driver(driver: D, scraper_source: str, **options: Unpack[Options]) -> 
     if not (callable(getattr(driver, "get", None)) and callable(getattr(driver, "execute_script", None))):
         raise TypeError(f"track_driver needs a WebDriver, got {type(driver).__name__}")
     pages = Pages(scraper_source, **options)
+    inside = getattr(driver, "wrapped_driver", driver)  # an EventFiringWebDriver hands on what is set on it
     for name in ("get", "refresh", "back", "forward"):
-        if callable(getattr(driver, name, None)):
-            replace_method(driver, name, lambda inner, goes=name == "get": _around(inner, driver, pages, goes))  # type: ignore[misc]
+        if callable(getattr(inside, name, None)):
+            replace_method(inside, name, lambda inner, goes=name == "get": _around(inner, inside, pages, goes))  # type: ignore[misc]
     return driver
 
 

@@ -9,6 +9,8 @@ import pytest
 from playwright.async_api import async_playwright
 from playwright.sync_api import sync_playwright
 from selenium import webdriver
+from selenium.webdriver.support.abstract_event_listener import AbstractEventListener
+from selenium.webdriver.support.event_firing_webdriver import EventFiringWebDriver
 
 from collector.integrations.playwright import track_context, track_page
 from collector.integrations.selenium import track_driver
@@ -86,6 +88,7 @@ def test_every_way_to_load_a_page_is_a_navigation_and_none_that_loads_nothing(
     track_driver(driver, "driver")
     driver.get(first)
     driver.refresh()
+    track_driver(EventFiringWebDriver(driver, AbstractEventListener()), "listened to").get(second)
     with sync_playwright() as playwright, playwright.chromium.connect_over_cdp(address).new_context() as context:
         page = track_context(context, "context").new_page()
         page.goto("about:blank")
@@ -95,6 +98,7 @@ def test_every_way_to_load_a_page_is_a_navigation_and_none_that_loads_nothing(
         page.reload()
     loaded = [(metric["scraperSource"], metric["url"]) for metric in recorded()]
     assert [url for source, url in loaded if source == "driver"] == [first, first]
+    assert [url for source, url in loaded if source == "listened to"] == [second]
     assert [url for source, url in loaded if source == "context"] == [first, second, second]
 
 
