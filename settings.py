@@ -52,6 +52,14 @@ def _origin_list(value: Any) -> tuple[str, ...]:
     return origins
 
 
+def _host_list(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else tuple(value)
+    hosts = tuple(part.strip() for part in parts if part.strip())
+    if any("/" in host or ":" in host or (host != "*" and "*" in host) for host in hosts):
+        raise ValueError("accepts names like board.example.org without a port, separated by commas, or *")
+    return hosts
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, each from `SCRAPEBOARD_<NAME>` in the environment or in `.env`."""
 
@@ -69,6 +77,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origin_list)] = Field(
         (), description="further browser origins that may open the live channels, comma separated"
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_list)] = Field(
+        (), description="names that people and scrapers reach the app by, comma separated; * for any"
+    )
     redis_url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
         None, description="Redis that several app processes on one database share, redis://HOST:PORT/0"
     )
@@ -85,6 +96,12 @@ class Settings(BaseSettings):
     charts: Literal["plotly", "altair"] = Field("plotly", description="chart library: plotly or altair")
     threads: int = Field(16, ge=2, le=512, description="threads that answer HTTP requests, 2-512")
     ingest_max_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest body of POST /api/ingest, bytes")
+    ingest_waiting: int = Field(
+        256,
+        ge=1,
+        le=2_000,
+        description="batches that may wait for a thread before the next is answered with 429, 1-2000",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @classmethod

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ from dash._validate import validate_websocket_callback_request
 from dash.backends._flask import FlaskDashServer, FlaskResponseAdapter
 from dash.backends.ws import DISCONNECTED, DashWebsocketCallback, create_ws_context
 from dash.exceptions import PreventUpdate, WebsocketDisconnected
-from flask import Flask, abort, request
+from flask import Flask
 from flask_sock import Sock
 
 from live.connection import Connection
 from live.frames import RENDERER, text_frame, to_json
+from live.handshake import guard_handshakes
 from live.hub import Hub
-from live.origin import origin_allowed
 from live.renderers import Renderers
 from live.sockets import use_hub_for_sockets
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL_PATH = "_dash-ws-callback"
 MAX_MESSAGE_BYTES = 4 << 20  # a callback's state may hold a whole figure
+MOST_TOLD = 200  # kinds of failures in the log: what fails may be anything that somebody sends
 HEARTBEAT_ACK = text_frame(b'{"type":"heartbeat_ack"}')
 
 # Dash's types don't follow into here: these three are as untyped as they are there.
@@ -49,7 +50,9 @@ _NO_QUEUE: Any = None  # Dash's asyncio queue: messages go through the hub inste
 class Browser:
     """What the channel remembers of one browser's connection."""
 
+    room: threading.BoundedSemaphore  # bounds its callbacks that wait or run
     gone: threading.Event = field(default_factory=threading.Event)
+    ticking: set[str] = field(default_factory=set)  # renderers with an interval's tick that waits; the loop's alone
     pending_props: dict[str, Any] = field(default_factory=dict)  # request id -> queue of a callback that waits for it
 
 
@@ -80,6 +83,7 @@ class DashChannel:
         allowed_origins: tuple[str, ...] = (),
         workers: int = 4,
         max_waiting: int = 256,
+        max_of_one: int = 64,
     ) -> None:
         """Set up the channel.
 
@@ -91,6 +95,7 @@ class DashChannel:
             allowed_origins: browser origins that may connect besides the app's own.
             workers: threads that run callbacks which came over a socket.
             max_waiting: callbacks that may wait for a thread; more are answered with an error at once.
+            max_of_one: how many of them may be of one browser, so that it can't keep the others out.
         """
         self.hub = hub
         self.renderers = renderers
@@ -98,13 +103,14 @@ class DashChannel:
         self.on_missed = on_missed
         self.allowed_origins = allowed_origins
         self.dash_app: Any = None
-        self.refused = 0
+        self.max_of_one = max_of_one
+        self._told: set[tuple[str, type[Exception]]] = set()  # what was logged; only added to, so it needs no lock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="dash-callback")
         self._room = threading.BoundedSemaphore(max_waiting)  # bounds the pool's queue
 
     def on_open(self, connection: Connection) -> None:
         """Give the connection its memory."""
-        connection.state = Browser()
+        connection.state = Browser(threading.BoundedSemaphore(self.max_of_one))
 
     def on_text(self, connection: Connection, text: str) -> None:
         """Take one message of the browser's worker."""
@@ -124,6 +130,9 @@ class DashChannel:
             self.hub.close(connection, 1008, "not Dash's protocol")
 
     def on_too_big(self, connection: Connection) -> None:
+        """Nothing to add to the close code."""
+
+    def on_too_fast(self, connection: Connection) -> None:
         """Nothing to add to the close code."""
 
     def on_drained(self, connection: Connection) -> None:
@@ -159,18 +168,27 @@ class DashChannel:
         payload = message["payload"]
         if not isinstance(payload, dict) or len(renderer_id) > 4 * len(RENDERER):
             raise TypeError("callback_request needs a payload and a renderer id")
-        if not self.renderers.seen(renderer_id, connection) or not self._room.acquire(blocking=False):
-            self.refused += 1
+        ticking: set[str] = connection.state.ticking
+        tick = _is_tick(payload)
+        if tick and renderer_id in ticking:  # a worker sends all that its pages said while the network was away
+            self._respond(connection, renderer_id, request_id, {"status": "prevent_update"})
+            return
+        refused = self._take_place(connection, renderer_id)
+        if refused:
+            self.hub.refused.add(refused)
             self._respond(connection, renderer_id, request_id, {"status": "error", "message": "server is busy"})
             return
+        if tick:
+            ticking.add(renderer_id)
 
         def run() -> None:
+            self.hub.call(ticking.discard, renderer_id)
             try:
                 if connection.state.gone.is_set():
                     return
                 self._respond(connection, renderer_id, request_id, self._execute(connection, renderer_id, payload))
             finally:
-                self._room.release()
+                self._give_place_back(connection)
                 # The page may have gone while its callback made it follow a view; nobody else would forget it then.
                 if not self.renderers.reaches(renderer_id):
                     self.on_leave(renderer_id)
@@ -178,7 +196,23 @@ class DashChannel:
         try:
             self._pool.submit(copy_context().run, run)
         except RuntimeError:  # the pool has been shut down: so is the page's connection in a moment
-            self._room.release()
+            self._give_place_back(connection)
+
+    def _take_place(self, connection: Connection, renderer_id: str) -> str:
+        """Take a place for a callback; return why there is none, or nothing."""
+        if not self.renderers.seen(renderer_id, connection):
+            return "pages: too many of one browser"
+        browser: Browser = connection.state
+        if not browser.room.acquire(blocking=False):
+            return "callbacks: too many of one browser"
+        if not self._room.acquire(blocking=False):
+            browser.room.release()
+            return "callbacks: too many wait"
+        return ""
+
+    def _give_place_back(self, connection: Connection) -> None:
+        self._room.release()
+        connection.state.room.release()
 
     def _execute(self, connection: Connection, renderer_id: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Run one callback, as `dash.backends.ws.run_callback_in_executor` does for the other backends."""
@@ -194,8 +228,11 @@ class DashChannel:
             return {"status": "ok", "data": orjson.loads(data)}
         except (PreventUpdate, WebsocketDisconnected):
             return {"status": "prevent_update"}
-        except Exception as exc:  # the browser gets the error, the log the traceback
-            log.exception("a callback over the socket failed")
+        except Exception as exc:  # the browser gets the error, the log the traceback, of each kind once
+            kind = (str(payload.get("output"))[:100], type(exc))
+            if kind not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(kind)
+                log.exception("a callback over the socket failed")
             return {"status": "error", "message": f"{type(exc).__name__}: {exc}"}
 
     def _respond(self, connection: Connection, renderer_id: str, request_id: Any, payload: dict[str, Any]) -> None:
@@ -206,6 +243,12 @@ class DashChannel:
             "payload": payload,
         }
         self.hub.send(connection, text_frame(to_json(message)))
+
+
+def _is_tick(payload: Mapping[str, Any]) -> bool:
+    """Return whether a callback is one that an interval calls again and again: of several that wait, one will do."""
+    changed = payload.get("changedPropIds")
+    return isinstance(changed, list) and len(changed) == 1 and str(changed[0]).endswith(".n_intervals")
 
 
 def make_backend(channel: DashChannel) -> type[FlaskDashServer]:
@@ -221,11 +264,7 @@ def make_backend(channel: DashChannel) -> type[FlaskDashServer]:
             use_hub_for_sockets(server)
             sock = Sock(server)
 
-            def check_origin() -> None:
-                if request.path == path and not origin_allowed(request.headers, channel.allowed_origins):
-                    abort(403, "this origin may not open the channel; see SCRAPEBOARD_ALLOWED_ORIGINS")
-
-            server.before_request(check_origin)
+            guard_handshakes(server, path, channel.allowed_origins, channel.hub.refused)
 
             @sock.route(path)  # type: ignore[untyped-decorator]  # flask-sock has no types
             def dash_socket(ws: Any) -> None:

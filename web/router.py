@@ -28,7 +28,7 @@ from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import NOT_FOUND, PAGES, find
+from pages import NOT_FOUND, PAGES, SYSTEM, find
 from pages.page import Export, Exported, Page, broken, unreachable
 from web.freshness import Freshness
 from web.libraries import need
@@ -36,6 +36,7 @@ from web.libraries import need
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
 KEEPALIVE_INTERVAL_MS = 20_000
+LONGEST_HREF = 16_384  # characters; what is cut off there no page understands
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +66,18 @@ class PageSource:
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             numbers = page.numbers(self.queries, view, now_ms)
-        return {**numbers, **filter_content(self.queries.source_names(), view)}
+        return {**numbers, **filter_content(self.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             return page.charts(self.queries, self.adapter, view, now_ms)
 
@@ -126,7 +129,9 @@ class PageSource:
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
-        return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
+        return {
+            name: self._exporter(page, export) for page in (*PAGES, SYSTEM) for name, export in page.exports.items()
+        }
 
     def report(self, view: View, now_ms: int) -> Report:
         """Return the page of a view as a report.
@@ -267,31 +272,35 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         if ctx.websocket is None:
             _poll(source, data)
         elif data.get("follow") and engine.follows(ctx.websocket.renderer_id) != data.get("href"):
-            _join(data, fresh=False)
+            followed = _join(data, fresh=False)
+            if not followed:  # it gets a place when somebody else leaves; until then it is not left behind
+                _poll(source, data)
 
-    def _join(data: dict[str, Any] | None, *, fresh: bool) -> None:
+    def _join(data: dict[str, Any] | None, *, fresh: bool) -> bool:
+        """Follow what the page shows; False when it can't, because too many views are followed already."""
         renderer_id = ctx.websocket.renderer_id
         if not data:
             engine.leave(renderer_id)
-            return
+            return True
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
-        path, _, search = str(data.get("href", "/")).partition("?")
+        path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
         view = View.parse(path, search)
         href = view.href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         if not data.get("follow"):
             engine.settle(renderer_id, href, known)
             set_props(ids.LIVE_PILL, pill_props(paused_state(view)))  # a last heartbeat may have turned it
-            return
-        engine.join(renderer_id, href, known, reload=not data.get("complete"))
-        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms))
+            return True
+        followed = engine.join(renderer_id, href, known, reload=not data.get("complete"))
+        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms) if followed else pill_props("crowded"))
+        return followed
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:
     """Bring a page without a socket up to date: what differs from what it shows travels as whole props."""
     if not data.get("follow"):
         return
-    path, _, search = str(data.get("href", "/")).partition("?")
+    path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
     loaded = source.load(path, search)
     if loaded.broken:  # what is there stays, as it does over a socket
         return
