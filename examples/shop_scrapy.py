@@ -46,7 +46,7 @@ def settings(board: str, token: str | None, source: str) -> dict[str, Any]:
         "SCRAPEBOARD_TOKEN": token,
         "SCRAPEBOARD_SOURCE": source,
         "USER_AGENT": source,
-        "DOWNLOAD_TIMEOUT": 3,
+        "DOWNLOAD_TIMEOUT": 5,
         "RETRY_TIMES": 1,
         "DOWNLOAD_DELAY": 0,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 8,

@@ -19,7 +19,9 @@ from examples.shop import PLAN, Mishap, Shop
 from tests.collector.integrations.conftest import Recorded
 from tests.collector.integrations.truth import check_navigations, check_run, check_scrapes, of_kind
 
-TIMEOUT_S = 6.0  # what the silent page costs
+pytestmark = pytest.mark.xdist_group("integrations-browser")  # one Chromium for all
+
+TIMEOUT_S = 10.0  # what the silent page costs, twice
 SELENIUM = "shop-selenium"
 
 

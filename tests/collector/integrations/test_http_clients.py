@@ -23,7 +23,7 @@ from examples.shop_options import Item
 from tests.collector.integrations.conftest import Recorded
 from tests.collector.integrations.truth import check_navigations, check_run, check_scrapes, of_kind
 
-TIMEOUT_S = 3.0  # what the silent page costs, twice with requests, which tries again
+TIMEOUT_S = 4.0  # what the silent page costs, twice with requests, which tries again
 NOWHERE = "http://127.0.0.1:9/?token=abcdefgh"  # the port of "discard": nobody listens
 
 EXAMPLES: dict[str, Callable[[str, str], list[Item]]] = {
