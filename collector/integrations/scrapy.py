@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 PATH = "collector.integrations.scrapy.Scrapeboard"
 JOURNEY = "scrapeboard"  # the key in Request.meta; copies of a request (retries, redirects) take it along
-_FLUSH_INTERVAL_S = 0.5  # each delivery costs about a millisecond of the crawl's own processor
+_FLUSH_INTERVAL_S = 1.0  # each delivery costs about a millisecond of the crawl's own processor
 _INNERMOST = 2000  # of spider middlewares: next to the spider, to see what its callbacks give
 _GENERATES = 0x20 | 0x200  # co_flags of generator functions, plain and async
 _FINE_ENDS = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
@@ -51,7 +51,7 @@ class Scrapeboard:
 
     Settings: `SCRAPEBOARD_URL` and `SCRAPEBOARD_TOKEN` (unless the program calls `collector.configure` itself),
     `SCRAPEBOARD_SOURCE` (default: the spider's name), `SCRAPEBOARD_EXPECTED_ITEMS`, `SCRAPEBOARD_LABELS` (a dict),
-    `SCRAPEBOARD_FLUSH_INTERVAL_S` (how long metrics wait for company, default 0.5 s).
+    `SCRAPEBOARD_FLUSH_INTERVAL_S` (how long metrics wait for company, default 1 s).
 
     Args:
         crawler: Whose spider it watches.
