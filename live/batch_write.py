@@ -37,7 +37,10 @@ _IOVEC: Final = np.dtype([("base", "<u8"), ("length", "<u8")])
 _PWRITE, _PWRITEV = 1, 8
 # io_setup, io_destroy, io_getevents, io_submit
 _CALLS: Final = {"x86_64": (206, 207, 208, 209), "aarch64": (0, 1, 4, 2)}
-_CAPACITY: Final = 4_096
+_CAPACITY: Final = 1_024
+# One call for all viewers that a process can have; the system allows its processes 65,536 together (fs.aio-max-nr).
+_MOST: Final = 16_384
+_NO_TIME: Final = bytes(16)  # a struct timespec of nothing
 # A write takes at most 1,024 parts (IOV_MAX): the pieces and the gaps between them.
 MOST_PIECES: Final = 512
 
@@ -80,24 +83,39 @@ class BatchWriter(Protocol):
 class OneCallWriter:
     """All writes in one system call (Linux' io_submit; for sockets it is done when the call returns).
 
+    Args:
+        capacity: For how many sockets there is room at first.
+        most: How far the room grows with their number, when the system allows it; more are written in several calls.
+
     Raises:
         OSError: This system doesn't have it, or doesn't let us.
     """
 
     name = "io_submit"
 
-    def __init__(self, capacity: int = _CAPACITY) -> None:
+    def __init__(self, capacity: int = _CAPACITY, most: int = _MOST) -> None:
         numbers = _CALLS.get(platform.machine()) if sys.platform == "linux" else None
         if numbers is None or sys.byteorder != "little":
             raise OSError(errno.ENOSYS, f"no io_submit known for {sys.platform} on {platform.machine()}")
         self._setup, self._destroy, self._getevents, self._submit = (ctypes.c_long(number) for number in numbers)
         self._syscall: Any = ctypes.CDLL(None, use_errno=True).syscall
         self._syscall.restype = ctypes.c_long
-        self._capacity = capacity
+        # Asking what became of the writes takes microseconds; giving up the GIL for it, the switch interval.
+        self._quick_syscall: Any = ctypes.PyDLL(None, use_errno=True).syscall
+        self._quick_syscall.restype = ctypes.c_long
+        self._most = most
         self._context = ctypes.c_ulong(0)
-        if self._syscall(self._setup, ctypes.c_long(capacity), ctypes.byref(self._context)):
+        self._make_room(capacity)
+
+    def _make_room(self, capacity: int) -> None:
+        """Get a context of the kernel's for so many writes; what was before stays when there is none."""
+        context = ctypes.c_ulong(0)
+        if self._syscall(self._setup, ctypes.c_long(capacity), ctypes.byref(context)):
             number = ctypes.get_errno()
             raise OSError(number, f"io_setup: {os.strerror(number)}")
+        self.close()
+        self._context = context
+        self._capacity = capacity
         self._blocks = np.zeros(capacity, dtype=_IOCB)
         self._blocks["data"] = np.arange(capacity)
         self._events = np.zeros(capacity, dtype=_EVENT)
@@ -138,6 +156,8 @@ class OneCallWriter:
 
     def _all(self, descriptors: Sequence[int], prepare: Any) -> Results:
         results = np.zeros(len(descriptors), dtype=np.int64)
+        if self._capacity < min(len(descriptors), self._most):
+            self._grow(len(descriptors))
         for first in range(0, len(descriptors), self._capacity):
             some = descriptors[first : first + self._capacity]
             blocks = self._blocks[: len(some)]
@@ -145,6 +165,17 @@ class OneCallWriter:
             prepare(blocks, first)
             self._run(results[first : first + len(some)])
         return results
+
+    def _grow(self, wanted: int) -> None:
+        """Make room for more writes in one call; when the system has none, they take several as before."""
+        capacity = self._capacity
+        while capacity < min(wanted, self._most):
+            capacity *= 2
+        try:
+            self._make_room(min(capacity, self._most))
+        except OSError as exc:
+            self._most = self._capacity
+            log.info("more than %d sockets are written in several calls: %s", self._capacity, exc)
 
     def _run(self, results: Results) -> None:
         """Submit the prepared blocks and put down what became of each."""
@@ -162,7 +193,8 @@ class OneCallWriter:
     def _collect(self, count: int, results: Results) -> None:
         events = ctypes.c_void_p(self._events.ctypes.data)
         while count:
-            got = self._syscall(self._getevents, self._context, ctypes.c_long(1), ctypes.c_long(count), events, None)
+            asked = self._getevents, self._context, ctypes.c_long(1), ctypes.c_long(count), events
+            got = self._quick_syscall(*asked, _NO_TIME) or self._syscall(*asked, None)
             if got < 0:
                 if ctypes.get_errno() == errno.EINTR:
                     continue

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from collector.events import Metric
@@ -15,6 +15,9 @@ from live import protocol
 from live.connection import Connection
 from live.frames import text_frame
 from live.hub import Hub
+
+SHORTEST_REST_S = 0.005
+WRITE_BYTES = 65_536  # frames are joined up to about so many: what a connection can't take at once has to be kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Channel:
 
         Args:
             hub: the loop that owns the sockets.
-            coalesce_s: a batch leaves at once when its source was idle for this long, else it waits that long.
+            coalesce_s: how long a metric waits at most for others. It leaves at once when nothing left for as long as
+                sending took the last time: with few viewers nothing waits, with many sending is half of the work.
             ring_batches: how many sent batches are kept at most for clients that come back with `since`.
             ring_bytes: how many bytes they may have together.
             first_seq: seqs go on after this one; at least the newest of an earlier life of the program, so that a
@@ -76,8 +80,8 @@ class Channel:
         self._forgotten: dict[str, int] = {}  # source -> seq of its newest batch that left the ring
         self._forgotten_order = first_seq
         self._waiting: defaultdict[str, list[Metric]] = defaultdict(list)
-        self._last_sent_s: defaultdict[str, float] = defaultdict(float)
-        self._due: set[str] = set()
+        self._rests_until_s = 0.0
+        self._is_due = False  # what waits will be sent
 
     def publish(self, metrics: Sequence[Metric]) -> None:
         """Take metrics that have just been committed, from any thread; calls keep their order."""
@@ -120,8 +124,7 @@ class Channel:
 
     def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Bring batches that were numbered elsewhere; each follows the one before without a hole."""
-        for delivery in deliveries:
-            self._bring(delivery.published, delivery.shown)
+        self._bring(deliveries)
 
     def restart(self, *, base: int, order: int, seqs: Mapping[str, int], history: Sequence[Published]) -> None:
         """Go on with other numbers, and tell every subscription where it stands now.
@@ -145,48 +148,67 @@ class Channel:
             fields = {"scraperSource": source, "seq": self.seq(source)}
             self.hub.write_all(list(listeners), text_frame(protocol.answer("gap", fields)))
 
-    def flush(self) -> None:
-        """Send what waits for company."""
-        for source in list(self._waiting):
-            self._flush(source)
-
     def _take(self, metrics: list[Metric]) -> None:
-        touched: dict[str, None] = {}
+        full = False
         for metric in metrics:
-            source = protocol.topic(metric)
-            self._waiting[source].append(metric)
-            touched[source] = None
-        now = time.monotonic()
-        for source in touched:
-            wait_s = self._last_sent_s[source] + self.coalesce_s - now
-            if wait_s <= 0 or len(self._waiting[source]) >= protocol.MAX_BATCH:
-                self._flush(source)
-            elif source not in self._due:
-                self._due.add(source)
-                self.hub.call_later(wait_s, self._flush, source)
+            waiting = self._waiting[protocol.topic(metric)]
+            waiting.append(metric)
+            full = full or len(waiting) >= protocol.MAX_BATCH
+        wait_s = self._rests_until_s - time.monotonic()
+        if full or wait_s <= 0:
+            self.flush()
+        elif not self._is_due:
+            self._is_due = True
+            self.hub.call_later(wait_s, self.flush)
 
-    def _flush(self, source: str) -> None:
-        self._due.discard(source)
-        waiting = self._waiting.pop(source, [])
-        if not waiting:  # a full batch went before its time had come
+    def flush(self) -> None:
+        """Send everything that waits for company: who listens to many sources gets all of it in one write."""
+        self._is_due = False
+        if not self._waiting:  # a full batch took it along before its time had come
             return
-        for start in range(0, len(waiting), protocol.MAX_BATCH):
-            self._send(source, waiting[start : start + protocol.MAX_BATCH])
-        self._last_sent_s[source] = time.monotonic()
+        began_s = time.monotonic()
+        waiting, self._waiting = self._waiting, defaultdict(list)
+        order = self._order
+        deliveries = []
+        for source, metrics in waiting.items():
+            seq = self.seq(source)
+            for start in range(0, len(metrics), protocol.MAX_BATCH):
+                order, seq = order + 1, seq + 1
+                some = metrics[start : start + protocol.MAX_BATCH]
+                deliveries.append(Delivery(Published(order, source, seq, protocol.batch(source, seq, some), len(some))))
+        self._bring(deliveries)
+        ended_s = time.monotonic()
+        # Where others want the processor, too, it takes longer: then it is done less often, which is what helps.
+        self._rests_until_s = ended_s + min(self.coalesce_s, max(SHORTEST_REST_S, ended_s - began_s))
 
-    def _send(self, source: str, metrics: list[Metric]) -> None:
-        seq = self.seq(source) + 1
-        payload = protocol.batch(source, seq, metrics)
-        self._bring(Published(self._order + 1, source, seq, payload, len(metrics)))
+    def _bring(self, deliveries: Sequence[Delivery]) -> None:
+        of_source: defaultdict[str, list[bytes]] = defaultdict(list)
+        of_all = []
+        for delivery in deliveries:
+            batch = delivery.published
+            self._order, self._seq[batch.source] = batch.order, batch.seq
+            self.batches_published += 1
+            self.metrics_published += batch.count
+            self._remember(batch)
+            frame = text_frame(batch.payload if delivery.shown is None else delivery.shown)
+            of_source[batch.source].append(frame)
+            of_all.append(frame)
+        nobody: Set[Connection] = frozenset()
+        everything = self.subscribers.get(protocol.EVERYTHING, nobody)
+        self._write(list(everything), of_all)
+        for source, some in of_source.items():
+            self._write(list(self.subscribers.get(source, nobody) - everything), some)
 
-    def _bring(self, batch: Published, shown: bytes | None = None) -> None:
-        self._order, self._seq[batch.source] = batch.order, batch.seq
-        self.batches_published += 1
-        self.metrics_published += batch.count
-        self._remember(batch)
-        everything = self.subscribers.get(protocol.EVERYTHING, set())
-        listeners = self.subscribers.get(batch.source, set()) | everything
-        self.hub.write_all(listeners, text_frame(batch.payload if shown is None else shown))
+    def _write(self, listeners: list[Connection], some: Sequence[bytes]) -> None:
+        """Write frames, as many at once as are worth it."""
+        if not listeners:
+            return
+        first = size = 0
+        for after, frame in enumerate(some, 1):
+            size += len(frame)
+            if size >= WRITE_BYTES or after == len(some):
+                self.hub.write_all(listeners, b"".join(some[first:after]), after - first)
+                first, size = after, 0
 
     def _remember(self, batch: Published) -> None:
         self._ring.append(batch)

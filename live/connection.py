@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import socket
 import time
@@ -37,9 +39,14 @@ class Handler(Protocol):
 
 
 class Connection:
-    """One WebSocket: its socket, its parser and its bounded outbox (bytes the kernel couldn't take yet)."""
+    """One WebSocket: its socket, its parser and its bounded outbox (bytes the kernel couldn't take yet).
+
+    Thousands of them are open and say and need nothing: what takes memory is there only while it is in use.
+    """
 
     __slots__ = (
+        "_awaits_more",
+        "_parser",
         "allowance",
         "allowance_at_s",
         "client_id",
@@ -57,7 +64,6 @@ class Connection:
         "overflowed",
         "partial",
         "partial_bytes",
-        "protocol",
         "sent",
         "sock",
         "state",
@@ -69,7 +75,8 @@ class Connection:
         self.descriptor = sock.fileno()
         self.handler = handler
         self.max_message_bytes = max_message_bytes
-        self.protocol = Protocol_(ConnectionType.SERVER)
+        self._parser: Protocol_ | None = None
+        self._awaits_more = False  # the parser holds a part of a message
         self.client_id = uuid.uuid4().hex
         self.connected_at_ms = time.time_ns() // 1_000_000
         self.last_heard_s = self.last_ping_s = self.allowance_at_s = time.monotonic()
@@ -78,12 +85,62 @@ class Connection:
         self.close_deadline: float | None = None
         self.finished = False  # nothing more is heard of it: what it still sends is thrown away
         self.sent = self.dropped = 0
-        self.outbox: deque[memoryview] = deque()
+        self.outbox: deque[memoryview] | None = None  # there while something waits in it
         self.outbox_bytes = 0
         self.overflowed = False
         self.partial: list[str] = []
         self.partial_bytes = 0
         self.state: Any = None  # the handler's own
+
+    @property
+    def protocol(self) -> Protocol_:
+        """Return what takes the peer's frames apart, made when it is needed."""
+        if self._parser is None:
+            self._parser = Protocol_(ConnectionType.SERVER)
+        return self._parser
+
+    def receive(self, data: bytes) -> None:
+        """Give the parser what the peer sent.
+
+        Raises:
+            LocalProtocolError: the connection is closed already.
+        """
+        self._awaits_more = self._awaits_more or not _is_whole(data)
+        self.protocol.receive_data(data)
+
+    def rest(self) -> None:
+        """Forget the parser when everything that was received has been handled and nothing is known to follow."""
+        if not self._awaits_more and self.close_deadline is None:
+            self._parser = None
+
+
+def _is_whole(data: bytes) -> bool:
+    """Say whether a peer's bytes are messages of one frame each, and end where a frame ends (RFC 6455, section 5.2)."""
+    at, size = 0, len(data)
+    while at + 6 <= size and data[at] & 0x80:
+        length = data[at + 1] & 0x7F
+        at += 6  # with the mask
+        if length == 126:
+            length = int.from_bytes(data[at - 4 : at - 2], "big")
+            at += 2
+        elif length == 127:
+            length = int.from_bytes(data[at - 4 : at + 4], "big")
+            at += 8
+        at += length
+    return at == size
+
+
+def take_over(server_sock: socket.socket) -> socket.socket:
+    """Return a duplicate of a web server's socket that doesn't block, and point the server's own at a dead one."""
+    own = server_sock.dup()
+    dead, other = socket.socketpair()
+    other.close()
+    os.dup2(dead.fileno(), server_sock.fileno())
+    dead.close()
+    own.setblocking(False)
+    with contextlib.suppress(OSError):
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return own
 
 
 def room_for_sockets() -> int:

@@ -46,12 +46,29 @@ _ResponseAdapter: Any = FlaskResponseAdapter
 _NO_QUEUE: Any = None  # Dash's asyncio queue: messages go through the hub instead
 
 
+class Gone:
+    """Whether a connection has ended: what Dash asks an event for, and thousands of connections have one."""
+
+    __slots__ = ("_gone",)
+
+    def __init__(self) -> None:
+        self._gone = False
+
+    def set(self) -> None:
+        """It has ended."""
+        self._gone = True
+
+    def is_set(self) -> bool:
+        """Say whether it has."""
+        return self._gone
+
+
 @dataclass(slots=True)
 class Browser:
     """What the channel remembers of one browser's connection."""
 
-    room: threading.BoundedSemaphore  # bounds its callbacks that wait or run
-    gone: threading.Event = field(default_factory=threading.Event)
+    callbacks: int = 0  # of its own that wait or run
+    gone: Gone = field(default_factory=Gone)
     ticking: set[str] = field(default_factory=set)  # renderers with an interval's tick that waits; the loop's alone
     pending_props: dict[str, Any] = field(default_factory=dict)  # request id -> queue of a callback that waits for it
 
@@ -61,7 +78,8 @@ class RemotePage(DashWebsocketCallback):
 
     def __init__(self, hub: Hub, connection: Connection, renderer_id: str) -> None:
         browser: Browser = connection.state
-        super().__init__(browser.pending_props, renderer_id, _NO_QUEUE, browser.gone)
+        gone: Any = browser.gone
+        super().__init__(browser.pending_props, renderer_id, _NO_QUEUE, gone)
         self.hub = hub
         self.connection = connection
         self.renderer_id = renderer_id
@@ -107,10 +125,11 @@ class DashChannel:
         self._told: set[tuple[str, type[Exception]]] = set()  # what was logged; only added to, so it needs no lock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="dash-callback")
         self._room = threading.BoundedSemaphore(max_waiting)  # bounds the pool's queue
+        self._counting = threading.Lock()  # protects `callbacks` of each browser
 
     def on_open(self, connection: Connection) -> None:
         """Give the connection its memory."""
-        connection.state = Browser(threading.BoundedSemaphore(self.max_of_one))
+        connection.state = Browser()
 
     def on_text(self, connection: Connection, text: str) -> None:
         """Take one message of the browser's worker."""
@@ -203,16 +222,18 @@ class DashChannel:
         if not self.renderers.seen(renderer_id, connection):
             return "pages: too many of one browser"
         browser: Browser = connection.state
-        if not browser.room.acquire(blocking=False):
-            return "callbacks: too many of one browser"
-        if not self._room.acquire(blocking=False):
-            browser.room.release()
-            return "callbacks: too many wait"
+        with self._counting:
+            if browser.callbacks >= self.max_of_one:
+                return "callbacks: too many of one browser"
+            if not self._room.acquire(blocking=False):
+                return "callbacks: too many wait"
+            browser.callbacks += 1
         return ""
 
     def _give_place_back(self, connection: Connection) -> None:
         self._room.release()
-        connection.state.room.release()
+        with self._counting:
+            connection.state.callbacks -= 1
 
     def _execute(self, connection: Connection, renderer_id: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Run one callback, as `dash.backends.ws.run_callback_in_executor` does for the other backends."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
+import gc
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from contextvars import Context
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,12 +25,15 @@ from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from live.batch_write import MOST_PIECES, BatchWriter, Results, make_batch_writer
-from live.connection import Connection, Handler, room_for_sockets
+from live.connection import Connection, Handler, room_for_sockets, take_over
 from live.meter import Durations
 from live.reading import Pace, Reading
 from live.tally import Tally
 
 LAG_INTERVAL_S = 0.25
+PING = bytes((0x89, 0))  # the frame of an empty one; a parser that would make it takes more memory than all else
+# A handshake leaves ten kilobytes of circles behind; Python looks for those when there are 50,000 objects more.
+HANDSHAKES_A_SWEEP = 200
 T = TypeVar("T")
 
 
@@ -58,8 +63,11 @@ class Hub:
         self.connections: set[Connection] = set()
         self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = self.pongs_dropped = 0
         self._stopping = False
+        self._opened = 0
         self._writer = writer or make_batch_writer()
         self._loop = asyncio.SelectorEventLoop()
+        # Not the caller's: the loop would keep it, and with it a handshake's whole HTTP request, as long as the viewer.
+        self._context = Context()
         self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
 
     # Any thread ------------------------------------------------------------------------------------------------
@@ -71,7 +79,7 @@ class Hub:
     def call(self, function: Callable[..., object], *args: Any) -> None:
         """Run a function in the loop soon; calls from one thread keep their order. Ignored once the hub stopped."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: there is nobody left to tell
-            self._loop.call_soon_threadsafe(function, *args)
+            self._loop.call_soon_threadsafe(function, *args, context=self._context)
 
     def ask(self, function: Callable[[], T], *, timeout_s: float) -> T:
         """Run a function in the loop and return its result, from any other thread.
@@ -110,16 +118,8 @@ class Hub:
             self.refused.add("connections: too many are open")
             ws.close(CloseReason.TRY_AGAIN_LATER, "too many connections")
             return
-        server_sock: socket.socket = ws.sock
-        own = server_sock.dup()
-        dead, other = socket.socketpair()
-        other.close()
-        os.dup2(dead.fileno(), server_sock.fileno())
-        dead.close()
+        own = take_over(ws.sock)
         ws.connected = False  # flask-sock closes what is connected
-        own.setblocking(False)
-        with contextlib.suppress(OSError):
-            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.call(self._open, Connection(own, handler, max_message_bytes))
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -129,32 +129,33 @@ class Hub:
 
     # The loop's thread -----------------------------------------------------------------------------------------
 
-    def write(self, connection: Connection, frame: bytes) -> None:
-        """Write one frame without blocking; what doesn't fit waits in the outbox, an overflow drops the frame."""
+    def write(self, connection: Connection, frame: bytes, count: int = 1) -> None:
+        """Write a frame, or some, without blocking; what doesn't fit waits in the outbox, an overflow drops it all."""
         if connection not in self.connections or connection.close_deadline is not None:
             return
         # A frame of any size may go while nothing waits: were it dropped, no later drain would lift `overflowed`.
         full = bool(connection.outbox) and connection.outbox_bytes + len(frame) > self.outbox_limit_bytes
         if connection.overflowed or full:
             connection.overflowed = True
-            connection.dropped += 1
-            self.frames_dropped += 1
+            connection.dropped += count
+            self.frames_dropped += count
             return
-        connection.sent += 1
-        self.frames_sent += 1
+        connection.sent += count
+        self.frames_sent += count
         self.push(connection, frame)
 
-    def write_all(self, connections: Iterable[Connection], frame: bytes) -> None:
-        """Write one frame to many connections in one go.
+    def write_all(self, connections: Iterable[Connection], frame: bytes, count: int = 1) -> None:
+        """Write the same to many connections in one go.
 
         Args:
-            connections: Each gets the frame as `write` would give it.
-            frame: The encoded frame.
+            connections: Each gets it as `write` would give it.
+            frame: The encoded frame, or some one after the other.
+            count: How many they are.
         """
         began_s = time.perf_counter()
-        ready = self._ready(connections, lambda connection: self.write(connection, frame))
+        ready = self._ready(connections, lambda connection: self.write(connection, frame, count))
         if ready:
-            self._written(ready, self._writer.write([one.descriptor for one in ready], frame), lambda _: frame)
+            self._written(ready, self._writer.write([one.descriptor for one in ready], frame), lambda _: frame, count)
             self.send_times.add(time.perf_counter() - began_s)
 
     def write_filled(
@@ -259,6 +260,9 @@ class Hub:
             connection.sock.close()
             return
         self.connections.add(connection)
+        self._opened += 1
+        if self._opened % HANDSHAKES_A_SWEEP == 0:
+            gc.collect(0)
         self._loop.add_reader(connection.sock, self._reading.readable, connection)
         connection.handler.on_open(connection)
 
@@ -292,14 +296,18 @@ class Hub:
         return ready
 
     def _written(
-        self, connections: Sequence[Connection], results: Results, frame_of: Callable[[Connection], bytes]
+        self,
+        connections: Sequence[Connection],
+        results: Results,
+        frame_of: Callable[[Connection], bytes],
+        count: int = 1,
     ) -> None:
         """Take note of what a batch of writes came to: what a connection couldn't take goes into its outbox."""
         length = len(frame_of(connections[0]))
-        self.frames_sent += len(connections)
+        self.frames_sent += count * len(connections)
         self.bytes_sent += length * len(connections)
         for connection in connections:
-            connection.sent += 1
+            connection.sent += count
         for place in np.flatnonzero(results != length).tolist():
             connection, taken = connections[place], int(results[place])
             if taken < 0 and taken not in (-errno.EAGAIN, -errno.EINTR):
@@ -310,20 +318,22 @@ class Hub:
     def _keep(self, connection: Connection, frame: bytes, taken: int) -> None:
         """Put the rest of a frame into the empty outbox of a connection that took only a part of it."""
         self._loop.add_writer(connection.sock, self._writable, connection)
-        connection.outbox.append(memoryview(frame)[taken:])
-        connection.outbox_bytes += len(frame) - taken
+        connection.outbox = deque((memoryview(frame)[taken:],))
+        connection.outbox_bytes = len(frame) - taken
         self.outbox_high_water_bytes = max(self.outbox_high_water_bytes, connection.outbox_bytes)
 
     def _writable(self, connection: Connection) -> None:
         try:
-            while connection.outbox:
-                head = connection.outbox[0]
+            outbox = connection.outbox
+            while outbox:
+                head = outbox[0]
                 taken = connection.sock.send(head)
                 connection.outbox_bytes -= taken
                 if taken < len(head):
-                    connection.outbox[0] = head[taken:]
+                    outbox[0] = head[taken:]
                     return
-                connection.outbox.popleft()
+                outbox.popleft()
+            connection.outbox = None
         except BlockingIOError:
             return
         except OSError:
@@ -343,7 +353,7 @@ class Hub:
         self._loop.remove_reader(connection.sock)
         self._loop.remove_writer(connection.sock)
         connection.sock.close()
-        connection.outbox.clear()
+        connection.outbox = None
         connection.handler.on_close(connection)
 
     def _watch(self) -> None:
@@ -358,8 +368,7 @@ class Hub:
                 min(silence, now - connection.last_ping_s) >= self.ping_interval_s and connection.close_deadline is None
             ):
                 connection.last_ping_s = now
-                with contextlib.suppress(LocalProtocolError):
-                    self.push(connection, connection.protocol.send(Ping()))
+                self.push(connection, PING)
         self._loop.call_later(1.0, self._watch)
 
     def _measure_lag(self, due_s: float) -> None:

@@ -71,7 +71,7 @@ class Reading:
         connection.last_heard_s = time.monotonic()
         self.charge(connection, self.hub.pace.packet + len(data) / self.hub.pace.bytes_each)
         try:
-            connection.protocol.receive_data(data)
+            connection.receive(data)
         except LocalProtocolError:
             self.hub.drop(connection)
             return
@@ -93,6 +93,7 @@ class Reading:
             for _ in range(FRAMES_A_TURN):
                 event = next(connection.protocol.events(), None)
                 if event is None:
+                    connection.rest()
                     self.hub.read_on(connection)
                     return
                 if not self._handle(connection, event):

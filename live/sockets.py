@@ -30,7 +30,7 @@ class Client:
     """What the channel remembers of one connection."""
 
     subscriptions: set[str] = field(default_factory=set)
-    errors_s: deque[float] = field(default_factory=lambda: deque(maxlen=ERRORS_ALLOWED))
+    errors_s: deque[float] | None = None  # when its last errors were
 
 
 class MetricsSocket:
@@ -66,8 +66,9 @@ class MetricsSocket:
                 correlation_id=problem.correlation_id,
             )
             client: Client = connection.state
-            client.errors_s.append(time.monotonic())
-            if len(client.errors_s) == ERRORS_ALLOWED and client.errors_s[-1] - client.errors_s[0] <= ERRORS_WINDOW_S:
+            errors_s = client.errors_s = client.errors_s or deque(maxlen=ERRORS_ALLOWED)
+            errors_s.append(time.monotonic())
+            if len(errors_s) == ERRORS_ALLOWED and errors_s[-1] - errors_s[0] <= ERRORS_WINDOW_S:
                 self.hub.close(connection, CloseReason.POLICY_VIOLATION, "too many errors")
 
     def on_too_big(self, connection: Connection) -> None:

@@ -118,7 +118,7 @@ def look_for_cycles_less_often() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _allow_many_sockets() -> None:
+def allow_many_sockets() -> None:
     """Raise the soft limit of open files to the hard one: every viewer is an open file, and 1,024 are soon gone."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
@@ -132,5 +132,5 @@ def serve(settings: Settings, make: Callable[[Settings], Board]) -> None:
         settings: what the operator set.
         make: wires the program; called in the serving process.
     """
-    _allow_many_sockets()
+    allow_many_sockets()
     Server(settings, make).run()

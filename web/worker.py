@@ -103,6 +103,16 @@ class Conn(TConn):
             super().close()
 
 
+def _has_ended(client: socket.socket) -> bool:
+    """Throw away what a peer has said, and say whether that was its last."""
+    try:
+        return not client.recv(SMALL_BODY_BYTES)
+    except (BlockingIOError, InterruptedError):
+        return False
+    except OSError:
+        return True
+
+
 class PatientWorker(ThreadWorker):
     """A worker whose threads don't wait for requests to come.
 
@@ -254,6 +264,9 @@ class PatientWorker(ThreadWorker):
         try:
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
+            if _has_ended(conn.sock):  # as what the hub left behind of a viewer's has
+                conn.close()
+                return
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._throw_away, conn))
         except (OSError, ValueError):  # it is gone, or was handed on
             conn.close()
@@ -261,13 +274,7 @@ class PatientWorker(ThreadWorker):
         self._lingering.append((time.monotonic() + LINGER_S, conn))
 
     def _throw_away(self, conn: Any, client: socket.socket) -> None:
-        try:
-            data = client.recv(SMALL_BODY_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
+        if _has_ended(client):
             self._end(conn)
 
     def _end(self, conn: Any) -> None:

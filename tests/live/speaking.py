@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 
 from collector.events import Metric, from_wire
+from live.hub import Hub
 from tests.live.conftest import Client
 
 Connect = Callable[..., Client]
@@ -49,6 +51,18 @@ def run(name: str = "nightly") -> Metric:
         },
         now_ms=NOW_MS,
     )
+
+
+def narrow(hub: Hub, client: Client) -> None:
+    """Keep the kernel's buffers of a connection small: when the client doesn't read, they are soon full."""
+
+    def at_our_end() -> None:
+        for connection in hub.connections:
+            if connection.sock.getpeername() == client.ws.sock.getsockname():
+                connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
+
+    client.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    hub.ask(at_our_end, timeout_s=10)
 
 
 def subscribed(connect: Connect, *sources: str) -> Client:

@@ -102,12 +102,30 @@ def test_socket_whose_peer_has_gone_fails_alone_and_without_a_signal(writer: Bat
 
 
 def test_more_sockets_than_fit_into_one_call_are_all_written(pairs: list[Pair]) -> None:
-    writer = OneCallWriter(capacity=3)
+    writer = OneCallWriter(capacity=3, most=3)
     assert writer.write(fds(pairs), b"hello").tolist() == [5] * 10
     fillings = b"".join(b"%d" % place for place in range(10))
     assert writer.write_between(fds(pairs), [b"(", b")"], fillings).tolist() == [3] * 10
     assert [read(peer, 8) for _, peer in pairs] == [b"hello(%d)" % place for place in range(10)]
     writer.close()
+    writer.close()
+
+
+def test_room_grows_with_the_number_of_sockets_while_the_system_has_some(
+    pairs: list[Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = OneCallWriter(capacity=2)
+    assert writer.write(fds(pairs[:3]), b"hello").tolist() == [5] * 3
+    assert writer._capacity == 4
+
+    def full(_capacity: int) -> None:
+        raise OSError(errno.EAGAIN, "no more events for this system")
+
+    monkeypatch.setattr(writer, "_make_room", full)
+    for _ in range(2):
+        assert writer.write(fds(pairs), b"hello").tolist() == [5] * 10
+    assert writer._capacity == 4
+    assert read(pairs[0][1], 15) == b"hello" * 3
     writer.close()
 
 

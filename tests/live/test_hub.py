@@ -13,7 +13,7 @@ import websocket
 from live.hub import Hub
 from live.reading import Pace
 from tests.live.conftest import LiveServer
-from tests.live.speaking import Connect, navigation, subscribed
+from tests.live.speaking import Connect, narrow, navigation, subscribed
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,7 @@ def test_a_client_that_stops_reading_is_told_of_the_gap_and_slows_nobody(
 ) -> None:
     live_server.hub.outbox_limit_bytes = 200_000
     stuck, reader = subscribed(connect, "robinhood"), subscribed(connect, "robinhood")
+    narrow(live_server.hub, stuck)
     total = 0
     while live_server.hub.frames_dropped == 0:
         live_server.channel.publish([navigation(duration_ms=n) for n in range(100)])
