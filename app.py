@@ -62,12 +62,15 @@ from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
 from web.event_rows import register_event_callbacks
+from web.first_page import first_page
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
+from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
-from web.router import PageSource, register_router, router_parts
+from web.router import PageSource, register_router, router_parts, showing
+from web.row_leads import register_row_leads
 from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
@@ -219,7 +222,9 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    dash.layout = _layout
+    for package, file in adapter.scripts:
+        dash.scripts.append_script({"namespace": package, "relative_package_path": file})  # type: ignore[no-untyped-call]
+    dash.layout = partial(_layout, source)
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_compare_callback(dash)
@@ -227,9 +232,12 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
+    register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
+    server.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # stylesheets: their addresses change when they do
+    server.wsgi_app = KeptFiles(server.wsgi_app, ("/_dash-component-suites/", "/assets/"))  # type: ignore[method-assign]
     names = names_allowed(settings.host, settings.allowed_hosts, settings.allowed_origins)
     guard_hosts(server, names, hub.refused)
     nightly = Nightly(
@@ -304,9 +312,10 @@ def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, c
     return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
 
 
-def _layout() -> html.Div:
-    """Build the frame as this browser's theme wants it; Dash asks once more, without a browser, when it starts."""
-    return html.Div([shell(theme_of(request.cookies if has_request_context() else {})), *router_parts()])
+def _layout(source: PageSource) -> html.Div:
+    """Build the frame as this browser's theme wants it, with the page that it shows first."""
+    theme = theme_of(request.cookies if has_request_context() else {})
+    return html.Div([shell(theme, first_page(partial(showing, source), source.source_names)), *router_parts()])
 
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from components.leads import EVENTS
 from components.numbers import clock, count, duration, percent
+from components.row_leads import lead_text
 from components.tables import Column, one_line, table_props
 from db.scraper_runs import ScraperRun
 
@@ -22,11 +24,12 @@ SCRAPER_RUN_COLUMNS: Final = (
 )
 
 
-def scraper_run_props(runs: Sequence[ScraperRun], *, span_ms: int) -> dict[str, Any]:
-    """Return the props of a table of `SCRAPER_RUN_COLUMNS`.
+def scraper_run_props(runs: Sequence[ScraperRun], source: str, *, span_ms: int) -> dict[str, Any]:
+    """Return the props of a table of `SCRAPER_RUN_COLUMNS`; each run leads to its events.
 
     Args:
         runs: In the order to show.
+        source: Whose runs they are.
         span_ms: Length of the range that the page shows.
     """
     return table_props(
@@ -45,4 +48,5 @@ def scraper_run_props(runs: Sequence[ScraperRun], *, span_ms: int) -> dict[str, 
             ]
             for run in runs
         ],
+        [lead_text(EVENTS, sources=(source,), run=run.run_id) for run in runs],
     )

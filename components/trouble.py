@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from components.content import Content
+from components.row_leads import rows_content
 from db.errors import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
@@ -97,7 +98,12 @@ def table_part(id: str, compute: Callable[[], dict[str, Any]]) -> Content:
         id: Its id.
         compute: Returns its live props, as `table_props` does.
     """
-    return attempt(id, lambda: {id: compute()}, lambda reason: {id: _failed(reason)})
+
+    def computed() -> Content:
+        rows = compute()
+        return {id: rows, **rows_content(id, rows)}
+
+    return attempt(id, computed, lambda reason: {id: _failed(reason)})
 
 
 def cut_table_part(id: str, compute: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> Content:
@@ -110,7 +116,7 @@ def cut_table_part(id: str, compute: Callable[[], tuple[dict[str, Any], dict[str
 
     def computed() -> Content:
         rows, more = compute()
-        return {id: rows, f"{id}-more": more}
+        return {id: rows, f"{id}-more": more, **rows_content(id, rows)}
 
     return attempt(id, computed, lambda reason: {id: _failed(reason), f"{id}-more": {"children": ""}})
 

@@ -205,8 +205,8 @@ def counts(dimension: Dimension, filter: Filter) -> bool:
         dimension: What they were counted by.
         filter: What is asked for.
     """
-    asked = {"url": filter.url_contains, "error": filter.error, "outcome": filter.outcomes}
-    return not filter.labels and not any(value for name, value in asked.items() if name != dimension)
+    asked = {"url": filter.url_contains or filter.url, "error": filter.error, "outcome": filter.outcomes}
+    return not filter.labels and not filter.run and not any(value for name, value in asked.items() if name != dimension)
 
 
 def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
@@ -233,6 +233,8 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         mask &= groups.success == (filter.result == "ok")
     if filter.outcomes or filter.error:
         mask &= np.isin(groups.value, hashes_of(filter.outcomes or (filter.error,)))
+    if filter.url:
+        mask &= np.isin(groups.value, hashes_of((filter.url,)))
     if filter.url_contains:
         needle = filter.url_contains.lower()
         found = [texts.holding(needle) for texts in groups.texts]

@@ -110,6 +110,15 @@ class Chunk:
         """
         return self._where(("url", text), lambda url: text in url.lower())
 
+    def with_text(self, column: str, text: str) -> BoolArray:
+        """Return which rows have exactly a text, bool[size].
+
+        Args:
+            column: `url` or `run_id`.
+            text: The text.
+        """
+        return self._where((column, ("all", text)), lambda value: value == text)
+
     def with_labels(self, wanted: Sequence[str]) -> BoolArray:
         """Return which rows have labels, bool[size].
 
@@ -355,6 +364,9 @@ class DetailColumns:
                 mask &= chunk.with_labels(filter.labels)
             if needle:
                 mask &= chunk.with_in_url(needle)
+            for column, text in (("url", filter.url), ("run_id", filter.run)):
+                if text:
+                    mask &= chunk.with_text(column, text)
             parts.append(chunk.chosen(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
 

@@ -137,6 +137,7 @@ def conditions(
     wanted += label_conditions(Page.labels, filter.labels)
     if filter.url_contains:
         wanted.append(func.lower(Page.page_url).contains(filter.url_contains.lower(), autoescape=True))
+    wanted += [column == text for column, text in ((Page.page_url, filter.url), (Page.run_id, filter.run)) if text]
     return wanted
 
 

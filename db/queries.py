@@ -205,16 +205,16 @@ class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, VitalsQue
     def duration_histogram(
         self, range: TimeRange, filter: Filter, kind: Kind, bins: int = 40
     ) -> tuple[FloatArray, IntArray]:
-        """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+        """Return how durations are distributed, from 0 to about the 99th percentile; see `db.spread.histogram`.
 
         Args:
             range: The range.
             filter: Which rows.
             kind: Navigations or scrapes.
-            bins: How many bins, at least 1.
+            bins: How many bins of equal width, at least 1.
 
         Returns:
-            (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+            (edges_ms float64[n + 1], counts int64[n]); the last bin holds everything slower too.
         """
 
         def answer() -> tuple[FloatArray, IntArray]:

@@ -11,11 +11,10 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo, LineInfo
 from components import infos
-from components.chart_card import chart_card, chart_content
 from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table, older_event_content
+from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.leads import events_of
@@ -28,6 +27,7 @@ from components.trouble import has_rows
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
@@ -70,8 +70,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     overview = _overview(queries, view, now_ms)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, lambda: _throughput(queries, view, now_ms)),
-        **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
         **older_event_content(
             "overview-events",
@@ -97,10 +96,7 @@ def layout(view: View, content: Content) -> Component:
         content,
         [
             totals_cards("overview", view, content),
-            grid(
-                chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
-                chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
                 "Latest events",
@@ -145,6 +141,11 @@ def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
     )
 
 
+CHARTS: Final = (
+    PageChart("overview-throughput", _throughput, "Metrics per minute, by source"),
+    PageChart("overview-success", _success, "Navigations and scrapes, lowest first"),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -153,10 +154,10 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=leading("overview-events"),
     exports=MappingProxyType(
         {
-            "overview-throughput": _throughput,
-            "overview-success": _success,
+            **exports(CHARTS),
             "overview-totals": _totals,
             "overview-events": event_export,
         }

@@ -75,6 +75,7 @@ class Page:
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
         period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
+        leading: Ids of the tables whose rows lead somewhere (components.row_leads).
         libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
         needs_database: Whether it can't be computed while the database is away.
     """
@@ -88,6 +89,7 @@ class Page:
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
     period_ms: int | None = None
+    leading: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     needs_database: bool = True
 

@@ -40,7 +40,9 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     span_ms = range.end_ms - range.start_ms
 
     def worst() -> dict[str, Any]:
-        return url_props(queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, span_ms=span_ms)
+        return url_props(
+            queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, kind="scrape", span_ms=span_ms
+        )
 
     worst_pages = table_part("scraping-worst", worst)
     empty = None if has_rows(worst_pages) else no_data(queries, view, "No scrape", now_ms=now_ms)
@@ -76,7 +78,7 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900)
+    worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900, leading=content)
     return frame(
         "scraping",
         _TAB.title,
@@ -168,5 +170,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("scraping-worst",),
     exports=MappingProxyType({**exports(CHARTS), "scraping-worst": _worst, "scraping-errors": _errors}),
 )

@@ -212,6 +212,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
             and filter.result in ("all", "ok" if run.success else "failed")
             and _has_error(run, filter.error)
             and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
+            and not (filter.url or filter.run)
         ]
         return tuple(reversed(inside))[:limit]
 
@@ -280,6 +281,8 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
             and (not filter.sources or event.source in filter.sources)
             and filter.result in ("all", "ok" if event.success else "failed")
             and filter.url_contains.lower() in (event.url or "").lower()
+            and filter.url in ("", event.url)
+            and filter.run in ("", self.run_ids.get(event.id))
             and filter.kind in ("all", event.kind)
             and (not filter.outcomes or _outcome(event) in filter.outcomes)
             and _has_error(event, filter.error)

@@ -51,8 +51,9 @@ def after_updates(tree: Any, content: Content) -> Any:
         return [after_updates(item, content) for item in tree]
     if isinstance(tree, dict):
         tree = {name: after_updates(value, content) for name, value in tree.items()}
-        if "props" in tree and tree["props"].get("id") in content:
-            return {**tree, "props": {**tree["props"], **plain(content[tree["props"]["id"]])}}
+        own = tree.get("props", {}).get("id")
+        if isinstance(own, str) and own in content:  # a pattern is no live component's
+            return {**tree, "props": {**tree["props"], **plain(content[own])}}
     return tree
 
 
