@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import subprocess
 import threading
 from collections import Counter
@@ -111,8 +112,14 @@ def tasks() -> Iterator[Celery]:
     """The example's app with a broker in memory and a worker in a thread."""
     app = shop_celery.make_app("memory://")
     app.set_current()
-    with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=WAIT_S):
-        yield app
+    root = logging.getLogger()
+    before = (root.level, root.handlers[:])
+    try:
+        with start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=WAIT_S):
+            yield app
+    finally:  # a worker sets up the logging of its whole process
+        root.setLevel(before[0])
+        root.handlers[:] = before[1]
 
 
 def test_the_celery_example_records_fine_failed_and_retried_tasks(
