@@ -196,12 +196,15 @@ def create_app(settings: Settings) -> Scrapeboard:
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed):
         store.subscribe(listener)
+    for told in (recent.touch, views.changed):
+        store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
         backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
+        store.subscribe_told(channel.publish)
 
     dash = ThemedDash(
         __name__,

@@ -116,6 +116,7 @@ _EVENT_FIELDS: Final = (
     Field("outcome", "text"),
     Field("run_id", "text"),
     Field("labels", "text"),
+    Field("fields", "text"),
     Field("id", "text"),
 )
 _RUN_FIELDS: Final = (
