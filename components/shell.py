@@ -122,10 +122,17 @@ def _header(theme: Theme) -> Component:
             dcc.Link([icon("logo"), html.Span("Scrapeboard")], href="/", className="brand"),
             html.Div(className="spacer"),
             html.Div(id=ids.LIVE_PILL, role="status", **live_pill()),
-            html.Div([theme_picker(theme), help_button()], className="header-tools"),
+            html.Div([theme_picker(theme), _system_link(), help_button()], className="header-tools"),
         ],
         className="header",
     )
+
+
+def _system_link() -> Component:
+    said = "System: how Scrapeboard itself is doing"
+    spoken = html.Span(said, className="visually-hidden")
+    link: Component = dcc.Link([icon("system"), spoken], href="/system", className="icon-button", title=said)
+    return link
 
 
 def _navbar(*, open: bool) -> dict[str, Any]:

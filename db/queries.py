@@ -46,6 +46,7 @@ from db.scraper_queries import ScraperQueries
 from db.spread import histogram
 from db.tab_queries import TabQueries
 from db.table_answers import TableAnswers
+from db.vitals import VitalsQueries
 from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
@@ -56,7 +57,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, VitalsQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

@@ -47,6 +47,7 @@ class Channel:
         ring_batches: int = 2_000,
         ring_bytes: int = 32 << 20,
         first_seq: int = 0,
+        most_subscriptions: int = 500_000,
     ) -> None:
         """Set up an empty channel.
 
@@ -57,11 +58,14 @@ class Channel:
             ring_bytes: how many bytes they may have together.
             first_seq: seqs go on after this one; at least the newest of an earlier life of the program, so that a
                 client that comes back with a `since` of that life is told of the gap.
+            most_subscriptions: of all clients together; each takes memory, and anybody may name any source.
         """
         self.hub = hub
         self.coalesce_s = coalesce_s
         self.subscribers: defaultdict[str, set[Connection]] = defaultdict(set)
         self.batches_published = self.metrics_published = 0
+        self.subscriptions = 0
+        self.most_subscriptions = most_subscriptions
         self.ring_batches = ring_batches
         self.ring_bytes = ring_bytes
         self._first_seq = first_seq
@@ -95,15 +99,22 @@ class Channel:
             payloads = [item.payload for item in self._ring if item.source == source and item.seq > since]
         return payloads if sum(map(len, payloads)) <= self.hub.outbox_limit_bytes else None
 
-    def subscribe(self, source: str, connection: Connection) -> None:
-        """Send a source's batches to a connection from now on."""
+    def subscribe(self, source: str, connection: Connection) -> bool:
+        """Send a source's batches to a connection from now on; False when there are too many subscriptions already."""
+        if connection in self.subscribers.get(source, ()):
+            return True
+        if self.subscriptions >= self.most_subscriptions:
+            return False
         self.subscribers[source].add(connection)
+        self.subscriptions += 1
+        return True
 
     def unsubscribe(self, source: str, connection: Connection) -> None:
         """Send them no longer."""
         listeners = self.subscribers.get(source)
-        if listeners is not None:
+        if listeners is not None and connection in listeners:
             listeners.discard(connection)
+            self.subscriptions -= 1
             if not listeners:
                 del self.subscribers[source]
 

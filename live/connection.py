@@ -26,6 +26,9 @@ class Handler(Protocol):
     def on_too_big(self, connection: Connection) -> None:
         """A message was larger than allowed; the hub closes the connection with 1009 afterwards."""
 
+    def on_too_fast(self, connection: Connection) -> None:
+        """The connection sent more than it may; the hub closes it with 1008 afterwards."""
+
     def on_drained(self, connection: Connection) -> None:
         """The connection missed frames, and can take some again: say so or send a snapshot."""
 
@@ -37,11 +40,14 @@ class Connection:
     """One WebSocket: its socket, its parser and its bounded outbox (bytes the kernel couldn't take yet)."""
 
     __slots__ = (
+        "allowance",
+        "allowance_at_s",
         "client_id",
         "close_deadline",
         "connected_at_ms",
         "descriptor",
         "dropped",
+        "finished",
         "handler",
         "last_heard_s",
         "last_ping_s",
@@ -55,6 +61,7 @@ class Connection:
         "sent",
         "sock",
         "state",
+        "turn_waits",
     )
 
     def __init__(self, sock: socket.socket, handler: Handler, max_message_bytes: int) -> None:
@@ -65,8 +72,11 @@ class Connection:
         self.protocol = Protocol_(ConnectionType.SERVER)
         self.client_id = uuid.uuid4().hex
         self.connected_at_ms = time.time_ns() // 1_000_000
-        self.last_heard_s = self.last_ping_s = time.monotonic()
+        self.last_heard_s = self.last_ping_s = self.allowance_at_s = time.monotonic()
+        self.allowance: float | None = None  # what it may still send (live.reading); None: it hasn't sent anything yet
+        self.turn_waits = False  # more of it has been read than was handled: the reader pauses
         self.close_deadline: float | None = None
+        self.finished = False  # nothing more is heard of it: what it still sends is thrown away
         self.sent = self.dropped = 0
         self.outbox: deque[memoryview] = deque()
         self.outbox_bytes = 0

@@ -49,6 +49,7 @@ _NO_QUEUE: Any = None  # Dash's asyncio queue: messages go through the hub inste
 class Browser:
     """What the channel remembers of one browser's connection."""
 
+    room: threading.BoundedSemaphore  # bounds its callbacks that wait or run
     gone: threading.Event = field(default_factory=threading.Event)
     pending_props: dict[str, Any] = field(default_factory=dict)  # request id -> queue of a callback that waits for it
 
@@ -80,6 +81,7 @@ class DashChannel:
         allowed_origins: tuple[str, ...] = (),
         workers: int = 4,
         max_waiting: int = 256,
+        max_of_one: int = 64,
     ) -> None:
         """Set up the channel.
 
@@ -91,6 +93,7 @@ class DashChannel:
             allowed_origins: browser origins that may connect besides the app's own.
             workers: threads that run callbacks which came over a socket.
             max_waiting: callbacks that may wait for a thread; more are answered with an error at once.
+            max_of_one: how many of them may be of one browser, so that it can't keep the others out.
         """
         self.hub = hub
         self.renderers = renderers
@@ -98,13 +101,13 @@ class DashChannel:
         self.on_missed = on_missed
         self.allowed_origins = allowed_origins
         self.dash_app: Any = None
-        self.refused = 0
+        self.max_of_one = max_of_one
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="dash-callback")
         self._room = threading.BoundedSemaphore(max_waiting)  # bounds the pool's queue
 
     def on_open(self, connection: Connection) -> None:
         """Give the connection its memory."""
-        connection.state = Browser()
+        connection.state = Browser(threading.BoundedSemaphore(self.max_of_one))
 
     def on_text(self, connection: Connection, text: str) -> None:
         """Take one message of the browser's worker."""
@@ -124,6 +127,9 @@ class DashChannel:
             self.hub.close(connection, 1008, "not Dash's protocol")
 
     def on_too_big(self, connection: Connection) -> None:
+        """Nothing to add to the close code."""
+
+    def on_too_fast(self, connection: Connection) -> None:
         """Nothing to add to the close code."""
 
     def on_drained(self, connection: Connection) -> None:
@@ -159,8 +165,9 @@ class DashChannel:
         payload = message["payload"]
         if not isinstance(payload, dict) or len(renderer_id) > 4 * len(RENDERER):
             raise TypeError("callback_request needs a payload and a renderer id")
-        if not self.renderers.seen(renderer_id, connection) or not self._room.acquire(blocking=False):
-            self.refused += 1
+        refused = self._take_place(connection, renderer_id)
+        if refused:
+            self.hub.refused.add(refused)
             self._respond(connection, renderer_id, request_id, {"status": "error", "message": "server is busy"})
             return
 
@@ -170,7 +177,7 @@ class DashChannel:
                     return
                 self._respond(connection, renderer_id, request_id, self._execute(connection, renderer_id, payload))
             finally:
-                self._room.release()
+                self._give_place_back(connection)
                 # The page may have gone while its callback made it follow a view; nobody else would forget it then.
                 if not self.renderers.reaches(renderer_id):
                     self.on_leave(renderer_id)
@@ -178,7 +185,23 @@ class DashChannel:
         try:
             self._pool.submit(copy_context().run, run)
         except RuntimeError:  # the pool has been shut down: so is the page's connection in a moment
-            self._room.release()
+            self._give_place_back(connection)
+
+    def _take_place(self, connection: Connection, renderer_id: str) -> str:
+        """Take a place for a callback; return why there is none, or nothing."""
+        if not self.renderers.seen(renderer_id, connection):
+            return "pages: too many of one browser"
+        browser: Browser = connection.state
+        if not browser.room.acquire(blocking=False):
+            return "callbacks: too many of one browser"
+        if not self._room.acquire(blocking=False):
+            browser.room.release()
+            return "callbacks: too many wait"
+        return ""
+
+    def _give_place_back(self, connection: Connection) -> None:
+        self._room.release()
+        connection.state.room.release()
 
     def _execute(self, connection: Connection, renderer_id: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Run one callback, as `dash.backends.ws.run_callback_in_executor` does for the other backends."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import socket
 import threading
@@ -19,15 +18,17 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import numpy as np
-from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
+from wsproto.events import CloseConnection, Ping
 from wsproto.frame_protocol import CloseReason
 from wsproto.utilities import LocalProtocolError
 
 from live.batch_write import MOST_PIECES, BatchWriter, Results, make_batch_writer
 from live.connection import Connection, Handler, room_for_sockets
+from live.meter import Durations
+from live.reading import Pace, Reading
+from live.tally import Tally
 
-log = logging.getLogger(__name__)
-READ_BYTES = 65536
+LAG_INTERVAL_S = 0.25
 T = TypeVar("T")
 
 
@@ -43,15 +44,19 @@ class Hub:
         close_wait_s: float = 2.0,
         max_connections: int | None = None,
         writer: BatchWriter | None = None,
+        pace: Pace = Pace(),
     ) -> None:
         self.outbox_limit_bytes = outbox_limit_bytes
         self.ping_interval_s = ping_interval_s
         self.silence_limit_s = silence_limit_s
         self.close_wait_s = close_wait_s
         self.max_connections = room_for_sockets() if max_connections is None else max_connections
-        self.refused = 0
+        self.refused, self.ended = Tally(), Tally()
+        self.send_times, self.lags = Durations(), Durations()
+        self.pace = pace
+        self._reading = Reading(self)
         self.connections: set[Connection] = set()
-        self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = 0
+        self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = self.pongs_dropped = 0
         self._stopping = False
         self._writer = writer or make_batch_writer()
         self._loop = asyncio.SelectorEventLoop()
@@ -102,7 +107,7 @@ class Hub:
         """
         if len(self.connections) >= self.max_connections:
             # Without a free descriptor the web server couldn't even accept: it would end, and every viewer with it.
-            self.refused += 1
+            self.refused.add("connections: too many are open")
             ws.close(CloseReason.TRY_AGAIN_LATER, "too many connections")
             return
         server_sock: socket.socket = ws.sock
@@ -137,7 +142,7 @@ class Hub:
             return
         connection.sent += 1
         self.frames_sent += 1
-        self._push(connection, frame)
+        self.push(connection, frame)
 
     def write_all(self, connections: Iterable[Connection], frame: bytes) -> None:
         """Write one frame to many connections in one go.
@@ -146,9 +151,11 @@ class Hub:
             connections: Each gets the frame as `write` would give it.
             frame: The encoded frame.
         """
+        began_s = time.perf_counter()
         ready = self._ready(connections, lambda connection: self.write(connection, frame))
         if ready:
             self._written(ready, self._writer.write([one.descriptor for one in ready], frame), lambda _: frame)
+            self.send_times.add(time.perf_counter() - began_s)
 
     def write_filled(
         self, connections: Sequence[Connection], pieces: Sequence[bytes], fillings: Sequence[bytes]
@@ -160,6 +167,7 @@ class Hub:
             pieces: What the frames have in common.
             fillings: n texts of the same length.
         """
+        began_s = time.perf_counter()
         first: dict[Connection, bytes] = {}
         rest = []
         for connection, filling in zip(connections, fillings, strict=True):
@@ -174,6 +182,7 @@ class Hub:
             self._written(ready, results, lambda connection: first[connection].join(pieces))
         for connection, frame in rest:
             self.write(connection, frame)
+        self.send_times.add(time.perf_counter() - began_s)
 
     def close(self, connection: Connection, code: int, reason: str = "") -> None:
         """Start the closing handshake; the socket goes when the peer answers or after `close_wait_s`."""
@@ -182,19 +191,65 @@ class Hub:
         try:
             frame = connection.protocol.send(CloseConnection(code=code, reason=reason))
         except LocalProtocolError:
-            self._drop(connection)
+            self.drop(connection)
             return
-        connection.close_deadline = time.monotonic() + self.close_wait_s
-        self._push(connection, frame)
-        self._loop.call_later(self.close_wait_s, self._drop, connection)
+        self.ended.add(reason or str(code))
+        self._give_time(connection)
+        self.push(connection, frame)
+
+    def finish(self, connection: Connection) -> None:
+        """Hear nothing more of a connection that was told why it ends.
+
+        It is read on until it ends its side: a socket that is closed with something unread in it is reset, and what
+        it was told is lost.
+        """
+        connection.finished = True
+        self._give_time(connection)
+        self._end_our_side(connection)
+
+    def charge(self, connection: Connection, cost: float) -> None:
+        """Let a connection pay for more work than its messages cost anyway (see live.reading.Pace)."""
+        self._reading.charge(connection, cost)
+
+    def pong(self, connection: Connection, ping: Ping) -> None:
+        """Answer a ping; not that of one who pings without reading: pongs would fill our memory. A later one is."""
+        if connection.outbox_bytes <= self.outbox_limit_bytes:
+            self.push(connection, connection.protocol.send(ping.response()))
+        else:
+            self.pongs_dropped += 1
+
+    def read_later(self, connection: Connection, function: Callable[[Connection], object]) -> None:
+        """Go on with what was read of a connection after the others' turn, and read no more of it until then."""
+        if not connection.turn_waits:
+            connection.turn_waits = True
+            self._loop.remove_reader(connection.sock)
+        self._loop.call_soon(function, connection)
+
+    def read_on(self, connection: Connection) -> None:
+        """Read again what comes on a connection that had to wait for its turn."""
+        if connection.turn_waits and connection in self.connections:
+            connection.turn_waits = False
+            self._loop.add_reader(connection.sock, self._reading.readable, connection)
 
     def call_later(self, delay_s: float, function: Callable[..., object], *args: Any) -> None:
         """Run a function in the loop after a while; to be called in the loop."""
         self._loop.call_later(delay_s, function, *args)
 
+    def _give_time(self, connection: Connection) -> None:
+        """Drop a connection after a while, whatever its peer does."""
+        if connection.close_deadline is None:
+            connection.close_deadline = time.monotonic() + self.close_wait_s
+            self._loop.call_later(self.close_wait_s, self.drop, connection)
+
+    def _end_our_side(self, connection: Connection) -> None:
+        if connection.finished and not connection.outbox:
+            with contextlib.suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_WR)
+
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.call_later(1.0, self._watch)
+        self._measure_lag(self._loop.time())
         self._loop.run_forever()
         self._loop.close()
         self._writer.close()
@@ -204,10 +259,11 @@ class Hub:
             connection.sock.close()
             return
         self.connections.add(connection)
-        self._loop.add_reader(connection.sock, self._readable, connection)
+        self._loop.add_reader(connection.sock, self._reading.readable, connection)
         connection.handler.on_open(connection)
 
-    def _push(self, connection: Connection, frame: bytes) -> None:
+    def push(self, connection: Connection, frame: bytes) -> None:
+        """Write a frame, whatever the outbox holds already."""
         self.bytes_sent += len(frame)
         if not connection.outbox:
             try:
@@ -215,7 +271,7 @@ class Hub:
             except BlockingIOError:
                 taken = 0
             except OSError:
-                self._drop(connection)
+                self.drop(connection)
                 return
             if taken == len(frame):
                 return
@@ -247,7 +303,7 @@ class Hub:
         for place in np.flatnonzero(results != length).tolist():
             connection, taken = connections[place], int(results[place])
             if taken < 0 and taken not in (-errno.EAGAIN, -errno.EINTR):
-                self._drop(connection)
+                self.drop(connection)
             else:
                 self._keep(connection, frame_of(connection), max(0, taken))
 
@@ -271,69 +327,16 @@ class Hub:
         except BlockingIOError:
             return
         except OSError:
-            self._drop(connection)
+            self.drop(connection)
             return
         self._loop.remove_writer(connection.sock)
+        self._end_our_side(connection)
         if connection.overflowed:
             connection.overflowed = False
             connection.handler.on_drained(connection)
 
-    def _readable(self, connection: Connection) -> None:
-        try:
-            data = connection.sock.recv(READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._drop(connection)
-            return
-        connection.last_heard_s = time.monotonic()
-        try:
-            connection.protocol.receive_data(data)
-            for event in connection.protocol.events():
-                if not self._handle(connection, event):
-                    return
-        except LocalProtocolError:
-            self._drop(connection)
-        except Exception:  # a handler's mistake ends this connection, with a code that says whose fault it was
-            log.exception("a message could not be handled")
-            self.close(connection, CloseReason.INTERNAL_ERROR, "internal error")
-
-    def _handle(self, connection: Connection, event: Any) -> bool:
-        """Handle one parsed event; False ends the reading of this connection."""
-        if connection.close_deadline is not None and not isinstance(event, CloseConnection):
-            return True  # we are closing: whatever else still arrives is not for us
-        if isinstance(event, TextMessage):
-            if event.data:  # empty fragments weigh nothing, but a list of millions of them would
-                connection.partial.append(event.data)
-            connection.partial_bytes += len(event.data.encode())
-            if connection.partial_bytes > connection.max_message_bytes:
-                connection.handler.on_too_big(connection)
-                self.close(connection, CloseReason.MESSAGE_TOO_BIG, "message too big")
-                return False
-            if event.message_finished:
-                text = "".join(connection.partial)
-                connection.partial, connection.partial_bytes = [], 0
-                connection.handler.on_text(connection, text)
-        elif isinstance(event, BytesMessage):
-            self.close(connection, CloseReason.UNSUPPORTED_DATA, "text messages only")
-            return False
-        elif isinstance(event, Ping):
-            # Who pings without reading would fill our memory with pongs; a later ping is answered again.
-            if connection.outbox_bytes <= self.outbox_limit_bytes:
-                self._push(connection, connection.protocol.send(event.response()))
-        elif isinstance(event, CloseConnection):
-            # Either the peer's own close (answer it) or the parser's verdict on a broken frame (tell the peer).
-            with contextlib.suppress(LocalProtocolError):
-                self._push(connection, connection.protocol.send(event.response()))
-            self._drop(connection)
-            return False
-        elif isinstance(event, Pong):
-            pass  # last_heard_s has been renewed, which is all a pong is for
-        return connection in self.connections
-
-    def _drop(self, connection: Connection) -> None:
+    def drop(self, connection: Connection) -> None:
+        """Forget a connection at once, without a word."""
         if connection not in self.connections:
             return
         self.connections.discard(connection)
@@ -349,14 +352,21 @@ class Hub:
         for connection in list(self.connections):
             silence = now - connection.last_heard_s
             if silence > self.silence_limit_s:
-                self._drop(connection)
+                self.ended.add("silent for too long")
+                self.drop(connection)
             elif (
                 min(silence, now - connection.last_ping_s) >= self.ping_interval_s and connection.close_deadline is None
             ):
                 connection.last_ping_s = now
                 with contextlib.suppress(LocalProtocolError):
-                    self._push(connection, connection.protocol.send(Ping()))
+                    self.push(connection, connection.protocol.send(Ping()))
         self._loop.call_later(1.0, self._watch)
+
+    def _measure_lag(self, due_s: float) -> None:
+        """Note how late the loop is at what is due; what it was late for isn't made up for."""
+        now_s = self._loop.time()
+        self.lags.add(now_s - due_s)
+        self._loop.call_at(now_s + LAG_INTERVAL_S, self._measure_lag, now_s + LAG_INTERVAL_S)
 
     def _begin_stop(self) -> None:
         self._stopping = True
@@ -368,7 +378,7 @@ class Hub:
     def _end_when_empty(self, deadline: float) -> None:
         if not self.connections or time.monotonic() > deadline:
             for connection in list(self.connections):
-                self._drop(connection)
+                self.drop(connection)
             self._loop.stop()
         else:
             self._loop.call_later(0.02, self._end_when_empty, deadline)

@@ -21,6 +21,8 @@ from live.origin import origin_allowed
 
 ERRORS_ALLOWED = 10
 ERRORS_WINDOW_S = 10.0
+# A status lists all subscriptions and counts everything: more work than other messages (see live.reading.Pace).
+STATUS_COST = 10.0
 
 
 @dataclass(slots=True)
@@ -76,6 +78,15 @@ class MetricsSocket:
             {"code": "too_big", "message": f"a message has at most {protocol.MAX_MESSAGE_BYTES} bytes"},
         )
 
+    def on_too_fast(self, connection: Connection) -> None:
+        """Say what the limit is before the connection closes."""
+        pace = self.hub.pace
+        self._answer(
+            connection,
+            "error",
+            {"code": "too_many_messages", "message": f"at most {pace.per_s:.0f} messages a second, or one in pieces"},
+        )
+
     def on_drained(self, connection: Connection) -> None:
         """Tell a client that reads again that it missed batches."""
         client: Client = connection.state
@@ -92,13 +103,20 @@ class MetricsSocket:
         client: Client = connection.state
         if asked.type == "subscribe" and asked.source is not None:
             if len(client.subscriptions) >= protocol.MAX_SUBSCRIPTIONS and asked.source not in client.subscriptions:
+                self.hub.refused.add("subscriptions: too many of one client")
                 raise protocol.RequestError(
                     "too_many_subscriptions",
                     f'at most {protocol.MAX_SUBSCRIPTIONS} subscriptions a client; use "*" for all sources',
                     asked.correlation_id,
                 )
+            if not self.channel.subscribe(asked.source, connection):
+                self.hub.refused.add("subscriptions: too many of all clients")
+                raise protocol.RequestError(
+                    "too_many_subscriptions",
+                    'all clients together have too many subscriptions; use "*" for all sources, or try again later',
+                    asked.correlation_id,
+                )
             client.subscriptions.add(asked.source)
-            self.channel.subscribe(asked.source, connection)
             seq = self.channel.seq(asked.source)
             self._answer(
                 connection,
@@ -119,6 +137,7 @@ class MetricsSocket:
                 connection, "unsubscribed", {"scraperSource": asked.source}, correlation_id=asked.correlation_id
             )
         elif asked.type == "status":
+            self.hub.charge(connection, STATUS_COST)
             self._answer(
                 connection,
                 "status",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pages import alerts, event, events, navigation, not_found, overview, scheduler, scraper, scrapers, scraping
+from pages import alerts, event, events, navigation, not_found, overview, scheduler, scraper, scrapers, scraping, system
 from pages.page import Page
 
 PAGES: Final[tuple[Page, ...]] = (
@@ -18,6 +18,7 @@ PAGES: Final[tuple[Page, ...]] = (
     events.PAGE,
     event.PAGE,
 )
+SYSTEM: Final = system.PAGE  # about the program and not the fleet: it is the same whatever range and filters say
 NOT_FOUND: Final = not_found.PAGE
 
 
@@ -27,7 +28,7 @@ def find(pathname: str) -> Page:
     Args:
         pathname: A view's path, for instance `/scrapers/cnbc`.
     """
-    for page in PAGES:
+    for page in (*PAGES, SYSTEM):
         if page.path == pathname and not (page.path.endswith("/") and page.path != "/"):
             return page
     below, _, rest = pathname.rpartition("/")

@@ -76,6 +76,7 @@ class Page:
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
         period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
         libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
+        needs_database: Whether it can't be computed while the database is away.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Page:
     exports: Mapping[str, Export] = field(default_factory=dict)
     period_ms: int | None = None
     libraries: tuple[str, ...] = ()
+    needs_database: bool = True
 
     def content(self, queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
         """Return all that the page shows at a moment: what a load is built from.

@@ -28,7 +28,7 @@ from db.results import FilterChoices
 from db.store import Store
 from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
-from pages import NOT_FOUND, PAGES, find
+from pages import NOT_FOUND, PAGES, SYSTEM, find
 from pages.page import Export, Exported, Page, broken, unreachable
 from web.freshness import Freshness
 from web.libraries import need
@@ -65,16 +65,18 @@ class PageSource:
 
     def numbers(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return cards, texts and tables of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             numbers = page.numbers(self.queries, view, now_ms)
-        return {**numbers, **filter_content(self.queries.source_names(), view)}
+        return {**numbers, **filter_content(self.source_names(), view)}
 
     def charts(self, href: str, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
         """Return the charts of a view."""
-        self._check_database()
         page, view = self._resolve(href)
+        if page.needs_database:
+            self._check_database()
         with self._watched(page):
             return page.charts(self.queries, self.adapter, view, now_ms)
 
@@ -126,7 +128,9 @@ class PageSource:
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
         """Return what can be exported, by name: (view, now_ms) -> a chart's info or a table."""
-        return {name: self._exporter(page, export) for page in PAGES for name, export in page.exports.items()}
+        return {
+            name: self._exporter(page, export) for page in (*PAGES, SYSTEM) for name, export in page.exports.items()
+        }
 
     def report(self, view: View, now_ms: int) -> Report:
         """Return the page of a view as a report.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +66,9 @@ def hub() -> Iterator[Hub]:
     hub.stop()
 
 
-@pytest.fixture
-def live_server(hub: Hub) -> Iterator[LiveServer]:
+@contextmanager
+def serving(hub: Hub) -> Iterator[LiveServer]:
+    """Serve the public channel of a hub."""
     app = Flask("live-test")
     channel = Channel(hub, ring_batches=8)
     serve_metrics_socket(
@@ -81,6 +83,22 @@ def live_server(hub: Hub) -> Iterator[LiveServer]:
     server.shutdown()
     thread.join(5)
     server.server_close()
+
+
+@pytest.fixture
+def live_server(hub: Hub) -> Iterator[LiveServer]:
+    with serving(hub) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[LiveServer]:
+    """One server for all tests of a module: for those that leave nothing behind."""
+    hub = Hub(close_wait_s=1.0)
+    hub.start()
+    with serving(hub) as server:
+        yield server
+    hub.stop()
 
 
 @pytest.fixture

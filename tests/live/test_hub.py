@@ -11,6 +11,7 @@ import pytest
 import websocket
 
 from live.hub import Hub
+from live.reading import Pace
 from tests.live.conftest import LiveServer
 from tests.live.speaking import Connect, navigation, subscribed
 
@@ -77,7 +78,7 @@ def test_pings_of_who_never_reads_do_not_fill_the_memory(
     connect: Connect, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub, heard = live_server.hub, threading.Event()
-    hub.outbox_limit_bytes = 10_000
+    hub.outbox_limit_bytes, hub.pace = 10_000, Pace(most=1e9)
     client = subscribed(connect)
     (connection,) = hub.ask(lambda: list(hub.connections), timeout_s=5)
     monkeypatch.setattr(connection.handler, "on_text", lambda *_: heard.set())
@@ -133,7 +134,7 @@ def test_one_connection_too_many_is_asked_to_come_later(connect: Connect, live_s
     first = subscribed(connect)
     live_server.hub.max_connections = 1
     assert connect().close_code() == 1013
-    assert live_server.hub.refused == 1
+    assert live_server.hub.refused.counts() == {"connections: too many are open": 1}
     first.say({"type": "ping"})
     first.hear_type("pong")
 
