@@ -30,6 +30,7 @@ from components.status import beat_props, stale_props
 from components.theme_picker import theme_of
 from components.trouble import Troubles
 from db.clock import now_ms
+from db.collectors import Collectors
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
@@ -37,6 +38,7 @@ from db.identity import database_identity
 from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
+from db.lost_runs import LostRuns
 from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
@@ -64,6 +66,7 @@ from web.freshness import Freshness
 from web.index import ThemedDash
 from web.leads import register_leads
 from web.libraries import lend_libraries
+from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts
 
 log = logging.getLogger("scrapeboard")
@@ -71,6 +74,7 @@ log = logging.getLogger("scrapeboard")
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
+LOST_RUNS_CHECK_S = 10.0
 OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
 
@@ -88,6 +92,8 @@ class Scrapeboard:
     dash_channel: DashChannel
     queries: Queries
     reader: ReaderProcess
+    collectors: Collectors
+    lost_runs: LostRuns
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
@@ -124,6 +130,7 @@ class Scrapeboard:
         self.dash_channel.stop()
         if self.backplane is not None:
             self.backplane.stop()
+        self.collectors.flush(all=True)
         self.hub.stop(timeout_s / 2)
         self.rollups.stop()
         self.reader.stop()
@@ -173,6 +180,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     recent = RecentDetail(settings.recent_rows)
     runs = RecentRuns()
     follower = Follower(engine, store)
+    collectors = Collectors(engine)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
     reader = ReaderProcess(settings.database_url)
     rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
@@ -246,6 +254,8 @@ def create_app(settings: Settings) -> Scrapeboard:
         dash_channel,
         queries,
         reader,
+        collectors,
+        LostRuns(engine, store),
         rollups,
         jobs,
         follower,
@@ -261,10 +271,16 @@ def create_app(settings: Settings) -> Scrapeboard:
     token = settings.token.get_secret_value() if settings.token else None
     server.register_blueprint(
         ingest_blueprint(
-            store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
+            store,
+            token=token,
+            max_bytes=settings.ingest_max_bytes,
+            collectors=collectors,
+            allowed_origins=settings.allowed_origins,
         )
     )
-    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats, board))
+    server.register_blueprint(
+        health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors)
+    )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
         prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
@@ -327,6 +343,8 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
             board.views.changed()
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
+    board.housekeeping.every(INTERVAL_S, OwnCollector(board.collectors, collector.get_metrics_stats).report)
+    board.housekeeping.every(LOST_RUNS_CHECK_S, board.lost_runs.check)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)

@@ -12,6 +12,7 @@ from db.columns import Names
 from db.item_fields import ALL_ITEMS
 from db.over_time import Bounds
 
+
 class FieldCoverage(NamedTuple):
     """One field of a scraper's items over a range, beside the same before."""
 

@@ -275,6 +275,7 @@ class CollectorState(Base):
     """What a process' collector last said of itself, and what the app thinks of its clock."""
 
     __tablename__ = "collectors"
+    __table_args__ = (Index("ix_collector_heard", "heard_at"),)
 
     collector_id: Mapped[str] = mapped_column(String(64), primary_key=True)
     way: Mapped[str] = mapped_column(String(10))  # 'http', 'app' (within an app's process) or 'database'

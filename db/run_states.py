@@ -155,7 +155,9 @@ def _upsert(connection: Connection, values: dict[str, Any]) -> Any:
 
 def _changes(old: Any, new: Any, kept: Sequence[str]) -> list[tuple[str, ColumnElement[Any]]]:
     counts = new.progress > old.progress
-    changes: list[tuple[str, ColumnElement[Any]]] = [(name, case((counts, new[name]), else_=old[name])) for name in kept]
+    changes: list[tuple[str, ColumnElement[Any]]] = [
+        (name, case((counts, new[name]), else_=old[name])) for name in kept
+    ]
     # A heartbeat that counts for nothing is a sign of life all the same.
     changes.append(("heard_at", case((new.heard_at > old.heard_at, new.heard_at), else_=old.heard_at)))
     changes.append(("progress", case((counts, new.progress), else_=old.progress)))

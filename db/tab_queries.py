@@ -13,8 +13,8 @@ from db.field_coverage import FieldCoverage, field_coverage
 from db.history import Rows
 from db.recent import RecentDetail
 from db.results import Filter, IntArray, Kind, TimeRange, UrlStats
-from db.tab_results import Attempts, OutcomeSeries, WeekHours, YieldSeries
-from db.tab_shapes import attempts_of, items_of, outcome_series_of, yields_of
+from db.tab_results import Attempts, OutcomeSeries, UsableSuccess, WeekHours, YieldSeries
+from db.tab_shapes import attempts_of, items_of, outcome_series_of, usable_of, yields_of
 from db.table_answers import TableAnswers, spark_ms
 from db.week_hours import WeekHoursHistory
 
@@ -87,6 +87,19 @@ class TabQueries:
             return outcome_series_of(*self._tables.over_time("outcome", range, range.bucket_ms, filter, "scrape"))
 
         return self._once(("outcome_series", range, filter), answer)
+
+    def usable_success(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[UsableSuccess, ...]:
+        """Return how many scrapes of each scraper were of use, by name: a challenge that answers 200 isn't.
+
+        Args:
+            range: The range.
+            filter: Which rows.
+        """
+
+        def answer() -> tuple[UsableSuccess, ...]:
+            return usable_of(self._tables.groups("outcome", range, filter, "scrape"), self._recent.sources)
+
+        return self._once(("usable_success", range, filter), answer)
 
     def field_coverage(
         self, range: TimeRange, filter: Filter = _EVERYTHING, than: TimeRange | None = None

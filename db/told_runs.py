@@ -104,21 +104,25 @@ def run_lines(added_up: Sequence[ScraperRun], states: Sequence[RunState], most: 
 
 
 def _line(run_id: str, run: ScraperRun | None, state: RunState | None) -> RunLine:
-    event = None if state is None else state.told
-    starts = [one.started_ms for one in (run,) if one] + [one.started_at_ms for one in (event,) if one]
-    ends = [one.ended_ms for one in (run,) if one] + [one.recorded_at_ms for one in (event,) if one]
+    if state is None:
+        assert run is not None
+        return RunLine(
+            run_id, None, None, None, run.started_ms, run.ended_ms, run.navigations, run.scrapes, run.items,
+            run.successes, None, None,
+        )  # fmt: skip
+    event = state.told
+    # A range may hold a part of a run's metrics only, and a collector counts before its batches are out.
     return RunLine(
         run_id=run_id,
-        name=event and event.name,
-        source=event and event.scraper_source,
-        state=event and event.state,
-        # A range may hold a part of a run's metrics only, and a collector counts before its batches are out.
-        started_ms=starts[-1],
-        ended_ms=max(ends),
+        name=event.name,
+        source=event.scraper_source,
+        state=event.state,
+        started_ms=event.started_at_ms,
+        ended_ms=event.recorded_at_ms if run is None else max(run.ended_ms, event.recorded_at_ms),
         navigations=run.navigations if run else 0,
         scrapes=run.scrapes if run else 0,
-        items=max(run.items if run else 0, event.items_extracted if event else 0),
+        items=max(run.items if run else 0, event.items_extracted),
         successes=run.successes if run else 0,
-        expected_items=event and event.expected_items,
-        error=event and event.error,
+        expected_items=event.expected_items,
+        error=event.error,
     )

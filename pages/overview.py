@@ -24,7 +24,7 @@ from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.trouble import has_rows
+from components.trouble import attempt, has_rows
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
@@ -72,6 +72,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     return {
         **chart_content("overview-throughput", adapter, lambda: _throughput(queries, view, now_ms)),
         **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
+        **attempt("overview-usable", lambda: _usable_line(queries, view, now_ms), _no_usable_line),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
         **older_event_content(
             "overview-events",
@@ -90,6 +91,7 @@ def layout(view: View, content: Content) -> Component:
     """
     events = event_table("overview-events", content)
     scrapers = scraper_grid("overview-scrapers", content)
+    usable = html.P(id="overview-usable", className="card-subtitle", **content["overview-usable"])
     return frame(
         "overview",
         _TAB.title,
@@ -99,7 +101,7 @@ def layout(view: View, content: Content) -> Component:
             totals_cards("overview", view, content),
             grid(
                 chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
-                chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
+                chart_card("overview-success", view, content, subtitle=usable),
             ),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
@@ -114,6 +116,16 @@ def layout(view: View, content: Content) -> Component:
             ),
         ],
     )
+
+
+def _usable_line(queries: Queries, view: View, now_ms: int) -> Content:
+    found = queries.usable_success(view.time_range(now_ms), view.filter)
+    said = f"Navigations and scrapes as recorded, lowest first; usable: {infos.usable_words(found)}"
+    return {"overview-usable": {"children": said}}
+
+
+def _no_usable_line(reason: str) -> Content:
+    return {"overview-usable": {"children": f"Navigations and scrapes as recorded, lowest first. {reason}"}}
 
 
 def _overview(queries: Queries, view: View, now_ms: int) -> Overview:

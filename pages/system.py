@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from components.cards import stat_state
+from components.collectors import collector_numbers, collector_section
 from components.content import Content
 from components.empty import notice_props
 from components.frame import grid
@@ -17,9 +18,10 @@ from components.numbers import NOTHING, age, count, date_time, duration, size
 from components.system_parts import COUNT_COLUMNS, count_card, count_rows, figures, section
 from components.tables import table_props
 from components.view import View
+from db.collectors import CollectorLine
 from db.queries import Queries
 from db.vitals import ChannelVitals, Vitals
-from pages.page import Page, Rows
+from pages.page import Page, Rows, rows_of
 
 _CHANNEL: Final = (
     ("system-viewers", "Open pages", "Pages in browsers that follow a view"),
@@ -46,7 +48,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         "system-notice": notice_props(view.problems_at(now_ms)),
         "system-process": {"children": _process(vitals, now_ms)},
         **_channel_numbers(vitals.channel),
-        # Other sections' numbers go here, each from a function of its own: **collector_numbers(queries, now_ms).
+        **collector_numbers(queries.collectors, now_ms, reachable=vitals.store.reachable),
     }
 
 
@@ -67,17 +69,16 @@ def layout(view: View, content: Content) -> Component:
     """Build the page.
 
     Args:
-        view: Its range and filters say nothing here.
+        view: Its range and filters say nothing here; it goes into the links of exports.
         content: What `numbers` and `charts` returned.
     """
-    del view
     heading = [
         html.H1("System", className="page-title"),
         html.P(id="system-process", className="page-subtitle", **content["system-process"]),
     ]
     sections = [
         _channel_section(content),
-        # Other sections go here: collector_section(content).
+        collector_section(content, view),
     ]
     return html.Div(
         [
@@ -144,6 +145,11 @@ def _counts(queries: Queries, view: View, now_ms: int) -> Rows:
     )
 
 
+def _collectors(queries: Queries, view: View, now_ms: int) -> Rows:
+    del view
+    return rows_of(CollectorLine, queries.collectors(now_ms))
+
+
 PAGE: Final = Page(
     name="system",
     path="/system",
@@ -152,7 +158,7 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({"system-channel": _counts}),
+    exports=MappingProxyType({"system-channel": _counts, "system-collectors": _collectors}),
     period_ms=1_000,  # its numbers move though no metric comes
     needs_database=False,
 )

@@ -48,6 +48,8 @@ navigations = st.builds(
     sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
     retry_count=st.integers(0, 5), status_code=st.sampled_from([None, 200, 503]),
 )  # fmt: skip
+
+
 def with_fields(source: str, at_ms: int, shares: dict[str, int] | None, **rest: Any) -> Metric:
     """A scrape of whose items some had each field."""
     items = rest["items_extracted"]

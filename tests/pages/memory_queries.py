@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from db.collectors import CollectorLine
 from db.error_kinds import kind_of_error
 from db.results import (
     Anchor,
@@ -57,6 +58,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         self.labels = labels  # by the event's id
         self.veterans = veterans
         self.run_ids = {}
+        self.known_collectors: tuple[CollectorLine, ...] = ()
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -196,6 +198,9 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
     def event_detail(self, id: str) -> EventDetail | None:
         event = next((event for event in self.events(None, limit=1 << 40) if event.id == id), None)
         return None if event is None else EventDetail(event, "run-1", (("team", "a"),), 4_096, None)
+
+    def collectors(self, now_ms: int) -> tuple[CollectorLine, ...]:
+        return self.known_collectors
 
     def url_history(self, event: Event, limit: int = 50) -> UrlHistory:
         same = [one for one in reversed(self.all) if (one.source, one.url) == (event.source, event.url)]

@@ -11,13 +11,16 @@ import numpy as np
 
 from db.job_runs import JobRuns, JobTrend
 from db.results import Event, Filter, FloatArray, Kind, SchedulerRunRow, SchedulerSeries, TimeRange
+from db.run_states import RunState
 from db.scraper_runs import ScraperRun
+from db.told_runs import RunLine, run_lines
 
 
 class MemoryRuns:
     """Answers from what `MemoryQueries` was given; `run_ids` says which run an event came with."""
 
     run_ids: dict[str, str]  # event id -> run
+    told: Sequence[RunState] = ()
 
     def scheduler_series(self, range: TimeRange, filter: Filter = Filter()) -> SchedulerSeries:
         buckets: list[list[SchedulerRunRow]] = [[] for _ in range.bucket_starts()]
@@ -84,6 +87,22 @@ class MemoryRuns:
             for run_id, group in groups.items()
         ]
         return tuple(sorted(found, key=lambda run: (-run.ended_ms, run.run_id))[:limit])
+
+    def runs(self, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
+        told = [
+            state
+            for state in self.told
+            if state.told.recorded_at_ms >= range.start_ms
+            and state.told.started_at_ms < range.end_ms
+            and (not filter.sources or state.told.scraper_source in filter.sources)
+            and not (filter.url_contains or filter.labels)
+        ]
+        return run_lines((), told, limit)
+
+    def runs_of_scraper(self, range: TimeRange, filter: Filter, limit: int = 20) -> tuple[RunLine, ...]:
+        added_up = self.scraper_runs(range, filter, limit)
+        own = {run.run_id for run in added_up} | {run.run_id for run in self.runs(range, filter, limit)}
+        return run_lines(added_up, [state for state in self.told if state.told.run_id in own], limit)
 
     def scrapes_with_items(self, range: TimeRange, filter: Filter) -> int | None:
         return sum(bool(event.items) for event in self._events_in(range, filter, "scrape"))

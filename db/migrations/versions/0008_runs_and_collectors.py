@@ -62,6 +62,7 @@ def upgrade() -> None:
     _index("ix_run_message_heard", "scraper_run_messages", "heard_at")
     _index("ix_run_recorded", "scraper_runs", "recorded_at")
     _index("ix_run_state", "scraper_runs", "state", "heard_at")
+    _index("ix_collector_heard", "collectors", "heard_at")
 
 
 def downgrade() -> None:
