@@ -5,6 +5,7 @@ import importlib
 from typing import Any
 
 from collector.errors import ConfigurationError
+from collector.redact import redact_url
 from collector.sinks import Batch, Delivery
 
 
@@ -24,6 +25,7 @@ class DatabaseSink:
 
     def __init__(self, database_url: str) -> None:
         make_engine, upgrade, self._store_class = _import_db()
+        self.spool_key = redact_url(database_url)
         self._engine: Any = make_engine(url=database_url)
         upgrade(self._engine)
         self._store: Any = self._store_class(self._engine)

@@ -8,15 +8,18 @@ from typing import Any
 from collector import fields
 from collector.coverage import count_fields
 from collector.errors import InvalidMetric
-from collector.events import Metric, make_navigation, make_scheduler_run, make_scrape
-from collector.redact import redact_text, redact_url
+from collector.events import Event, make_navigation, make_scheduler_run, make_scrape
+from collector.redact import HIDDEN, redact_text, redact_url
+from collector.run_events import make_run
 
 # (kind, when it was recorded in epoch seconds, the arguments of the record call in their order)
 Entry = tuple[Any, ...]
+Redact = Callable[[str], str]
 
 NAVIGATION = 0
 SCRAPE = 1
 SCHEDULER = 2
+RUN = 3
 _PAGE_URL = 3
 _PAGE_ERROR = 7  # in both kinds
 _PAGE_LABELS = (11, 12)  # of a navigation, of a scrape
@@ -30,17 +33,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def to_metric(entry: Entry) -> Metric:
-    """Make the metric of a queue entry: redact, convert, check.
+def to_event(entry: Entry, redact: Redact | None = None) -> Event:
+    """Make the metric of a queue entry, or what it tells of a run: redact, convert, check.
 
     Args:
         entry: As a record call queued it.
+        redact: The user's own redaction of URLs and error texts, after ours.
 
     Raises:
         InvalidMetric: One of its fields is wrong.
     """
     try:
-        return _MAKERS[entry[0]](entry)
+        return _MAKERS[entry[0]](entry, redact)
     except InvalidMetric:
         raise
     except Exception as exc:  # an object of a foreign type: whatever its methods raise, it is no valid value
@@ -119,15 +123,15 @@ def _copy_pairs(pairs: Any, most: int) -> object:
         return fields.Unreadable(type(pairs).__name__)
 
 
-def _navigation(entry: Entry) -> Metric:
+def _navigation(entry: Entry, redact: Redact | None) -> Event:
     (_, recorded_s, source, url, duration_ms, success, retries, error, status, recorded_at, run_id, labels) = entry
     return make_navigation(
         source,
-        redact_url(url) if isinstance(url, str) else url,
+        _redacted(url, redact_url, redact),
         duration_ms,
         success,
         retries,
-        redact_text(error) if isinstance(error, str) else error,
+        None if error is None else _redacted(error, redact_text, redact),
         status,
         None if recorded_at is None else _epoch_ms(recorded_at),
         run_id,
@@ -136,17 +140,17 @@ def _navigation(entry: Entry) -> Metric:
     )
 
 
-def _scrape(entry: Entry) -> Metric:
+def _scrape(entry: Entry, redact: Redact | None) -> Event:
     (_, recorded_s, source, url, duration_ms, items, success, error, size, outcome, recorded_at, run_id, labels, by) = (
         entry
     )
     return make_scrape(
         source,
-        redact_url(url) if isinstance(url, str) else url,
+        _redacted(url, redact_url, redact),
         duration_ms,
         items,
         success,
-        redact_text(error) if isinstance(error, str) else error,
+        None if error is None else _redacted(error, redact_text, redact),
         size,
         outcome,
         None if recorded_at is None else _epoch_ms(recorded_at),
@@ -157,14 +161,14 @@ def _scrape(entry: Entry) -> Metric:
     )
 
 
-def _scheduler(entry: Entry) -> Metric:
+def _scheduler(entry: Entry, redact: Redact | None) -> Event:
     (_, recorded_s, name, duration_ms, success, items, error, source, recorded_at, run_id) = entry
     return make_scheduler_run(
         name,
         duration_ms,
         success,
         items,
-        redact_text(error) if isinstance(error, str) else error,
+        None if error is None else _redacted(error, redact_text, redact),
         source,
         None if recorded_at is None else _epoch_ms(recorded_at),
         run_id,
@@ -182,4 +186,37 @@ def _epoch_ms(moment: object) -> object:
     return moment
 
 
-_MAKERS: tuple[Callable[[Entry], Metric], ...] = (_navigation, _scrape, _scheduler)
+def _run(entry: Entry, redact: Redact | None) -> Event:
+    (_, recorded_s, name, run_id, source, state, started_s, items, expected, interval_s, error) = entry
+    now_ms = int(recorded_s * 1000)
+    return make_run(
+        name,
+        run_id,
+        source,
+        state,
+        int(started_s * 1000),
+        now_ms,
+        items() if callable(items) else items,
+        expected,
+        int(interval_s * 1000),
+        None if error is None else _redacted(error, redact_text, redact),
+        now_ms=now_ms,
+    )
+
+
+def _redacted(text: object, ours: Redact, theirs: Redact | None) -> object:
+    """Redact a text; where the user's own function fails, nothing of it may leave."""
+    if not isinstance(text, str):
+        return text
+    kept = ours(text)
+    if theirs is not None:
+        try:
+            kept = theirs(kept)
+        except Exception:  # noqa: BLE001 - somebody's function may raise anything
+            return HIDDEN
+        if not isinstance(kept, str):
+            return HIDDEN
+    return kept
+
+
+_MAKERS: tuple[Callable[[Entry, Redact | None], Event], ...] = (_navigation, _scrape, _scheduler, _run)
