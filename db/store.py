@@ -15,9 +15,11 @@ from sqlalchemy.engine import Engine
 
 from collector.errors import SinkRefused, SinkUnavailable
 from collector.events import Metric, SchedulerRun
+from collector.report import CollectorReport
 from collector.run_events import ScraperRun
 from collector.sinks import Batch, Delivery
 from db.clock import now_ms
+from db.collectors import line_of, write_collectors
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, takes_no_writes, where_is
 from db.health import HealthTracker, StoreHealth
 from db.ingest_log import Committed
@@ -166,6 +168,18 @@ class Store:
             self._in_doubt.pop(batch_id, None)
         self._health.succeeded(rows=stored.count, batches=1, rejected=len(stored.rejected))
         return Delivery(accepted=stored.count, duplicate=False, rejected=stored.rejected)
+
+    def report(self, report: CollectorReport) -> None:
+        """Write what a collector says of itself that stores here without an app.
+
+        Args:
+            report: What it says.
+
+        Raises:
+            DatabaseUnavailable: The database can't be reached.
+        """
+        present_ms = self._clock_ms()
+        write_collectors(self._engine, [line_of(report, present_ms, "database")], present_ms)
 
     def ping(self) -> StoreHealth:
         """Ask the database whether it is there and, on MySQL/MariaDB, whether it may be written.

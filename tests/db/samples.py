@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.report import CollectorReport
 from collector.run_events import ScraperRun
 from collector.sinks import Batch
 
@@ -73,6 +74,31 @@ def told(run_id: str = "run-1", at_ms: int = NOON_MS, **changes: Any) -> Scraper
         "error": None,
     }
     return ScraperRun(**(values | changes))
+
+
+def report(collector_id: str = "c1", **changes: Any) -> CollectorReport:
+    """What a collector says that is well, but for the changes."""
+    values: dict[str, Any] = {
+        "collector_id": collector_id,
+        "host": "büro",
+        "pid": 77,
+        "name": "nightly.py",
+        "version": "1.0",
+        "python": "3.12.1",
+        "started_at_ms": NOON_MS - 3_600_000,
+        "sent_at_ms": NOON_MS,
+        "recorded": 100,
+        "flushed": 90,
+        "pending": 7,
+        "dropped": {"queue_full": 3},
+        "adopted": 0,
+        "spool_bytes": 1_000,
+        "spool_metrics": 7,
+        "last_flush_at_ms": NOON_MS - 2_000,
+        "last_error": None,
+        "interval_s": 30.0,
+    }
+    return CollectorReport(**(values | changes))
 
 
 def batch(*metrics: Metric, batch_id: str | None = None, runs: tuple[ScraperRun, ...] = ()) -> Batch:
