@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from typing import Any
 
 from dash import Dash, html
@@ -68,6 +70,7 @@ from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts
+from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
 
@@ -75,6 +78,7 @@ HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
 LOST_RUNS_CHECK_S = 10.0
+RATES_S = 1.0
 OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
 
@@ -103,6 +107,8 @@ class Scrapeboard:
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
     backplane: Backplane | None  # with several processes
     troubles: Troubles
+    vitals: VitalSigns
+    engine: Engine
 
     def start(self) -> None:
         """Start the threads; to be called in the process that serves."""
@@ -120,34 +126,39 @@ class Scrapeboard:
         self.housekeeping.start()
 
     def stop(self, timeout_s: float = 8.0) -> None:
-        """Flush what is pending, say good-bye to every client (1001) and end the threads."""
-        collector.flush(timeout_s=timeout_s / 2)
-        self.pulse.stop()
-        self.housekeeping.stop()
-        self.follower.stop()
-        self.nightly.stop()
-        self.views.stop()
+        """Flush what is pending, say good-bye to every client (1001) and end the threads.
+
+        Args:
+            timeout_s: How long all of it may take. What isn't done by then ends with the process, which is safe.
+        """
+        end_s = time.monotonic() + timeout_s
+        for pulse in (self.pulse, self.housekeeping):
+            pulse.stop(0.0)
+        collector.flush(timeout_s=timeout_s * 0.4)
+        self.views.stop(0.5)
         self.dash_channel.stop()
         if self.backplane is not None:
-            self.backplane.stop()
-        self.collectors.flush(all=True)
-        self.hub.stop(timeout_s / 2)
-        self.rollups.stop()
-        self.reader.stop()
-        self.drawing.stop()
+            self.backplane.stop(1.0)
+        self.hub.call(self.channel.flush)
+        self.hub.stop(max(1.0, end_s - time.monotonic()))
+        # The clients know; now whatever may have to wait for a database that hangs.
+        rest = (
+            partial(self.collectors.flush, all=True),
+            self.nightly.stop,
+            self.reader.stop,
+            self.drawing.stop,
+            self.follower.stop,
+            self.rollups.stop,
+        )
+        # With the last connection SQLite brings its journal into the file, which may then be copied alone.
+        ending = Thread(target=lambda: [end() for end in (*rest, self.engine.dispose)], name="ending", daemon=True)
+        ending.start()
+        ending.join(max(0.1, end_s - time.monotonic()))
 
     def stats(self) -> dict[str, Any]:
         """Return the live channel's statistics."""
         return {
-            "connections": len(self.hub.connections),
-            "subscriptions": sum(len(listeners) for listeners in list(self.channel.subscribers.values())),
-            "framesSent": self.hub.frames_sent,
-            "bytesSent": self.hub.bytes_sent,
-            "framesDropped": self.hub.frames_dropped,
-            "outboxHighWaterBytes": self.hub.outbox_high_water_bytes,
-            "batchesPublished": self.channel.batches_published,
-            "metricsPublished": self.channel.metrics_published,
-            **self.views.stats(),
+            **self.vitals.stats(),
             **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
             **self.troubles.stats(),
         }
@@ -265,7 +276,10 @@ def create_app(settings: Settings) -> Scrapeboard:
         Pulse(),
         backplane,
         source.troubles,
+        VitalSigns(hub, channel, views, store.health),
+        engine,
     )
+    queries.tell_vitals(board.vitals.read)
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
     token = settings.token.get_secret_value() if settings.token else None
@@ -348,6 +362,7 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)
+    board.pulse.every(RATES_S, board.vitals.sample)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -85,6 +85,12 @@ class Settings(BaseSettings):
     charts: Literal["plotly", "altair"] = Field("plotly", description="chart library: plotly or altair")
     threads: int = Field(16, ge=2, le=512, description="threads that answer HTTP requests, 2-512")
     ingest_max_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="largest body of POST /api/ingest, bytes")
+    ingest_waiting: int = Field(
+        256,
+        ge=1,
+        le=2_000,
+        description="batches that may wait for a thread before the next is answered with 429, 1-2000",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @classmethod

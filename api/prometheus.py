@@ -125,10 +125,18 @@ def _channel(stats: Mapping[str, Any]) -> Iterator[Metric]:
         ("channel_connections", "connections", "Open WebSocket connections."),
         ("channel_subscriptions", "subscriptions", "Subscriptions of /ws/metrics."),
         ("channel_outbox_high_water_bytes", "outboxHighWaterBytes", "The fullest that any viewer's outbox ever was."),
+        ("channel_send_p99_milliseconds", "sendP99Ms", "99 of 100 batches went to all within, over the last minute."),
+        ("channel_loop_late_p99_milliseconds", "lagP99Ms", "How late the loop was at what was due, likewise."),
         ("views", "views", "Distinct views that browsers follow."),
         ("viewers", "viewers", "Browser tabs that follow a view."),
     ):
-        yield _gauge(name, says, stats.get(key, 0))
+        yield _gauge(name, says, stats.get(key) or 0)
+    for name, key, says in (
+        ("channel_dropped", "dropped", "Frames that somebody didn't get, by reason."),
+        ("channel_refused", "refused", "What was asked for and refused, by reason."),
+        ("channel_ended", "ended", "Connections that the app ended, by reason."),
+    ):
+        yield _by_reason(name, says, stats.get(key, {}))
     if "redisUp" in stats:
         yield _gauge("redis_up", "Whether Redis answers, which joins several app processes.", stats["redisUp"])
     for name, key, says in (
@@ -147,10 +155,14 @@ def _collector(stats: Mapping[str, Any]) -> Iterator[Metric]:
     yield _gauge("collector_pending", "Metrics of this process' own collector that wait.", stats.get("pending", 0))
     yield _counter("collector_recorded", "Metrics that it was given.", stats.get("recorded", 0))
     yield _counter("collector_flushed", "Metrics that it delivered.", stats.get("flushed", 0))
-    dropped = CounterMetricFamily(_PREFIX + "collector_dropped", "Metrics that it lost, by reason.", labels=["reason"])
-    for reason, number in sorted(stats.get("dropped_by_reason", {}).items()):
-        dropped.add_metric([reason], number)
-    yield dropped
+    yield _by_reason("collector_dropped", "Metrics that it lost, by reason.", stats.get("dropped_by_reason", {}))
+
+
+def _by_reason(name: str, says: str, counts: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(_PREFIX + name, says, labels=["reason"])
+    for reason, number in sorted(counts.items()):
+        family.add_metric([reason], number)
+    return family
 
 
 def _collectors(lines: Sequence[CollectorLine], present_ms: int) -> Iterator[Metric]:

@@ -45,7 +45,7 @@ _FIGURES: Final = (
     ("system-collectors-here", "Collectors", "Processes whose collector reports"),
     ("system-collectors-away", "Away", "Reported within a day, and missed three reports since"),
     ("system-collectors-waiting", "Metrics waiting", "Recorded, and neither delivered nor dropped yet"),
-    ("system-collectors-dropped", "Metrics dropped", "Since the processes began, by all who reported within a day"),
+    ("system-collectors-dropped", "Metrics dropped", "Since the processes began"),
     ("system-collectors-spool", "Spools", "What collectors keep on disk until it can be delivered"),
     ("system-collectors-corrected", "Times corrected", "Metrics from clocks that are off by more than a minute"),
 )
@@ -76,6 +76,8 @@ def collector_numbers(read: Callable[[int], Sequence[CollectorLine]], now_ms: in
     for id, value, (state, mood) in (
         ("system-collectors-here", count(totals.connected), ("", "flat")),
         ("system-collectors-away", count(totals.away), away),
+        ("system-collectors-recorded", count(totals.recorded), ("", "flat")),
+        ("system-collectors-delivered", count(totals.flushed), ("", "flat")),
         ("system-collectors-waiting", count(totals.pending), ("", "flat")),
         ("system-collectors-dropped", count(dropped), lost),
         ("system-collectors-spool", size(totals.spool_bytes), ("", "flat")),
@@ -100,7 +102,7 @@ def collector_section(content: Content, view: View) -> Component:
         content: The page's content with what `collector_numbers` returned.
         view: Goes into the export's links.
     """
-    rows = table("system-collectors", COLLECTOR_COLUMNS, content["system-collectors"], min_width_px=1760)
+    rows = table("system-collectors", COLLECTOR_COLUMNS, content["system-collectors"], min_width_px=1960)
     note = html.P(id="system-collectors-note", className="card-note", **content["system-collectors-note"])
     return section(
         "Collectors",

@@ -18,7 +18,7 @@ FIELD_COLUMNS: Final = (
     Column("Before", "number"),
     Column("Missing in", "number"),
     Column("Items", "number"),
-    Column("Over time", width_px=224),
+    Column("Over time", width_px=272),
 )
 ONE_SOURCE_COLUMNS: Final = tuple(column for column in FIELD_COLUMNS if column.title != "Source")
 MOST_FIELDS: Final = 20

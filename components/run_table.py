@@ -71,7 +71,7 @@ def run_status(run: RunLine) -> Status:
 
 
 def _cells(run: RunLine, span_ms: int) -> dict[str, str | Status]:
-    name = run.run_id if run.name is None else f"{run.name} · {run.run_id}"
+    name = run.run_id if run.name is None or run.name in run.run_id else f"{run.name} · {run.run_id}"
     expected = NOTHING
     if run.expected_items is not None:
         rate = "" if run.items_rate is None else f" ({percent(run.items_rate)})"

@@ -132,8 +132,7 @@ class Channel:
             seqs: The seqs of the newest batch of each source.
             history: The newest batches in their order, up to `order`, for clients that come back with `since`.
         """
-        for source in list(self._waiting):
-            self._flush(source)
+        self.flush()
         self._first_seq, self._order, self._seq = base, order, dict(seqs)
         self._ring.clear()
         self._ring_size = 0
@@ -145,6 +144,11 @@ class Channel:
         for source, listeners in list(self.subscribers.items()):
             fields = {"scraperSource": source, "seq": self.seq(source)}
             self.hub.write_all(list(listeners), text_frame(protocol.answer("gap", fields)))
+
+    def flush(self) -> None:
+        """Send what waits for company."""
+        for source in list(self._waiting):
+            self._flush(source)
 
     def _take(self, metrics: list[Event]) -> None:
         touched: dict[str, None] = {}

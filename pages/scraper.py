@@ -152,7 +152,7 @@ def layout(view: View, content: Content) -> Component:
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = error_table("scraper-failures", content, one_source=True)
     slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
-    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1240)
+    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1160)
     fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=860)
     jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760)
     events = event_table("scraper-events", content)

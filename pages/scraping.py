@@ -168,6 +168,10 @@ def _coverage(queries: Queries, view: View, now_ms: int) -> tuple[FieldCoverage,
     return queries.field_coverage(range, view.filter, earlier_range(view, range))
 
 
+def _coverage_lines(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return tab_infos.coverage_over_time(_coverage(queries, view, now_ms), view.time_range(now_ms))
+
+
 def _field_table(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
     found = _coverage(queries, view, now_ms)
     more = more_props(min(len(found), MOST_FIELDS), len(found), "fields, which fell less", "the export has them all")
@@ -196,6 +200,7 @@ CHARTS: Final = (
     PageChart("scraping-nothing", _nothing, "Share of the scrapes that went well"),
     PageChart("scraping-size", _size, "Mean of the scrapes that tell a size"),
     PageChart("scraping-items", _items, "What scrapes brought home"),
+    PageChart("scraping-coverage", _coverage_lines, "Share of items with a usable value, of the fields that fell most"),
 )
 
 PAGE: Final = Page(

@@ -14,11 +14,12 @@ from components.collectors import collector_numbers, collector_section
 from components.content import Content
 from components.empty import notice_props
 from components.frame import grid
-from components.numbers import NOTHING, age, count, date_time, duration, size
+from components.numbers import NOTHING, age, clock, count, date_time, duration, size
 from components.system_parts import COUNT_COLUMNS, count_card, count_rows, figures, section
 from components.tables import table_props
 from components.view import View
 from db.collectors import CollectorLine
+from db.health import StoreHealth
 from db.queries import Queries
 from db.vitals import ChannelVitals, Vitals
 from pages.page import Page, Rows, rows_of
@@ -32,6 +33,12 @@ _CHANNEL: Final = (
     ("system-bytes", "Bytes sent", "To all connections, mean of the last ten seconds"),
     ("system-outbox", "Fullest outbox", "The most that ever waited for one slow connection"),
     ("system-send", "Send p99", "99 of 100 batches of the last minute were handed to all within this time"),
+)
+_DATABASE: Final = (
+    ("system-database", "State", "Whether new metrics are stored"),
+    ("system-stored", "Metrics stored", "By this process, since it started"),
+    ("system-batches", "Batches stored", "By this process, since it started; batches that wait share a transaction"),
+    ("system-rejected", "Metrics rejected", "No table can hold them, or retention has deleted their day"),
 )
 
 
@@ -48,6 +55,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         "system-notice": notice_props(view.problems_at(now_ms)),
         "system-process": {"children": _process(vitals, now_ms)},
         **_channel_numbers(vitals.channel),
+        **_database_numbers(vitals.store),
         **collector_numbers(queries.collectors, now_ms, reachable=vitals.store.reachable),
     }
 
@@ -78,6 +86,7 @@ def layout(view: View, content: Content) -> Component:
     ]
     sections = [
         _channel_section(content),
+        section("Database", figures(_DATABASE, content)),
         collector_section(content, view),
     ]
     return html.Div(
@@ -120,6 +129,24 @@ def _channel_numbers(channel: ChannelVitals) -> Content:
     ):
         content[id] = table_props(COUNT_COLUMNS, count_rows(counts, "Nothing"))
     return content
+
+
+def _database_numbers(store: StoreHealth) -> Content:
+    if store.storing:
+        state = stat_state("system-database", "Stores", "✓ all is well", "ok")
+    elif store.reachable:
+        since = f"✕ since {clock(store.unwritable_since_ms)} UTC"
+        state = stat_state("system-database", "Full or read-only", since, "bad")
+    else:
+        since = f"✕ since {clock(store.unreachable_since_ms)} UTC"
+        state = stat_state("system-database", "Unreachable", since, "bad")
+    again = f"{count(store.duplicates)} came again" if store.duplicates else ""
+    return {
+        **state,
+        **stat_state("system-stored", count(store.rows_stored), "", "flat"),
+        **stat_state("system-batches", count(store.batches_stored), again, "flat"),
+        **stat_state("system-rejected", count(store.rows_rejected), "", "flat"),
+    }
 
 
 def _channel_section(content: Content) -> Component:

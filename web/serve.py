@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 import resource
 import socket
 import struct
@@ -17,6 +18,9 @@ from settings import Settings
 log = logging.getLogger("scrapeboard")
 
 STALLED_S = 20
+# From SIGTERM to the end, at most: the worker's requests get 3 s, and the board 5.5; then gunicorn kills.
+END_S = 9
+BOARD_END_S = 5.5
 
 
 class Board(Protocol):
@@ -29,8 +33,8 @@ class Board(Protocol):
     def start(self) -> None:
         """Start the threads."""
 
-    def stop(self) -> None:
-        """Flush, say good-bye and end the threads."""
+    def stop(self, timeout_s: float) -> None:
+        """Flush, say good-bye and end the threads, in so many seconds."""
 
 
 class Server(BaseApplication):
@@ -47,11 +51,11 @@ class Server(BaseApplication):
         values: dict[str, Any] = {
             "bind": _bind(self.settings),
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": "web.worker.PatientWorker",
             "threads": self.settings.threads,
             "worker_connections": _most_http_connections(),
             "when_ready": _end_stalled_requests,
-            "graceful_timeout": 8,
+            "graceful_timeout": END_S,
             "timeout": 0,  # a busy worker is no dead worker
             "keepalive": 30,
             "accesslog": None,
@@ -74,8 +78,11 @@ class Server(BaseApplication):
         log.info("Scrapeboard is ready: http://%s:%s", self.settings.host, self.settings.port)
 
     def _stop(self, _arbiter: Any, _worker: Any) -> None:
-        if self.board is not None:
-            self.board.stop()
+        if self.board is None:
+            return
+        self.board.stop(BOARD_END_S)
+        logging.shutdown()
+        os._exit(0)  # a request that hangs has a thread that Python would wait for, until gunicorn kills all
 
 
 def _bind(settings: Settings) -> str:
