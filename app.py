@@ -142,16 +142,12 @@ class Scrapeboard:
         self.hub.call(self.channel.flush)
         self.hub.stop(max(1.0, end_s - time.monotonic()))
         # The clients know; now whatever may have to wait for a database that hangs.
-        rest = (
-            partial(self.collectors.flush, all=True),
-            self.nightly.stop,
-            self.reader.stop,
-            self.drawing.stop,
-            self.follower.stop,
-            self.rollups.stop,
-        )
+        write_reports = partial(self.collectors.flush, all=True)
+        rest = (self.nightly.stop, self.reader.stop, self.drawing.stop, self.follower.stop, self.rollups.stop)
         # With the last connection SQLite brings its journal into the file, which may then be copied alone.
-        ending = Thread(target=lambda: [end() for end in (*rest, self.engine.dispose)], name="ending", daemon=True)
+        ending = Thread(
+            target=lambda: [end() for end in (write_reports, *rest, self.engine.dispose)], name="ending", daemon=True
+        )
         ending.start()
         ending.join(max(0.1, end_s - time.monotonic()))
 

@@ -44,12 +44,14 @@ _BEHIND_MS: Final = 10_000
 _FIGURES: Final = (
     ("system-collectors-here", "Collectors", "Processes whose collector reports"),
     ("system-collectors-away", "Away", "Reported within a day, and missed three reports since"),
+    ("system-collectors-recorded", "Metrics recorded", "Since the processes began"),
+    ("system-collectors-delivered", "Metrics delivered", "Since the processes began"),
     ("system-collectors-waiting", "Metrics waiting", "Recorded, and neither delivered nor dropped yet"),
     ("system-collectors-dropped", "Metrics dropped", "Since the processes began"),
     ("system-collectors-spool", "Spools", "What collectors keep on disk until it can be delivered"),
     ("system-collectors-corrected", "Times corrected", "Metrics from clocks that are off by more than a minute"),
 )
-_WAYS: Final = {"app": "within the app", "database": "into the database"}
+_WAYS: Final = {"database": "into the database"}
 
 
 def collector_numbers(read: Callable[[int], Sequence[CollectorLine]], now_ms: int, *, reachable: bool) -> Content:

@@ -47,7 +47,8 @@ def some_metrics(count: int = 600, *, seed: int = 3) -> list[Metric]:
             kind(
                 f"source{rng.randrange(3)}", START_MS + number * (60 * HOUR_MS // count),
                 url=f"https://shop.example/{rng.randrange(20)}", success=ok,
-                error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)), **fields,
+                error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)),
+                **fields,
             )
         )  # fmt: skip
     return made
