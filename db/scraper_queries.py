@@ -46,7 +46,7 @@ class ScraperQueries:
 
         return self._once(("scraper_runs", range, filter, limit), answer)
 
-    def runs(self: _Asked, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
+    def told_runs(self: _Asked, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
         """Return the runs that somebody told of (`collector.run`), those that were heard of last first.
 
         Args:
@@ -60,7 +60,7 @@ class ScraperQueries:
             with unavailable_as_ours(self._engine), self._engine.connect() as connection:
                 return run_lines((), read_states(connection, range, filter, limit), limit)
 
-        return self._once(("runs", range, filter, limit), answer)
+        return self._once(("told_runs", range, filter, limit), answer)
 
     def runs_of_scraper(self: _Asked, range: TimeRange, filter: Filter, limit: int = 20) -> tuple[RunLine, ...]:
         """Return the runs of a scraper with what their metrics add up to, those that were heard of last first.

@@ -233,12 +233,12 @@ def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 def _run_table(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
     range = view.time_range(now_ms)
-    runs = queries.runs(range, view.filter, _MOST_RUNS)
+    runs = queries.told_runs(range, view.filter, _MOST_RUNS)
     return run_props(runs, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
 
 
 def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
-    return rows_of(RunLine, queries.runs(view.time_range(now_ms), view.filter, 10_000))
+    return rows_of(RunLine, queries.told_runs(view.time_range(now_ms), view.filter, 10_000))
 
 
 def _rows(queries: Queries, view: View, now_ms: int) -> Rows:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from collector.run_events import ScraperRun
 from db.collectors import CollectorLine
 from db.error_kinds import kind_of_error
 from db.results import (
@@ -36,6 +37,7 @@ from db.results import (
     UrlHistory,
     UrlStats,
 )
+from db.run_states import RunState
 from db.vitals import VitalsQueries
 from tests.pages.memory_runs import MemoryRuns
 from tests.pages.memory_sums import series, totals
@@ -251,7 +253,8 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
-                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, None,
+                event.id,
             )
             for event in self.events(range, filter, 10**9)
         ]  # fmt: skip
@@ -260,7 +263,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
-                run.success, run.error, None, None, run.run_id, run.source, run.id,
+                run.success, run.error, None, None, run.run_id, run.source, None, run.id,
             )
             for run in self.scheduler_runs(range, filter, 10**9)
         ]  # fmt: skip
@@ -321,7 +324,24 @@ def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: 
         while moment_ms < now_ms:
             events += _page(dice, source, int(moment_ms), speed_ms, failing, len(events))
             moment_ms += 1000 * pace_s * dice.expovariate(1)
-    return MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made = MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made.fields = {
+        event.id: {"title": event.items or 0, "price": (event.items or 0) // 2}
+        for event in events
+        if event.kind == "scrape"
+    }
+    made.told = [
+        RunState(
+            ScraperRun(
+                "nightly", f"run-{number}", source, state, now_ms - 900_000, now_ms - 60_000, 70, 100, 30_000, None
+            ),
+            now_ms - 60_000,
+        )
+        for number, (source, state) in enumerate(
+            zip(sources[:5], ("running", "ok", "failed", "killed", "lost"), strict=False)
+        )
+    ]
+    return made
 
 
 def _page(dice: random.Random, source: str, moment_ms: int, speed_ms: float, failing: float, n: int) -> list[Event]:

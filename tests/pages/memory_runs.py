@@ -88,7 +88,7 @@ class MemoryRuns:
         ]
         return tuple(sorted(found, key=lambda run: (-run.ended_ms, run.run_id))[:limit])
 
-    def runs(self, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
+    def told_runs(self, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
         told = [
             state
             for state in self.told
@@ -101,7 +101,7 @@ class MemoryRuns:
 
     def runs_of_scraper(self, range: TimeRange, filter: Filter, limit: int = 20) -> tuple[RunLine, ...]:
         added_up = self.scraper_runs(range, filter, limit)
-        own = {run.run_id for run in added_up} | {run.run_id for run in self.runs(range, filter, limit)}
+        own = {run.run_id for run in added_up} | {run.run_id for run in self.told_runs(range, filter, limit)}
         return run_lines(added_up, [state for state in self.told if state.told.run_id in own], limit)
 
     def scrapes_with_items(self, range: TimeRange, filter: Filter) -> int | None:
