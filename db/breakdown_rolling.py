@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from db.breakdown import DIMENSIONS, Groups, groups_of, merged, shortened
 from db.breakdown_pack import packed, unpacked
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
-from db.columns import Names
+from db.columns import DetailColumns, Names
 from db.detail import BREAKDOWN, read_detail
 from db.models import Breakdown, MinuteRollup
 from db.rolling import Look, Read, look, replacing
@@ -36,6 +36,10 @@ _SINCE = {SLOT_MS: DETAIL_SINCE_MS, HOUR_MS: MINUTES_SINCE_MS, DAY_MS: HOURS_SIN
 # A span is written once it is over and its last batches are in; until then readers count it from memory.
 _GRACE_MS = 5_000
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
+_START, _COUNT = 2, 3  # where they stand in a row
+# Spans of five minutes that are written in one transaction: so many at most, and until they have so many detail rows.
+_MOST_TOGETHER = 24
+_ROWS_TOGETHER = 2_000
 
 Unsettled = dict[int, set[int]]  # length of a span -> starts
 
@@ -104,17 +108,22 @@ class BreakdownRoller:
         if not self._verified:
             self._verify()
         slots = self._over(SLOT_MS)
-        for done, start_ms in enumerate(slots):
+        done, together = 0, 1
+        while done < len(slots):
             if stopping():
                 return done
-            with self._taken(SLOT_MS, start_ms):
-                self._write(SLOT_MS, start_ms, partial(_slot_rows, start_ms=start_ms))
+            some = _without_hole(slots, done, together)
+            with self._taken(SLOT_MS, some):
+                rows = self._write(SLOT_MS, some, partial(_slot_rows, starts_ms=some))
+            done += len(some)
+            # A transaction for each would cost most of the work where few metrics come.
+            together = max(1, min(_MOST_TOGETHER, _ROWS_TOGETHER * len(some) // max(rows, 1)))
         for length_ms in (HOUR_MS, DAY_MS):
             for start_ms in self._over(length_ms):
                 if stopping():
                     break
-                with self._taken(length_ms, start_ms):
-                    self._write(length_ms, start_ms, partial(_wider_rows, length_ms=length_ms, start_ms=start_ms))
+                with self._taken(length_ms, [start_ms]):
+                    self._write(length_ms, [start_ms], partial(_wider_rows, length_ms=length_ms, start_ms=start_ms))
         return len(slots)
 
     def _over(self, length_ms: int) -> list[int]:
@@ -128,38 +137,41 @@ class BreakdownRoller:
             )
 
     @contextmanager
-    def _taken(self, length_ms: int, start_ms: int) -> Iterator[None]:
-        """Take a span off the dirty ones before it is read; a change from then on makes it dirty again."""
+    def _taken(self, length_ms: int, starts_ms: Sequence[int]) -> Iterator[None]:
+        """Take spans off the dirty ones before they are read; a change from then on makes them dirty again."""
         dirty, busy = self._dirty[length_ms], self._busy[length_ms]
         with self._lock:
-            dirty.discard(start_ms)
-            busy.add(start_ms)
+            dirty.difference_update(starts_ms)
+            busy.update(starts_ms)
         try:
             yield
         except BaseException:
             with self._lock:
-                dirty.add(start_ms)
-                busy.discard(start_ms)
+                dirty.update(starts_ms)
+                busy.difference_update(starts_ms)
             raise
         with self._lock:
             for wider_ms, finer_ms in _FINER_MS.items():
                 if finer_ms == length_ms:  # before it counts as settled: nobody may see the wider one without it
-                    self._dirty[wider_ms].add(start_ms // wider_ms * wider_ms)
-            busy.discard(start_ms)
+                    self._dirty[wider_ms].update(start_ms // wider_ms * wider_ms for start_ms in starts_ms)
+            busy.difference_update(starts_ms)
 
-    def _write(self, length_ms: int, start_ms: int, read: Read) -> None:
+    def _write(self, length_ms: int, starts_ms: Sequence[int], read: Read) -> int:
+        """Write spans anew in one transaction; return how many detail rows they count."""
         with replacing(self._engine, read, look=self._look) as (connection, rows):
             # Asked after reading: retention says first what it is going to delete, so a span that it halved is noticed.
-            if start_ms < read_state(connection).get(_SINCE[length_ms], 0):
-                return
+            since_ms = read_state(connection).get(_SINCE[length_ms], 0)
+            kept = [start_ms for start_ms in starts_ms if start_ms >= since_ms]
             connection.execute(
                 delete(Breakdown).where(
                     Breakdown.dimension.in_(_kept(length_ms)),
                     Breakdown.length_ms == length_ms,
-                    Breakdown.start_ms == start_ms,
+                    Breakdown.start_ms.in_(kept),
                 )
             )
+            rows = [row for row in rows if row[_START] >= since_ms]
             insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)
+        return sum(row[_COUNT] for row in rows if row[0] == TIME)
 
     def _verify(self) -> None:
         """Find spans that miss rows: a program that was killed has forgotten what was dirty."""
@@ -227,9 +239,19 @@ def _differing_sums(
     return found
 
 
-def _slot_rows(connection: Connection, *, start_ms: int) -> list[Row]:
+def _without_hole(slots: Sequence[int], first: int, most: int) -> list[int]:
+    """Return the slots from one on that follow each other."""
+    some = slots[first : first + most]
+    return [start for place, start in enumerate(some) if start == some[0] + place * SLOT_MS]
+
+
+def _slot_rows(connection: Connection, *, starts_ms: Sequence[int]) -> list[Row]:
     names = Names()
-    rows = read_detail(connection, start_ms, start_ms + SLOT_MS, names, Names(), columns=BREAKDOWN)
+    rows = read_detail(connection, starts_ms[0], starts_ms[-1] + SLOT_MS, names, Names(), columns=BREAKDOWN)
+    return [row for start in starts_ms for row in _rows_of_slot(rows.between(start, start + SLOT_MS), start, names)]
+
+
+def _rows_of_slot(rows: DetailColumns, start_ms: int, names: Names) -> list[Row]:
     if not len(rows):
         return []
     parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]

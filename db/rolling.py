@@ -117,16 +117,17 @@ def minutes_of_detail(connection: Connection, *conditions: ColumnElement[bool]) 
     return list(connection.scalars(select(minute).where(*conditions).distinct()))
 
 
-def spans(starts: Sequence[int], *, most: int) -> list[list[int]]:
-    """Cut minutes into runs without a hole.
+def spans(starts: Sequence[int], *, most: int, hole: int = 0) -> list[list[int]]:
+    """Cut minutes into runs.
 
     Args:
         starts: Starts of minutes in epoch ms, rising.
-        most: Longest run.
+        most: Minutes of the longest run.
+        hole: So many minutes may be missing between two of a run.
     """
     runs: list[list[int]] = []
     for start in starts:
-        if runs and len(runs[-1]) < most and start - runs[-1][-1] == MINUTE_MS:
+        if runs and len(runs[-1]) < most and start - runs[-1][-1] <= (1 + hole) * MINUTE_MS:
             runs[-1].append(start)
         else:
             runs.append([start])

@@ -49,6 +49,7 @@ _Found = TypeVar("_Found")
 
 # The fleet's present: far enough inside its hour, day and buckets, and always the same, so that sizes compare.
 _END_OF_DAY_MS = 16 * HOUR_MS + 34 * MINUTE_MS
+_PARTS = ("ingest", "queries", "retention")
 _LITTLE_ROWS = 500_000  # below, the bench is a part of `make bench` and should be quick
 _BEHIND_MS = 6 * HOUR_MS  # it moves on while batches land, and must not overtake the real present
 
@@ -135,8 +136,11 @@ def _measure_size(
     database, other = databases
     clock = FleetClock(end_ms)
     with clock.set():
-        report["ingest"] = _tried(lambda: measure_ingest(other, fleet))
-        say(f"ingest: {json.dumps(report['ingest'])}")
+        if "ingest" in options.parts:
+            report["ingest"] = _tried(lambda: measure_ingest(other, fleet))
+            say(f"ingest: {json.dumps(report['ingest'])}")
+        if not {"queries", "retention"} & set(options.parts):
+            return
         report["load"] = database.load(fleet)
         say(f"loaded: {json.dumps(report['load'])}")
         report["first_roll_up"] = _roll_up(database, rows)
@@ -144,23 +148,40 @@ def _measure_size(
         report["disk"] = _disk(database, rows)
         report["start"] = _start(database.url, end_ms)
         say(f"started: {json.dumps(report['start'])}")
-        sql_ms = _tried(lambda: yardsticks.ask_sql(database.url, end_ms))
-        report["duckdb"] = _tried(lambda: yardsticks.ask_duckdb(directory / "rows.duckdb", fleet))
+        asked = "queries" in options.parts
+        if asked:
+            sql_ms = _tried(lambda: yardsticks.ask_sql(database.url, end_ms))
+            report["duckdb"] = _tried(lambda: yardsticks.ask_duckdb(directory / "rows.duckdb", fleet))
         program = Program(database.url, clock)
-        effort = Effort(
-            starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms,
-            filters=tuple(options.filters),
-        )  # fmt: skip
-        asking = Asking(program, effort)
-        report["copies"] = _tried(asking.ask_cold)
-        report["elsewhere"] = _tried(asking.ask_elsewhere)
-        report["ticks"] = _tried(lambda: asking.ask_ticks(Ticks(fleet, clock, options.per_s)))
-        report["yardsticks"] = _tried(lambda: yardsticks.compared(asking.found, sql_ms, report["duckdb"]["ms"]))
-        report["misses"] = misses(asking.found)
-        report["queries"] = as_report(asking.found)
-        steady = Ticks(fleet, clock, 2_000)
-        report["retention"] = _tried(lambda: measure_retention(database.url, program, steady, quiet_s=options.quiet_s))
+        if asked:
+            _ask(program, fleet, clock, options, report, sql_ms)
+        if "retention" in options.parts:
+            steady = Ticks(fleet, clock, 2_000)
+            report["retention"] = _tried(
+                lambda: measure_retention(database.url, program, steady, quiet_s=options.quiet_s)
+            )
         program.stop()
+
+
+def _ask(
+    program: Program,
+    fleet: Fleet,
+    clock: FleetClock,
+    options: argparse.Namespace,
+    report: dict[str, Any],
+    sql_ms: dict[str, Any],
+) -> None:
+    effort = Effort(
+        starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms,
+        filters=tuple(options.filters),
+    )  # fmt: skip
+    asking = Asking(program, effort)
+    report["copies"] = _tried(asking.ask_cold)
+    report["elsewhere"] = _tried(asking.ask_elsewhere)
+    report["ticks"] = _tried(lambda: asking.ask_ticks(Ticks(fleet, clock, options.per_s)))
+    report["yardsticks"] = _tried(lambda: yardsticks.compared(asking.found, sql_ms, report["duckdb"]["ms"]))
+    report["misses"] = misses(asking.found)
+    report["queries"] = as_report(asking.found)
 
 
 def _tried(measure: Callable[[], _Found | None]) -> _Found | dict[str, Any]:
@@ -211,6 +232,7 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--rows", type=int, nargs="+", default=[200_000], help=f"detail rows of {DAYS} days; several for flatness")
     add("--database", nargs="+", choices=("sqlite", "mariadb"), default=["sqlite", "mariadb"])
+    add("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="what to measure (default: all)")
     add("--directory", type=Path, help="where the databases are made (a real disk; default: the system's temporary)")
     add("--seed", type=int, default=1)
     add("--sources", type=int, default=20, help="scrapers of the fleet, at least 3")
