@@ -22,6 +22,7 @@ from db.breakdown_rolling import LENGTHS_MS
 from db.cells import SLOT_MS
 from db.clock import now_ms
 from db.columns import Names
+from db.engine import make_engine
 from db.run_states import what_counts
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
@@ -280,3 +281,27 @@ def _wrong_job_hours(hours: dict[tuple[int, str, str], Counter[str]], connection
         if row[0] <= over_ms
     }  # fmt: skip
     return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
+
+
+def count_urls(database_url: str, prefix: str) -> tuple[int, int]:
+    """Count the detail rows whose page URL begins with a prefix.
+
+    Args:
+        database_url: A migrated database.
+        prefix: Without `%` and `_`.
+
+    Returns:
+        (rows, different URLs).
+    """
+    engine = make_engine(url=database_url)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT COUNT(*), COUNT(DISTINCT page_url) FROM scraper_page_performance WHERE page_url LIKE :like"
+                ),
+                {"like": f"{prefix}%"},
+            ).one()
+    finally:
+        engine.dispose()
+    return int(found[0]), int(found[1])

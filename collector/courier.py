@@ -3,51 +3,21 @@
 import random
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from contextlib import suppress
-from typing import Protocol
 
 from collector.errors import SinkDenied, SinkUnavailable
-from collector.ledger import Ledger, Tally
+from collector.offices import Office
 from collector.options import Options
 from collector.parcel import Offer, Parcel
+from collector.shelf import Shelf
 from collector.sinks import Sink
-from collector.spool import Found, Gone, Spool
-from collector.warner import Warner
+from collector.spool import Found, Spool
 
 _LONGEST_RETRY_AFTER_S = 300.0  # a sink may ask for more: it isn't believed
 _LONGEST_PAUSE_WHEN_AWAITED_S = 1.0  # between retries while somebody waits in flush()
 _SPOOL_AFTER_S = 1.0  # a sink that is away no longer than that costs no disk
 _ADOPT_EVERY_S = 60.0
-_DISK_AGAIN_AFTER_S = 60.0  # a disk that failed is left alone for so long
-
-
-class Office(Protocol):
-    """What couriers need of the worker that they work for."""
-
-    ledger: Ledger
-    warner: Warner
-    flush_calls: Tally
-
-    def is_awaited(self) -> bool:
-        """Whether somebody waits in flush()."""
-        ...
-
-    def is_giving_up(self) -> bool:
-        """Whether the end has come."""
-        ...
-
-    def give_up_at_s(self) -> float:
-        """When it comes, by the monotonic clock."""
-        ...
-
-    def tell(self) -> None:
-        """Wake the worker's thread: something is settled, or there is room again."""
-        ...
-
-    def take_back(self, parcels: list[Parcel]) -> None:
-        """Take what a retired courier didn't deliver."""
-        ...
 
 
 class Courier:
@@ -79,7 +49,7 @@ class Courier:
         predecessor: "Courier | None" = None,
     ) -> None:
         self.sink = sink
-        self.spool = spool
+        self.shelf = Shelf(spool, office.ledger, office.warner, alone=alone)
         self.thread: threading.Thread | None = None
         self._office = office
         self._options = options
@@ -92,10 +62,9 @@ class Courier:
         self._outbox: deque[Parcel] = deque()
         self._outbox_metrics = 0
         self._held: Parcel | Found | None = None  # on its way now
-        self._spooled: dict[str, Parcel] = {}  # on the disk, but not settled by the other couriers yet
-        self._disk_after_s = 0.0
         self._away_since_s: float | None = None
         self._denied = False
+        self._was_reached = False  # before, nobody knows whether more on this shelf would be of use
         self._retired = False
         self._has_heir = False
         self._ended = False
@@ -109,7 +78,7 @@ class Courier:
 
     def is_hungry(self) -> bool:
         """Whether it wants the next parcel now: nothing waits in memory, or it goes to the disk anyway."""
-        return not self._outbox or (self._is_away_for_long() and self.can_spool())
+        return not self._outbox or (self._is_away_for_long() and self.shelf.is_usable())
 
     def is_away(self) -> bool:
         """Whether the sink didn't answer when it was asked last."""
@@ -117,7 +86,7 @@ class Courier:
 
     def can_spool(self) -> bool:
         """Whether a disk is there to write to."""
-        return self.spool is not None and time.monotonic() >= self._disk_after_s
+        return self.shelf.is_usable()
 
     def accept(self, parcel: Parcel, *, overflow: bool) -> None:
         """Take a parcel, into memory or onto the disk.
@@ -133,7 +102,7 @@ class Courier:
             elif (
                 (full or (overflow and self._outbox) or self._is_away_for_long())
                 and self._spill()
-                and self._to_disk(parcel)
+                and self.shelf.put(parcel)
             ):
                 pass
             elif full and not self._alone:  # a courier that is alone is only given what it has asked for
@@ -194,9 +163,9 @@ class Courier:
             self._outbox.clear()
             self._outbox_metrics = 0
             for parcel in waiting:
-                if not (self.can_spool() and self._to_disk(parcel)):
+                if not self.shelf.put(parcel):
                     self._lose(parcel, "closed")
-            self._leave_disk()
+            self.shelf.leave()
         self.ring()
 
     def work_off(self) -> None:
@@ -220,8 +189,7 @@ class Courier:
 
     def after_fork(self) -> None:
         """Leave the parent's files to the parent."""
-        if self.spool is not None:
-            self.spool.after_fork()
+        self.shelf.after_fork()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -258,14 +226,12 @@ class Courier:
             return
         if predecessor.thread is not None:
             predecessor.thread.join()
-        if self.spool is not None and predecessor.spool is not None:
-            with self._lock:
-                self.spool.take_over(predecessor.spool)
-                self._spooled.update(predecessor._spooled)
+        with self._lock:
+            self.shelf.inherit(predecessor.shelf)
 
     def _rest(self) -> None:
         now_s = time.monotonic()
-        due_s = self._adopt_at_s if self.spool is not None else now_s + 3600
+        due_s = self._adopt_at_s if self._was_reached and self.shelf.spool is not None else now_s + 3600
         tell = getattr(self.sink, "report_if_due", None)
         if tell is not None:
             with suppress(SinkUnavailable):  # it is a report: the next one says the same
@@ -274,8 +240,9 @@ class Courier:
 
     def _work(self) -> bool:
         """Deliver one parcel; False when there is none."""
-        if self.spool is not None and self._away_since_s is None and time.monotonic() >= self._adopt_at_s:
-            self._adopt()
+        if self._away_since_s is None:
+            with self._lock:
+                self._adopt_if_due()
         item = self._next()
         if item is None:
             return False
@@ -301,7 +268,7 @@ class Courier:
                 self._turn_of_disk = True
                 return parcel
             self._turn_of_disk = False
-            self._held = self._from_disk()
+            self._held = self.shelf.oldest()
             if self._held is None and self._outbox:
                 parcel = self._outbox.popleft()
                 self._outbox_metrics -= parcel.size
@@ -311,9 +278,8 @@ class Courier:
     def _deliver(self, item: Parcel | Found) -> None:
         """Offer a batch until the sink has it, it went to the disk, or the end comes."""
         office = self._office
-        batch = item.batch
-        assert batch is not None  # those without one never leave `_from_disk`
-        offer = Offer(batch, self.sink, office.warner)
+        assert item.batch is not None  # those without one never leave the shelf
+        offer = Offer(item.batch, self.sink, office.warner)
         office.tell()  # there is room for the next
         while True:
             flush_calls = office.flush_calls.value()
@@ -323,6 +289,7 @@ class Courier:
                 break
             self._away_since_s = self._away_since_s or time.monotonic()
             self._say(trouble)
+            office.tell()  # from now on it may be the disk that has room
             put_down = isinstance(item, Parcel) and self._is_away_for_long() and self._put_down(item)
             self._pause(trouble.retry_after_s, offer.attempts, flush_calls)
             if put_down or self._ended:
@@ -336,10 +303,12 @@ class Courier:
         with self._lock:
             if not self._ended:
                 self._held = None
+                self._was_reached = True
+                self._adopt_if_due()  # before anybody hears that all is out
                 self._settle(item, offer.lost, time.time_ns() // 1_000_000)
 
     def _say(self, trouble: SinkUnavailable) -> None:
-        where = f"in {self.spool.folder}" if self.spool is not None else "in memory"
+        where = self.shelf.where()
         self._denied = isinstance(trouble, SinkDenied)
         if self._denied:
             self._office.warner.warn_once("denied", "metrics wait %s: %s", where, trouble)
@@ -365,142 +334,64 @@ class Courier:
                 return
             self._bell.acquire(timeout=left_s)
 
-    # -- the disk; all with the lock held, but where a name says otherwise --------------------------------------------
+    # -- the disk -----------------------------------------------------------------------------------------------------
 
     def _is_away_for_long(self) -> bool:
         since_s = self._away_since_s
         return since_s is not None and time.monotonic() - since_s >= min(_SPOOL_AFTER_S, self._options.retry_cap_s)
 
     def _spill(self) -> bool:
-        """Move what waits in memory to the disk; whether all of it is there."""
-        if not self.can_spool():
-            return False
+        """Move what waits in memory to the disk, with the lock held; whether all of it is there."""
         while self._outbox:
-            if not self._to_disk(self._outbox[0]):
+            if not self.shelf.put(self._outbox[0]):
                 return False
             self._outbox_metrics -= self._outbox.popleft().size
         return True
 
     def _put_down(self, parcel: Parcel) -> bool:
-        """Take the lock, and put what is on its way on the disk, with what waits behind it; whether it is there."""
+        """Put what is on its way on the disk, with what waits behind it; whether it is there."""
         with self._lock:
-            if self._ended or not self.can_spool() or (self.spool is not None and self.spool.metrics):
+            if self._ended or self.shelf.metrics():
                 return False  # what lies there is younger: this one goes first
-            if not self._to_disk(parcel):
+            if not self.shelf.put(parcel):
                 return False
             self._held = None
             self._spill()
             return True
 
     def _hand_back(self, item: Parcel | Found) -> None:
-        """Take the lock, and put what was on its way back to where it came from."""
+        """Put what was on its way back to where it came from."""
         with self._lock:
             self._held = None
             if isinstance(item, Parcel) and not self._ended:
                 self._outbox.appendleft(item)
                 self._outbox_metrics += item.size
 
-    def _to_disk(self, parcel: Parcel) -> bool:
-        assert self.spool is not None
-        try:
-            gone = self.spool.put(parcel.batch)
-        except OSError as exc:
-            self._disk_failed(exc)
-            return False
-        if not self._alone:
-            self._spooled[parcel.batch.batch_id] = parcel
-        for one in gone:
-            self._let_go(one)
-        return True
-
-    def _from_disk(self) -> Found | None:
-        if self.spool is None or not self.spool.metrics:
-            return None
-        try:
-            while (found := self.spool.oldest()) is not None:
-                if found.batch is not None:
-                    return found
-                count, adopted = found.record.metrics, found.segment.adopted
-                self.spool.settle(found)
-                self._office.warner.warn(found.lost or "", "%d metrics in the spool are lost: %s", count, found.lost)
-                self._office.ledger.settle_spooled(count, {found.lost or "spool_torn": count}, adopted=adopted)
-        except OSError as exc:
-            self._disk_failed(exc)
-        return None
+    def _adopt_if_due(self) -> None:
+        """Take over what gone processes left, with the lock held."""
+        if self._was_reached and not self._ended and time.monotonic() >= self._adopt_at_s:
+            self._adopt_at_s = time.monotonic() + _ADOPT_EVERY_S * self._random.uniform(0.5, 1.5)
+            self.shelf.adopt()
 
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:
-        ledger = self._office.ledger
+        """Count what became of a batch, with the lock held."""
         if isinstance(item, Parcel):
-            ledger.finish(item, lost, now_ms=now_ms)
-            return
-        assert self.spool is not None
-        assert item.batch is not None
-        try:
-            self.spool.settle(item)
-        except OSError as exc:
-            self._disk_failed(exc)
-        parcel = self._spooled.pop(item.batch.batch_id, None)
-        if parcel is not None:
-            ledger.finish(parcel, lost, now_ms=now_ms)
+            self._office.ledger.finish(item, lost, now_ms=now_ms)
         else:
-            adopted = item.segment.adopted
-            ledger.settle_spooled(item.record.metrics, Counter(lost.values()), adopted=adopted, now_ms=now_ms)
-
-    def _let_go(self, gone: Gone) -> None:
-        """Count what a full spool dropped."""
-        self._office.warner.warn("spool_full", "the spool is full: the oldest metrics in it are dropped and counted")
-        parcel = self._spooled.pop(gone.batch_id, None)
-        if parcel is not None:
-            self._lose(parcel, "spool_full")
-        else:
-            self._office.ledger.settle_spooled(gone.metrics, {"spool_full": gone.metrics}, adopted=gone.adopted)
+            self.shelf.settle(item, lost, now_ms)
 
     def _lose(self, parcel: Parcel, reason: str) -> None:
         self._office.ledger.finish(parcel, dict.fromkeys(range(parcel.size), reason))
 
-    def _leave_disk(self) -> None:
-        """Leave what lies on the disk to other processes."""
-        spool = self.spool
-        if spool is None:
-            return
-        tracked = 0
-        for parcel in self._spooled.values():
-            parcel.left = True
-            tracked += parcel.size
-            self._office.ledger.finish(parcel, {})
-        self._spooled.clear()
-        metrics, adopted = spool.metrics, spool.adopted
-        self._office.ledger.leave(metrics - adopted - tracked, adopted)
-        spool.close()
-
-    def _disk_failed(self, exc: OSError) -> None:
-        self._disk_after_s = time.monotonic() + _DISK_AGAIN_AFTER_S
-        self._office.ledger.last_error = f"spool: {exc}"
-        self._office.warner.warn("spool", "the spool can't be used, metrics wait in memory only: %s", exc)
-
-    def _adopt(self) -> None:
-        """Take the lock, and take over what processes left that are gone."""
-        self._adopt_at_s = time.monotonic() + _ADOPT_EVERY_S * self._random.uniform(0.5, 1.5)
-        with self._lock:
-            if self._ended or self.spool is None:
-                return
-            try:
-                adopted = self.spool.adopt()
-            except OSError as exc:
-                self._disk_failed(exc)
-                return
-            if adopted:
-                self._office.ledger.adopt(adopted)
-
     def _leave(self) -> None:
-        """Take the lock, and go: what wasn't delivered goes back to the worker."""
+        """Go: what wasn't delivered goes back to the worker."""
         with self._lock:
             self._ended = True
             parcels = list(self._outbox)
             self._outbox.clear()
             self._outbox_metrics = 0
             if not self._has_heir:
-                self._leave_disk()
+                self.shelf.leave()
         self.close_sink()
         self._office.take_back(parcels)
 

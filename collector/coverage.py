@@ -36,8 +36,31 @@ def count_fields(items: Collection[object], names: Iterable[str] = ()) -> dict[s
     """
     if len(items) > MOST_ITEMS:
         return None
-    counts = dict.fromkeys([name for name in names if isinstance(name, str)][: fields.MAX_FIELDS], 0)
+    counts = FieldCounts(names)
     for item in items:
+        counts.add(item)
+    return counts.result()
+
+
+class FieldCounts:
+    """Counts usable values item by item.
+
+    Args:
+        names: Fields that are counted in any case.
+    """
+
+    __slots__ = ("_counts", "_items")
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self._counts = dict.fromkeys([name for name in names if isinstance(name, str)][: fields.MAX_FIELDS], 0)
+        self._items = 0
+
+    def add(self, item: object) -> None:
+        """Count the fields of one item."""
+        self._items += 1
+        if self._items > MOST_ITEMS:
+            return
+        counts = self._counts
         for name, value in _fields_of(item):
             before = counts.get(name)
             if before is None:
@@ -45,14 +68,17 @@ def count_fields(items: Collection[object], names: Iterable[str] = ()) -> dict[s
                     continue
                 before = 0
             counts[name] = before + is_usable(value)
-    return counts or None
+
+    def result(self) -> dict[str, int] | None:
+        """Give the counts by field; None where there are none, or too many items."""
+        return (self._counts or None) if self._items <= MOST_ITEMS else None
 
 
 def _fields_of(item: Any) -> Iterator[tuple[str, object]]:
     if isinstance(item, Mapping):
         return ((name, value) for name, value in item.items() if isinstance(name, str))
     kind = type(item)
-    named: Iterable[str] = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "_fields", None) or ()
+    named: Any = getattr(kind, "__dataclass_fields__", None) or getattr(kind, "_fields", None) or ()
     if not named:
         named = [attribute.name for attribute in getattr(kind, "__attrs_attrs__", ())]
     return ((name, getattr(item, name, None)) for name in named)

@@ -105,12 +105,15 @@ def describe_exception(exc: BaseException) -> str:
 
 
 def _describe_error(error: object) -> object:
-    return describe_exception(error) if isinstance(error, BaseException) else _cut(error, fields.MAX_ERROR_CHARS)
+    # `type`, not `isinstance`: that asks the object, too, and a foreign one may raise whatever it likes.
+    if issubclass(type(error), BaseException):
+        return describe_exception(error)  # type: ignore[arg-type] # it is one
+    return _cut(error, fields.MAX_ERROR_CHARS)
 
 
 def _cut(text: object, most_chars: int) -> object:
-    if isinstance(text, str):
-        return text[:most_chars]
+    if issubclass(type(text), str):
+        return text[:most_chars]  # type: ignore[index] # it is one
     return text if text is None else fields.Unreadable(type(text).__name__)
 
 

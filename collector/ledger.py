@@ -194,8 +194,10 @@ class Ledger:
         """Say how many entries there have been, in the queue or taken from it, and how many are pending now."""
         return self._look(lambda: (self._taken + len(self._queue), len(self._queue) + self._in_flight))
 
-    def is_settled(self, ticket: int) -> bool:
-        """Say whether the first `ticket` entries are delivered or lost."""
+    def is_settled(self, ticket: int | None) -> bool:
+        """Say whether the first `ticket` entries are delivered or lost; None: all, and what was adopted."""
+        if ticket is None:
+            return self._look(lambda: not (self._queue or self._in_flight or self._adopted_waiting))
         return self._look(lambda: self._taken - self._in_flight >= ticket or not (self._queue or self._in_flight))
 
     def lost(self) -> int:

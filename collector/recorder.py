@@ -17,7 +17,7 @@ from collector.entries import (
     to_event,
 )
 from collector.fields import MAX_ERROR_CHARS
-from collector.outcomes import Verdict
+from collector.outcomes import Evidence, Verdict
 from collector.runs import Run, Runs
 from collector.worker import Worker
 
@@ -254,6 +254,10 @@ class Recorder:
             ConfigurationError: The heartbeat's interval can't work.
         """
         return self._runs.make(name, expected_items, scraper_source, heartbeat_interval_s, run_id)
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """Say what a page was worth, as `classify`."""
+        return self._classifying.judge(evidence)
 
     def classify(self, scraper_source: str, **known: Any) -> Verdict:
         """Say what a page was worth: its `outcome`, and the `reason` where the outcome doesn't say it all.

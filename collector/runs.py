@@ -20,6 +20,7 @@ R = TypeVar("R")
 
 RUN_ID_VARIABLE = "SCRAPEBOARD_RUN_ID"  # in the environment of a command that `python -m collector run` starts
 _NO_RUN_S = 3600.0
+_MOST_COUNTING = 10_000
 
 # The innermost run around what is being executed: a thread begins without one, a task with that of its maker.
 _current: ContextVar[str | None] = ContextVar("scrapeboard_run", default=None)
@@ -76,6 +77,10 @@ class Run:
         """Say how many items there are until now."""
         return self.counted if self._items is None else self._items
 
+    def _last_items(self) -> int:
+        self._runs.forget(self)
+        return self.items()
+
     def begin(self) -> "Run":
         """Begin it without a block; `end` must be called."""
         if self._began_s is None:
@@ -99,7 +104,10 @@ class Run:
         self._began_s = None
 
     def tell(self, state: str, error: str | None = None) -> None:
-        """Record its state."""
+        """Record its state.
+
+        The number of items is read when the thread comes to it: by then it has seen all that was recorded before.
+        """
         self._runs.record(
             (
                 RUN,
@@ -109,7 +117,7 @@ class Run:
                 self.scraper_source,
                 state,
                 self._began_s or time.time(),
-                self.items,  # read by the thread: what was recorded before is counted then
+                self.items if state == RUNNING else self._last_items,
                 self.expected_items,
                 self.heartbeat_interval_s,
                 error,
@@ -182,11 +190,12 @@ class Runs:
         worker: Whose thread sends their heartbeats.
     """
 
-    __slots__ = ("_inherited", "_open", "_worker", "is_used")
+    __slots__ = ("_counting", "_inherited", "_open", "_worker", "is_used")
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
         self._open: dict[str, Run] = {}  # only single operations, each atomic, from any thread
+        self._counting: dict[str, Run] = {}  # the same, and those whose end is still in the queue; the thread counts
         self._inherited = os.environ.get(RUN_ID_VARIABLE) or None
         self.is_used = self._inherited is not None
         worker.runs = self
@@ -219,7 +228,9 @@ class Runs:
         """Let it have heartbeats from now on."""
         run.beat_at_s = time.monotonic() + run.heartbeat_interval_s
         self.is_used = True
-        self._open[run.run_id] = run
+        self._open[run.run_id] = self._counting[run.run_id] = run
+        if len(self._counting) > _MOST_COUNTING:  # their ends were dropped: the queue was full
+            self._counting.pop(next(iter(self._counting)), None)
         self._worker.tick_soon()
 
     def shut(self, run: Run) -> bool:
@@ -236,9 +247,14 @@ class Runs:
 
     def count(self, run_id: str | None, items: int) -> None:
         """Add the items of a scrape to its run; called by the collector's thread."""
-        run = self._open.get(run_id or "")
+        run = self._counting.get(run_id or "")
         if run is not None:
             run.counted += items
+
+    def forget(self, run: Run) -> None:
+        """Count no more for it: its end is on its way."""
+        if self._counting.get(run.run_id) is run:
+            del self._counting[run.run_id]
 
     def tick(self, now_s: float) -> float:
         """Send the heartbeats that are due; after how many seconds the next one is."""
@@ -258,6 +274,7 @@ class Runs:
     def after_fork(self) -> None:
         """Leave the parent's runs to the parent; what the child records still belongs to them."""
         self._open.clear()
+        self._counting.clear()
 
 
 def _end_of(exc: BaseException | None) -> tuple[str, str | None]:

@@ -2,22 +2,18 @@
 
 import threading
 import time
-import uuid
 from collections import deque
 from contextlib import suppress
-from typing import Protocol
 
 from collector import lifecycle
-from collector.courier import Courier
-from collector.entries import Entry, to_event
-from collector.errors import InvalidMetric
-from collector.events import Metric, PageScrape
+from collector.batching import make_batch
+from collector.entries import Entry
 from collector.ledger import Ledger, MetricsStats, Tally
+from collector.offices import RunsOfWorker
 from collector.options import Options
 from collector.parcel import Parcel
-from collector.run_events import ScraperRun
+from collector.roster import Roster
 from collector.sinks import Batch
-from collector.spool import Spool, folder_name
 from collector.warner import Warner
 
 _UNCONFIGURED_GRACE_S = 1.0  # from the first metric to the complaint that nobody called configure()
@@ -42,26 +38,6 @@ class Phase:
 
     def __init__(self, attend_above: int) -> None:
         self.attend_above = attend_above
-
-
-class RunsOfWorker(Protocol):
-    """What the worker does for runs (`collector.runs`)."""
-
-    def tick(self, now_s: float) -> float:
-        """Send the heartbeats that are due; after how many seconds the next one is."""
-        ...
-
-    def count(self, run_id: str | None, items: int) -> None:
-        """Add the items of a scrape to its run."""
-        ...
-
-    def kill_all(self, why: str) -> None:
-        """End all of them as killed."""
-        ...
-
-    def after_fork(self) -> None:
-        """Leave the parent's runs to the parent."""
-        ...
 
 
 class Worker:
@@ -91,10 +67,7 @@ class Worker:
         self.ledger = Ledger(self.queue)
         self.warner = Warner()
         self.flush_calls = Tally()
-        self.couriers: tuple[Courier, ...] = ()
-        self._couriers_of = Options()  # by which options they were made
-        self._generation = 0
-        self._homeless: deque[Parcel] = deque()  # of retired couriers
+        self.roster = Roster(self)
         self._bell = _make_bell()
         self._starting = threading.Lock()  # protects `_thread` from being set twice; only tried, never waited for
         self._thread: threading.Thread | None = None
@@ -102,7 +75,9 @@ class Worker:
         self._tick_at_s = 0.0
         self._stopping = False
         self._give_up_at_s = float("inf")
-        self._flushes: deque[tuple[int, threading.Lock]] = deque()  # (the ledger's ticket, released when it is settled)
+        self._flushes: deque[tuple[int | None, threading.Lock]] = (
+            deque()
+        )  # (the ledger's ticket, released when settled)
         self._dropped_told = 0
         self._full_told = 0
         self._complained = False
@@ -171,9 +146,11 @@ class Worker:
             before (not since this call: whether a drop came a moment before it is chance).
         """
         ticket, pending = self.ledger.ticket()
-        if not pending:
-            return self._nothing_dropped()
-        ours = {self._thread, *(courier.thread for courier in self.couriers)}
+        return (not pending or self._await(ticket, timeout_s)) and self._nothing_dropped()
+
+    def _await(self, ticket: int | None, timeout_s: float) -> bool:
+        """Wait until what the ledger gave the ticket for is settled; False when the time is over, or it won't be."""
+        ours = {self._thread, *(courier.thread for courier in self.roster.couriers)}
         if not self.options.sinks or self.closed or threading.current_thread() in ours:
             return False
         done = threading.Lock()
@@ -182,13 +159,12 @@ class Worker:
         self._flushes.append(waiting)
         self.flush_calls.advance()
         self.tell()
-        for courier in self.couriers:
+        for courier in self.roster.couriers:
             courier.ring()
         if self._thread is None:
             timeout_s = 0.0
-        settled = done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        if settled:
-            return self._nothing_dropped()
+        if done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX)):
+            return True
         with suppress(ValueError, IndexError):  # answered just now, or being answered: the thread forgets it by itself
             self._flushes.remove(waiting)
         return False
@@ -202,9 +178,8 @@ class Worker:
     def stats(self) -> MetricsStats:
         """Count everything, the disk too."""
         stats = self.ledger.stats()
-        spools = [courier.spool for courier in self.couriers if courier.spool is not None]
-        stats["spool_size"] = sum(spool.metrics for spool in spools)
-        stats["spool_bytes"] = sum(spool.size_bytes for spool in spools)
+        stats["spool_size"] = sum(courier.shelf.metrics() for courier in self.roster.couriers)
+        stats["spool_bytes"] = sum(courier.shelf.size_bytes() for courier in self.roster.couriers)
         return stats
 
     def close(self, timeout_s: float, *, why: str = "the process ended") -> int:
@@ -219,17 +194,18 @@ class Worker:
         Returns:
             How many metrics are lost: neither delivered nor on the disk.
         """
-        if self.couriers and all(courier.is_denied() for courier in self.couriers):
+        if self.roster.couriers and all(courier.is_denied() for courier in self.roster.couriers):
             timeout_s = 0.0  # a wrong token doesn't get right by waiting
         give_up_at_s = time.monotonic() + timeout_s
         if self.runs is not None:
             self.runs.kill_all(why)
         _, pending = self.ledger.ticket()
         lost = self.ledger.lost()
-        self.flush(timeout_s)
+        if self.flush(timeout_s) and not self.ledger.is_settled(None):  # what other processes left, if there is time
+            self._await(None, give_up_at_s - time.monotonic())
         if self._thread is None and self.options.sinks:
             self._give_up_at_s = give_up_at_s
-            self._change_couriers()
+            self.roster.follow(self.options)
             while self.queue and time.monotonic() < give_up_at_s:
                 self._hand_out()
         self.closed = True
@@ -241,7 +217,7 @@ class Worker:
             self.tell()
             thread.join(max(0.0, give_up_at_s - time.monotonic()) + _SAVING_S)
         self._give_up_at_s = give_up_at_s
-        for courier in self.couriers:  # a moment to report and to close, even when time is over
+        for courier in self.roster.couriers:  # a moment to report and to close, even when time is over
             if courier.thread is not None and courier.thread is not threading.current_thread():
                 courier.thread.join(max(0.0, give_up_at_s - time.monotonic()) + 0.1)
         _, still_pending = self.ledger.ticket()
@@ -250,7 +226,7 @@ class Worker:
     def after_fork(self) -> None:
         """Begin anew in a child process: the threads weren't copied, and what was pending stays the parent's."""
         self.queue.clear()
-        couriers = self.couriers
+        couriers = self.roster.couriers
         if self.runs is not None:
             self.runs.after_fork()
         self._begin()
@@ -278,7 +254,7 @@ class Worker:
 
     def take_back(self, parcels: list[Parcel]) -> None:
         """Take what a retired courier didn't deliver."""
-        self._homeless.extend(parcels)
+        self.roster.homeless.extend(parcels)
         self.tell()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
@@ -295,7 +271,7 @@ class Worker:
 
     def _step(self) -> None:
         try:
-            self._change_couriers()
+            self.roster.follow(self.options)
             if self._wait_until_due() and self._wait_for_room():
                 self._hand_out()
             self._tick()
@@ -312,13 +288,13 @@ class Worker:
         self.phase = Phase(0)
         if not queue:
             self._answer_flushes()
-            self._wait(self._tick_at_s - time.monotonic() if self.runs is not None else None)
+            self._bell.acquire(timeout=max(0.0, self._tick_at_s - time.monotonic()))
             return False
         if not options.sinks:
             self._wait_for_configure()
             return False
         interval_s = options.flush_interval_s
-        if self.couriers and all(courier.is_away() for courier in self.couriers):
+        if self.roster.couriers and all(courier.is_away() for courier in self.roster.couriers):
             interval_s = max(interval_s, _BATCH_WHEN_AWAY_S)
         waited_s = min(max(0.0, time.time() - queue[0][1]), interval_s)  # the clock may have been set back
         due_at_s = time.monotonic() + interval_s - waited_s
@@ -330,12 +306,6 @@ class Worker:
             self._bell.acquire(timeout=left_s)
         self.phase = Phase(options.max_pending)
         return not self._stopping
-
-    def _wait(self, timeout_s: float | None) -> None:
-        if timeout_s is None:
-            self._bell.acquire()
-        elif timeout_s > 0:
-            self._bell.acquire(timeout=timeout_s)
 
     def _wait_for_configure(self) -> None:
         self.phase = Phase(self.options.max_pending)
@@ -350,14 +320,14 @@ class Worker:
 
     def _wait_for_room(self) -> bool:
         """Wait until a courier wants a batch, or must take one; False when something else came up."""
-        options = self.options
+        options = self.roster.options  # with other options there are other couriers
         half = options.max_pending // 2
         while not self._stopping and options is self.options:
             self.phase = Phase(half)
-            if any(courier.is_hungry() for courier in self.couriers):
+            if any(courier.is_hungry() for courier in self.roster.couriers):
                 return True
             if len(self.queue) > half:
-                if any(courier.can_spool() for courier in self.couriers):
+                if any(courier.can_spool() for courier in self.roster.couriers):
                     return True
                 self.phase = Phase(options.max_pending)
             self._answer_flushes()
@@ -374,97 +344,18 @@ class Worker:
         long = len(self.queue) >= _LONG_QUEUE * options.batch_size
         batch = self._make_batch(options.batch_size * (_LONG_QUEUE if long else 1))
         if batch is not None:
-            self._give(Parcel(batch, self._generation, len(self.couriers)), overflow=overflow)
+            self.roster.give(self.roster.parcel(batch), overflow=overflow)
 
     def _make_batch(self, most: int) -> Batch | None:
-        metrics: list[Metric] = []
-        runs: list[ScraperRun] = []
-        entries = self.ledger.take(most)
-        settled = 0
-        try:
-            for entry in entries:
-                try:
-                    event = to_event(entry, self.options.redact)
-                except InvalidMetric as exc:
-                    self.ledger.last_error = f"invalid: {exc}"
-                    self.warner.warn(f"invalid {exc.field}", "a metric is dropped: %s", exc)
-                    self.ledger.drop("invalid")
-                else:
-                    if isinstance(event, ScraperRun):
-                        runs.append(event)
-                    else:
-                        metrics.append(event)
-                        if self.runs is not None and event.run_id is not None and isinstance(event, PageScrape):
-                            self.runs.count(event.run_id, event.items_extracted)
-                settled += 1
-        except BaseException:
-            self.ledger.drop("internal_error", len(entries) - settled + len(metrics) + len(runs))
-            raise
-        return Batch(uuid.uuid4().hex, tuple(metrics), tuple(runs)) if metrics or runs else None
-
-    def _give(self, parcel: Parcel, *, overflow: bool) -> None:
-        for courier in self.couriers:
-            courier.accept(parcel, overflow=overflow)
-            if self._give_up_at_s != float("inf") or not courier.start():
-                courier.work_off()
-
-    def _change_couriers(self) -> None:
-        """Make couriers for new options; those before finish what is on its way."""
-        options = self.options
-        if options is not self._couriers_of:
-            former = list(self.couriers)
-            self._generation += 1
-            made: list[Courier] = []
-            for sink in options.sinks:
-                key = getattr(sink, "spool_key", None)
-                spool = None
-                if key is not None and options.spool_dir is not None and options.spool_max_bytes:
-                    spool = Spool(
-                        options.spool_dir / folder_name(key),
-                        max_bytes=options.spool_max_bytes,
-                        max_age_s=options.spool_max_age_s,
-                    )
-                before = next((one for one in former if _is_heir(sink, spool, one)), None)
-                if before is not None:
-                    former.remove(before)
-                    before.retire(has_heir=True)
-                made.append(
-                    Courier(
-                        sink,
-                        self,
-                        options,
-                        spool=spool,
-                        owned=sink in options.owned,
-                        alone=len(options.sinks) == 1,
-                        predecessor=before,
-                    )
-                )
-            self.couriers = tuple(made)
-            self._couriers_of = options
-            for courier in former:
-                courier.retire(has_heir=False)
-            for courier in made:
-                courier.begin()
-        for courier in self.couriers:
-            courier.revive()
-        while self.couriers and self._homeless:
-            self._house(self._homeless.popleft())
-
-    def _house(self, parcel: Parcel) -> None:
-        """Give what a retired courier left to those of today."""
-        if parcel.generation == self._generation:  # the share of another courier: they have it already
-            self.ledger.finish(parcel, {})
-            return
-        parcel.generation = self._generation
-        self.ledger.share(parcel, len(self.couriers) - 1, anew=True)
-        self._give(parcel, overflow=False)
+        return make_batch(self.ledger, most, warner=self.warner, redact=self.options.redact, runs=self.runs)
 
     def _tick(self) -> None:
         """Send the heartbeats that are due."""
         now_s = time.monotonic()
-        if self.runs is not None and now_s >= self._tick_at_s:
+        if now_s >= self._tick_at_s:
             self._tick_at_s = now_s + _NO_RUN_S  # before the look at the runs: one that begins meanwhile sets it back
-            self._tick_at_s = min(self._tick_at_s, now_s + self.runs.tick(now_s))
+            if self.runs is not None:
+                self._tick_at_s = min(self._tick_at_s, now_s + self.runs.tick(now_s))
 
     def tick_soon(self) -> None:
         """Ask the thread to look at the runs now."""
@@ -491,29 +382,20 @@ class Worker:
     def _finish(self) -> None:
         """Put down what stays behind, on the disk or as lost, and close our own sinks."""
         self.phase = Phase(0)
-        self._change_couriers()
+        self.roster.follow(self.options)
         while self.queue:
             batch = self._make_batch(self.options.batch_size * _LONG_QUEUE)
-            if batch is not None and self.couriers:
-                parcel = Parcel(batch, self._generation, len(self.couriers))
-                for courier in self.couriers:
-                    courier.accept(parcel, overflow=True)
+            if batch is not None and self.roster.couriers:
+                self.roster.put_down(self.roster.parcel(batch))
             elif batch is not None:
                 self.ledger.drop("closed", len(batch.events))
-        for parcel in self._homeless:
-            self.ledger.finish(parcel, dict.fromkeys(range(parcel.size), "closed"))
-        for courier in self.couriers:
+        self.roster.lose_homeless("closed")
+        for courier in self.roster.couriers:
             courier.end()
             if courier.thread is None:
                 courier.say_last()
                 courier.close_sink()
         self._answer_flushes()
-
-
-def _is_heir(sink: object, spool: Spool | None, former: Courier) -> bool:
-    """Whether a sink must wait until a former courier is done: the same object, or the same files."""
-    same_files = spool is not None and former.spool is not None and spool.folder == former.spool.folder
-    return sink is former.sink or same_files
 
 
 def _make_bell() -> threading.Lock:
