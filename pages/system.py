@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import MappingProxyType
 from typing import Final
 
@@ -174,7 +175,10 @@ def _counts(queries: Queries, view: View, now_ms: int) -> Rows:
 
 def _collectors(queries: Queries, view: View, now_ms: int) -> Rows:
     del view
-    return rows_of(CollectorLine, queries.collectors(now_ms))
+    found = rows_of(CollectorLine, queries.collectors(now_ms))
+    at = found.columns.index("dropped")  # by reason: a cell holds no mapping
+    rows = tuple((*row[:at], json.dumps(row[at]), *row[at + 1 :]) for row in found.rows)
+    return Rows(found.columns, rows, (*found.kinds[:at], "text", *found.kinds[at + 1 :]))
 
 
 PAGE: Final = Page(
