@@ -59,9 +59,12 @@ class Clocks:
                 clock = self._clocks[collector_id] = _Clock(skew_ms, correction_of(skew_ms))
                 while len(self._clocks) > _MOST_CLOCKS:
                     self._clocks.popitem(last=False)
-            clock.skew_ms = skew_ms
-            if abs(skew_ms - clock.correction_ms) > _STEADY_MS:
+            # What comes late (the app hung, say) looks like a clock that is slow: only the next one can tell. Nothing
+            # comes early, so that a clock is fast is certain at once.
+            certain = skew_ms < clock.correction_ms or abs(skew_ms - clock.skew_ms) <= _STEADY_MS
+            if certain and abs(skew_ms - clock.correction_ms) > _STEADY_MS:
                 clock.correction_ms = correction_of(skew_ms)
+            clock.skew_ms = skew_ms
             self._clocks.move_to_end(collector_id)
             return ClockReading(skew_ms, clock.correction_ms)
 

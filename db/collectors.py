@@ -127,7 +127,6 @@ class Collectors:
             received_ms: When it arrived, epoch ms.
             way: How it reports.
         """
-        self.clocks.read(report.collector_id, report.sent_at_ms, received_ms)
         line = line_of(report, received_ms, way)
         with self._lock:
             self._waiting[report.collector_id] = line
