@@ -65,6 +65,7 @@ from pages import PAGES
 from settings import Settings
 from web.event_rows import register_event_callbacks
 from web.freshness import Freshness
+from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
 from web.leads import register_leads
 from web.libraries import lend_libraries
@@ -242,6 +243,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
+    names = names_allowed(settings.host, settings.allowed_hosts, settings.allowed_origins)
+    guard_hosts(server, names, hub.refused)
     nightly = Nightly(
         engine,
         settings.retention_days,

@@ -52,6 +52,14 @@ def _origin_list(value: Any) -> tuple[str, ...]:
     return origins
 
 
+def _host_list(value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else tuple(value)
+    hosts = tuple(part.strip() for part in parts if part.strip())
+    if any("/" in host or ":" in host or (host != "*" and "*" in host) for host in hosts):
+        raise ValueError("accepts names like board.example.org without a port, separated by commas, or *")
+    return hosts
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, each from `SCRAPEBOARD_<NAME>` in the environment or in `.env`."""
 
@@ -68,6 +76,9 @@ class Settings(BaseSettings):
     token: SecretStr | None = Field(None, description="when set, POST /api/ingest needs Authorization: Bearer <token>")
     allowed_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origin_list)] = Field(
         (), description="further browser origins that may open the live channels, comma separated"
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_host_list)] = Field(
+        (), description="names that people and scrapers reach the app by, comma separated; * for any"
     )
     redis_url: Annotated[str | None, AfterValidator(_redis_url)] = Field(
         None, description="Redis that several app processes on one database share, redis://HOST:PORT/0"

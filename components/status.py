@@ -11,7 +11,7 @@ from components import ids
 from components.numbers import clock
 from components.view import View
 
-PillState = Literal["connecting", "live", "paused", "fixed", "polling"]
+PillState = Literal["connecting", "live", "paused", "fixed", "polling", "crowded"]
 
 # Every word is always there; the stylesheet shows one of them. So a heartbeat sends nothing but a class name.
 _WORDS: Final = (
@@ -21,6 +21,7 @@ _WORDS: Final = (
     ("paused", "Paused"),
     ("fixed", "Paused: fixed range"),
     ("polling", "Polling"),
+    ("crowded", "Polling: too many views"),
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -22,13 +22,13 @@ from dash._validate import validate_websocket_callback_request
 from dash.backends._flask import FlaskDashServer, FlaskResponseAdapter
 from dash.backends.ws import DISCONNECTED, DashWebsocketCallback, create_ws_context
 from dash.exceptions import PreventUpdate, WebsocketDisconnected
-from flask import Flask, abort, request
+from flask import Flask
 from flask_sock import Sock
 
 from live.connection import Connection
 from live.frames import RENDERER, text_frame, to_json
+from live.handshake import guard_handshakes
 from live.hub import Hub
-from live.origin import origin_allowed
 from live.renderers import Renderers
 from live.sockets import use_hub_for_sockets
 
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL_PATH = "_dash-ws-callback"
 MAX_MESSAGE_BYTES = 4 << 20  # a callback's state may hold a whole figure
+MOST_TOLD = 200  # kinds of failures in the log: what fails may be anything that somebody sends
 HEARTBEAT_ACK = text_frame(b'{"type":"heartbeat_ack"}')
 
 # Dash's types don't follow into here: these three are as untyped as they are there.
@@ -51,6 +52,7 @@ class Browser:
 
     room: threading.BoundedSemaphore  # bounds its callbacks that wait or run
     gone: threading.Event = field(default_factory=threading.Event)
+    ticking: set[str] = field(default_factory=set)  # renderers with an interval's tick that waits; the loop's alone
     pending_props: dict[str, Any] = field(default_factory=dict)  # request id -> queue of a callback that waits for it
 
 
@@ -102,6 +104,7 @@ class DashChannel:
         self.allowed_origins = allowed_origins
         self.dash_app: Any = None
         self.max_of_one = max_of_one
+        self._told: set[tuple[str, type[Exception]]] = set()  # what was logged; only added to, so it needs no lock
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="dash-callback")
         self._room = threading.BoundedSemaphore(max_waiting)  # bounds the pool's queue
 
@@ -165,13 +168,21 @@ class DashChannel:
         payload = message["payload"]
         if not isinstance(payload, dict) or len(renderer_id) > 4 * len(RENDERER):
             raise TypeError("callback_request needs a payload and a renderer id")
+        ticking: set[str] = connection.state.ticking
+        tick = _is_tick(payload)
+        if tick and renderer_id in ticking:  # a worker sends all that its pages said while the network was away
+            self._respond(connection, renderer_id, request_id, {"status": "prevent_update"})
+            return
         refused = self._take_place(connection, renderer_id)
         if refused:
             self.hub.refused.add(refused)
             self._respond(connection, renderer_id, request_id, {"status": "error", "message": "server is busy"})
             return
+        if tick:
+            ticking.add(renderer_id)
 
         def run() -> None:
+            self.hub.call(ticking.discard, renderer_id)
             try:
                 if connection.state.gone.is_set():
                     return
@@ -217,8 +228,11 @@ class DashChannel:
             return {"status": "ok", "data": orjson.loads(data)}
         except (PreventUpdate, WebsocketDisconnected):
             return {"status": "prevent_update"}
-        except Exception as exc:  # the browser gets the error, the log the traceback
-            log.exception("a callback over the socket failed")
+        except Exception as exc:  # the browser gets the error, the log the traceback, of each kind once
+            kind = (str(payload.get("output"))[:100], type(exc))
+            if kind not in self._told and len(self._told) < MOST_TOLD:
+                self._told.add(kind)
+                log.exception("a callback over the socket failed")
             return {"status": "error", "message": f"{type(exc).__name__}: {exc}"}
 
     def _respond(self, connection: Connection, renderer_id: str, request_id: Any, payload: dict[str, Any]) -> None:
@@ -229,6 +243,12 @@ class DashChannel:
             "payload": payload,
         }
         self.hub.send(connection, text_frame(to_json(message)))
+
+
+def _is_tick(payload: Mapping[str, Any]) -> bool:
+    """Return whether a callback is one that an interval calls again and again: of several that wait, one will do."""
+    changed = payload.get("changedPropIds")
+    return isinstance(changed, list) and len(changed) == 1 and str(changed[0]).endswith(".n_intervals")
 
 
 def make_backend(channel: DashChannel) -> type[FlaskDashServer]:
@@ -244,11 +264,7 @@ def make_backend(channel: DashChannel) -> type[FlaskDashServer]:
             use_hub_for_sockets(server)
             sock = Sock(server)
 
-            def check_origin() -> None:
-                if request.path == path and not origin_allowed(request.headers, channel.allowed_origins):
-                    abort(403, "this origin may not open the channel; see SCRAPEBOARD_ALLOWED_ORIGINS")
-
-            server.before_request(check_origin)
+            guard_handshakes(server, path, channel.allowed_origins, channel.hub.refused)
 
             @sock.route(path)  # type: ignore[untyped-decorator]  # flask-sock has no types
             def dash_socket(ws: Any) -> None:

@@ -37,6 +37,7 @@ class LiveView:
     number_ids: frozenset[str] = frozenset()  # components that the numbers named last time
     chart_ids: frozenset[str] = frozenset()
     numbers_at_s: float = 0.0
+    cost_s: float = 0.0  # how long it took to be computed the last time
     hold_s: float = 0.0  # how long the last frame keeps a browser busy, roughly
     charts_at_s: float = 0.0
     chart_sent_at_s: float = 0.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Flask, abort, request
+from flask import Flask, request
 from flask_sock import Sock
 from wsproto.frame_protocol import CloseReason
 
@@ -16,8 +16,8 @@ from live import protocol
 from live.channel import Channel
 from live.connection import Connection, NoReaderThread
 from live.frames import text_frame
+from live.handshake import guard_handshakes
 from live.hub import Hub
-from live.origin import origin_allowed
 
 ERRORS_ALLOWED = 10
 ERRORS_WINDOW_S = 10.0
@@ -172,11 +172,7 @@ def serve_metrics_socket(app: Flask, handler: MetricsSocket, *, allowed_origins:
     use_hub_for_sockets(app)
     sock = Sock(app)
 
-    def check_origin() -> None:
-        if request.path == "/ws/metrics" and not origin_allowed(request.headers, allowed_origins):
-            abort(403, "this origin may not open the channel; see SCRAPEBOARD_ALLOWED_ORIGINS")
-
-    app.before_request(check_origin)
+    guard_handshakes(app, "/ws/metrics", allowed_origins, handler.hub.refused)
 
     @sock.route("/ws/metrics")  # type: ignore[untyped-decorator]  # flask-sock has no types
     def metrics(ws: Any) -> None:

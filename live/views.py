@@ -58,6 +58,8 @@ class ViewEngine:
         numbers_bytes_per_s: float = 10_000.0,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
+        most_views: int = 300,
+        rest_share: float = 4.0,
     ) -> None:
         self.pages = pages
         self.send = send
@@ -66,6 +68,9 @@ class ViewEngine:
         self.numbers_bytes_per_s = numbers_bytes_per_s
         self.charts_interval_s = charts_interval_s
         self.chart_spacing_s = chart_spacing_s
+        self.most_views = most_views  # distinct ones; all of them are computed by one thread
+        self.rest_share = rest_share  # what takes long rests so many times as long: others share the thread
+        self.refused = 0
         self.computed = self.failures = 0
         self.compute_s = 0.0
         # _wake's lock protects _views, _where, each view's viewers/joining, and the flags below; pages are computed
@@ -98,8 +103,11 @@ class ViewEngine:
             self._changed = True
             self._wake.notify()
 
-    def join(self, renderer_id: str, href: str, digests: Mapping[str, str] | None, *, reload: bool = False) -> None:
+    def join(self, renderer_id: str, href: str, digests: Mapping[str, str] | None, *, reload: bool = False) -> bool:
         """Let a renderer follow a view from now on (and no longer the one it followed before).
+
+        Returns:
+            False when it follows none: that would be one more distinct view than may be followed.
 
         Args:
             renderer_id: Dash's id of one open page.
@@ -108,7 +116,12 @@ class ViewEngine:
             reload: the page couldn't be built when it was loaded; tell the renderer to load it when it can be.
         """
         with self._wake:
+            if href not in self._views and len(self._views) >= self.most_views:
+                self._leave(renderer_id)
+                self.refused += 1
+                return False
             self._join(Joining(renderer_id, digests, reload), href)
+            return True
 
     def settle(self, renderer_id: str, href: str, digests: Mapping[str, str] | None) -> None:
         """Let a renderer follow no view from now on, and show a paused page as a fresh load would.
@@ -268,7 +281,7 @@ class ViewEngine:
             view.numbers_at_s = view.charts_at_s = now
             view.numbers_dirty = view.charts_dirty = False
             view.computed = True
-        if view.numbers_dirty and now - view.numbers_at_s >= max(self.numbers_interval_s, view.hold_s):
+        if view.numbers_dirty and now - view.numbers_at_s >= self._numbers_pause_s(view):
             view.numbers_dirty = False
             view.numbers_at_s = now
             numbers = self._compute(self.pages.numbers, view, now_ms)
@@ -278,7 +291,7 @@ class ViewEngine:
             view.hold_s = min(MAX_HOLD_S, surplus_bytes / self.numbers_bytes_per_s)
             view.forget(view.number_ids - numbers.keys())
             view.number_ids = frozenset(numbers)
-        if view.charts_dirty and now - view.charts_at_s >= self.charts_interval_s:
+        if view.charts_dirty and now - view.charts_at_s >= self._charts_pause_s(view):
             view.charts_dirty = False
             view.charts_at_s = now
             charts = self._compute(self.pages.charts, view, now_ms)
@@ -290,19 +303,26 @@ class ViewEngine:
         now = time.monotonic()
         due = [1.0]
         if view.numbers_dirty:
-            due.append(view.numbers_at_s + max(self.numbers_interval_s, view.hold_s) - now)
+            due.append(view.numbers_at_s + self._numbers_pause_s(view) - now)
         if view.charts_dirty:
-            due.append(view.charts_at_s + self.charts_interval_s - now)
+            due.append(view.charts_at_s + self._charts_pause_s(view) - now)
         if view.charts_waiting:
             due.append(view.chart_sent_at_s + self.chart_spacing_s - now)
         return max(0.001, min(due))
+
+    def _numbers_pause_s(self, view: LiveView) -> float:
+        return max(self.numbers_interval_s, view.hold_s, self.rest_share * view.cost_s)
+
+    def _charts_pause_s(self, view: LiveView) -> float:
+        return max(self.charts_interval_s, self.rest_share * view.cost_s)
 
     def _compute(
         self, function: Callable[[str, int], Mapping[str, Mapping[str, Any]]], view: LiveView, now_ms: int
     ) -> Content:
         start = time.perf_counter()
         content = normalise(function(view.href, now_ms))
-        self.compute_s += time.perf_counter() - start
+        view.cost_s = time.perf_counter() - start
+        self.compute_s += view.cost_s
         self.computed += 1
         view.failed = False
         return content

@@ -36,6 +36,7 @@ from web.libraries import need
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
 KEEPALIVE_INTERVAL_MS = 20_000
+LONGEST_HREF = 16_384  # characters; what is cut off there no page understands
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,31 +272,35 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         if ctx.websocket is None:
             _poll(source, data)
         elif data.get("follow") and engine.follows(ctx.websocket.renderer_id) != data.get("href"):
-            _join(data, fresh=False)
+            followed = _join(data, fresh=False)
+            if not followed:  # it gets a place when somebody else leaves; until then it is not left behind
+                _poll(source, data)
 
-    def _join(data: dict[str, Any] | None, *, fresh: bool) -> None:
+    def _join(data: dict[str, Any] | None, *, fresh: bool) -> bool:
+        """Follow what the page shows; False when it can't, because too many views are followed already."""
         renderer_id = ctx.websocket.renderer_id
         if not data:
             engine.leave(renderer_id)
-            return
+            return True
         # The link comes from the browser: bring it to canonical form, so that equal views are one view.
-        path, _, search = str(data.get("href", "/")).partition("?")
+        path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
         view = View.parse(path, search)
         href = view.href()
         known = data.get("digests") if fresh and isinstance(data.get("digests"), dict) else None
         if not data.get("follow"):
             engine.settle(renderer_id, href, known)
             set_props(ids.LIVE_PILL, pill_props(paused_state(view)))  # a last heartbeat may have turned it
-            return
-        engine.join(renderer_id, href, known, reload=not data.get("complete"))
-        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms))
+            return True
+        followed = engine.join(renderer_id, href, known, reload=not data.get("complete"))
+        set_props(ids.LIVE_PILL, pill_props("live", source.freshness.since_ms) if followed else pill_props("crowded"))
+        return followed
 
 
 def _poll(source: PageSource, data: dict[str, Any]) -> None:
     """Bring a page without a socket up to date: what differs from what it shows travels as whole props."""
     if not data.get("follow"):
         return
-    path, _, search = str(data.get("href", "/")).partition("?")
+    path, _, search = str(data.get("href", "/"))[:LONGEST_HREF].partition("?")
     loaded = source.load(path, search)
     if loaded.broken:  # what is there stays, as it does over a socket
         return

@@ -60,7 +60,7 @@ class VitalSigns:
                 send_p99_ms=hub.send_times.percentile_ms(_PERCENTILE),
                 lag_p99_ms=hub.lags.percentile_ms(_PERCENTILE),
                 dropped=self._dropped(),
-                refused=hub.refused.counts(),
+                refused=self._refused(),
                 ended=hub.ended.counts(),
             ),
             store=self._store_health(),
@@ -87,6 +87,10 @@ class VitalSigns:
             "metricsPublished": self._channel.metrics_published,
             **self._views.stats(),
         }
+
+    def _refused(self) -> Mapping[str, int]:
+        views = {"pages: too many distinct views": self._views.refused} if self._views.refused else {}
+        return {**self._hub.refused.counts(), **views}
 
     def _dropped(self) -> Mapping[str, int]:
         found = {

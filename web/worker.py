@@ -128,6 +128,8 @@ class PatientWorker(ThreadWorker):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         self.nr_conns += 1
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
         self._await(Conn(self.cfg, sock, address, listener.getsockname(), linger=self._linger))
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
@@ -232,6 +234,16 @@ class PatientWorker(ThreadWorker):
             else:
                 conn.refused = True
         super().enqueue_req(conn)
+
+    def _make_room(self) -> None:
+        """Close the connection that has been waiting for longest without asking for anything."""
+        for waiting in (self.pending_conns, self.keepalived_conns):
+            if waiting:
+                conn = waiting.popleft()
+                self._said.pop(conn, None)
+                self.nr_conns -= 1
+                self._end(conn)
+                return
 
     def _may_begin(self, conn: Any) -> bool:
         slow = sum(one.slow for one in self._bulk)

@@ -35,6 +35,13 @@ def see(browser: Any, selector: str, words: str, *, patience_s: float = PATIENCE
     until(lambda: words in text(browser, selector), f"{words!r} in {selector}", patience_s=patience_s)
 
 
+def moves(browser: Any) -> bool:
+    """Say whether the page changes, within longer than the interval of charts."""
+    before = text(browser, "#page")
+    time.sleep(1.5)  # there is nothing to await when nothing comes
+    return text(browser, "#page") != before
+
+
 def errors(browser: Any) -> list[str]:
     """Return what the browser's console complains of, but for addresses that a test takes away on purpose."""
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from sqlalchemy.engine import Engine
 from collector.client import Collector
 from db.engine import make_engine
 from tests.browser.conftest import App
-from tests.browser.seeing import errors, see, text, until
+from tests.browser.seeing import errors, moves, see, text, until
 from tests.servers import PrivateMariaDB
 
 AppOn = Callable[..., App]
@@ -83,19 +82,13 @@ def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
     assert collector.flush(timeout_s=10)
     see(dash_br, NAVIGATIONS, "300")
     see(dash_br, EVENTS, "p299")
-    until(lambda: not _moves(dash_br), "the page comes to rest")
+    until(lambda: not moves(dash_br), "the page comes to rest")
     live = text(dash_br, "#page")
     dash_br.driver.refresh()
     see(dash_br, PILL, "Live")
     see(dash_br, NAVIGATIONS, "300")
     until(lambda: text(dash_br, "#page") == live, f"the reloaded page shows the same; live it was: {live[:2000]}")
     assert errors(dash_br) == []
-
-
-def _moves(browser: Any) -> bool:
-    before = text(browser, "#page")
-    time.sleep(1.5)  # longer than the interval of charts: nothing to await when nothing comes
-    return text(browser, "#page") != before
 
 
 def test_killed_in_the_middle_it_has_everything_it_acknowledged_and_the_page_lives_again(
@@ -154,10 +147,10 @@ def test_a_paused_page_stands_still(dash_br: Any, app_on: AppOn, scraper: Scrape
     dash_br.server_url = f"{app.url}/?live=0"
     see(dash_br, PILL, "Paused")
     see(dash_br, EVENTS, "robinhood.com/first")
-    until(lambda: not _moves(dash_br), "the page comes to rest")
+    until(lambda: not moves(dash_br), "the page comes to rest")
     collector.record_page_navigation("robinhood", url="https://robinhood.com/second", navigation_duration_ms=1)
     assert collector.flush(timeout_s=10)
-    assert not _moves(dash_br)
+    assert not moves(dash_br)
     dash_br.driver.get(app.url)
     see(dash_br, EVENTS, "robinhood.com/second")
 

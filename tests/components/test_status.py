@@ -36,6 +36,7 @@ def test_a_pause_says_whether_people_or_a_fixed_range_made_it() -> None:
         ("paused", "pill paused"),
         ("fixed", "pill paused fixed"),
         ("polling", "pill polling"),
+        ("crowded", "pill crowded"),
         ("live", "pill beat-a"),
     ],
 )
@@ -47,9 +48,10 @@ def test_a_state_is_a_class(state: str, class_name: str) -> None:
 def test_every_word_is_in_the_pill_and_the_stylesheet_shows_it_in_its_state() -> None:
     words = live_pill("live", 1_700_000_000_000)["children"][1].children
     assert [word.children for word in words] == [
-        "Live", "Reconnecting…", "Connecting…", "Paused", "Paused: fixed range", "Polling", "Stale since 22:13 UTC",
+        "Live", "Reconnecting…", "Connecting…", "Paused", "Paused: fixed range", "Polling",
+        "Polling: too many views", "Stale since 22:13 UTC",
     ]  # fmt: skip
-    for state in ("connecting", "fixed", "polling", "stale"):
+    for state in ("connecting", "fixed", "polling", "crowded", "stale"):
         assert f".pill.{state} .word-{state}" in CSS
     assert ".pill.paused:not(.fixed) .word-paused" in CSS
     for turn in "ab":

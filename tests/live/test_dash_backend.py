@@ -52,7 +52,9 @@ class Worker:
         message: dict[str, Any] = json.loads(self.ws.recv())
         return message
 
-    def call(self, output: str, *, inputs: list[Any] | None = None, state: list[Any] | None = None) -> None:
+    def call(
+        self, output: str, *, inputs: list[Any] | None = None, state: list[Any] | None = None, changed: str = ""
+    ) -> None:
         self.requests += 1
         outputs = {"id": "out", "property": "children"} if output == "out.children" else None
         payload = {
@@ -60,7 +62,7 @@ class Worker:
             "outputs": outputs,
             "inputs": inputs or [],
             "state": state or [],
-            "changedPropIds": [],
+            "changedPropIds": [changed] if changed else [],
         }
         self.say(
             {
@@ -181,6 +183,39 @@ def test_more_callbacks_than_there_is_room_for_are_refused_at_once(board: Board)
     board.block.set()
     assert [worker.hear()["payload"]["status"] for _ in range(3)] == ["ok", "ok", "ok"]
     worker.ws.shutdown()
+
+
+def test_ticks_that_piled_up_while_the_network_was_away_are_answered_by_one(board: Board) -> None:
+    worker = board.connect()
+    for _ in range(2):  # nobody is free
+        worker.call("out.children", inputs=given("wait"))
+        assert board.entered.acquire(timeout=10)
+    for n in range(500):
+        worker.call("out.children", inputs=given(n), changed="keepalive.n_intervals")
+    heard = [worker.hear()["payload"]["status"] for _ in range(499)]
+    assert set(heard) == {"prevent_update"}
+    board.block.set()
+    assert [worker.hear()["payload"]["status"] for _ in range(3)] == ["ok"] * 3
+    worker.call("out.children", inputs=given(500), changed="keepalive.n_intervals")
+    assert worker.hear()["payload"]["status"] == "ok"
+    assert board.channel.hub.refused.counts() == {}
+    worker.ws.shutdown()
+
+
+def test_one_browser_cannot_take_every_place_for_callbacks(board: Board) -> None:
+    board.channel.max_of_one = 1
+    greedy, other = board.connect(), board.connect()
+    greedy.call("out.children", inputs=given("wait"))
+    assert board.entered.acquire(timeout=10)
+    greedy.call("out.children", inputs=given(2))
+    assert greedy.hear()["payload"] == {"status": "error", "message": "server is busy"}
+    other.call("out.children", inputs=given(3))
+    assert other.hear()["payload"]["status"] == "ok"
+    board.block.set()
+    assert greedy.hear()["payload"]["status"] == "ok"
+    assert board.channel.hub.refused.counts() == {"callbacks: too many of one browser": 1}
+    greedy.ws.shutdown()
+    other.ws.shutdown()
 
 
 def test_one_connection_cannot_bring_any_number_of_pages(board: Board) -> None:

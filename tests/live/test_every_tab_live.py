@@ -99,8 +99,9 @@ class Following:
     def __init__(self, pages: OnePage) -> None:
         self.pages = pages
         self.engine = ViewEngine(
-            pages, self.deliver, numbers_interval_s=0, charts_interval_s=0, chart_spacing_s=0, numbers_bytes_per_s=1e12
-        )
+            pages, self.deliver, numbers_interval_s=0, charts_interval_s=0, chart_spacing_s=0, numbers_bytes_per_s=1e12,
+            rest_share=0,
+        )  # fmt: skip
         self.content = pages.fresh()
         self.view = LiveView("/")
         self.view.joining.append(Joining("r", digests(self.content)))

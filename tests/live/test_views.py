@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -142,6 +143,36 @@ def test_a_viewer_whose_page_is_already_right_is_sent_nothing(world: World) -> N
     second.until(lambda: second.content["total"]["children"] == "10")
     first.until(lambda: first.content["total"]["children"] == "10")
     assert second.frames.qsize() <= 2  # at most the two charts of the change, no snapshot before it
+
+
+def test_so_many_distinct_views_are_followed_and_who_leaves_makes_room(world: World) -> None:
+    world.engine.most_views = 2
+    for n in range(2):
+        world.browse(f"r{n}", f"/{n}")
+    assert not world.engine.join("late", "/2", None)
+    assert (world.engine.follows("late"), world.engine.refused) == (None, 1)
+    assert world.engine.join("late", "/1", None)  # somebody looks at it already
+    assert not world.engine.join("late", "/2", None)
+    world.engine.leave("r0")
+    assert world.engine.join("late", "/2", None)
+
+
+def test_a_view_that_takes_long_rests_so_that_the_others_go_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = world.pages.numbers
+
+    def slow(href: str, now_ms: int) -> Content:
+        if href == "/slow":
+            time.sleep(0.05)
+        return numbers(href, now_ms)
+
+    monkeypatch.setattr(world.pages, "numbers", slow)
+    browsers = [world.browse("r0", "/slow"), world.browse("r1", "/quick")]
+    for n in range(30):
+        world.pages.rows.append(n)
+        world.engine.changed()
+        browsers[1].until(lambda: browsers[1].content["total"]["children"] == str(sum(world.pages.rows)))
+    browsers[0].until(lambda: browsers[0].content == world.pages.fresh("/slow"))
+    assert world.pages.counts["/slow"] < world.pages.counts["/quick"]
 
 
 def test_a_view_is_computed_once_for_all_who_look_at_it(world: World) -> None:

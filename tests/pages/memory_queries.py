@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from collector.run_events import ScraperRun
 from db.collectors import CollectorLine
 from db.error_kinds import kind_of_error
 from db.results import (
@@ -37,9 +36,8 @@ from db.results import (
     UrlHistory,
     UrlStats,
 )
-from db.run_states import RunState
 from db.vitals import VitalsQueries
-from tests.pages.memory_runs import MemoryRuns
+from tests.pages.memory_runs import MemoryRuns, told_of
 from tests.pages.memory_sums import series, totals
 from tests.pages.memory_tabs import MemoryTabs
 
@@ -330,17 +328,7 @@ def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: 
         for event in events
         if event.kind == "scrape"
     }
-    made.told = [
-        RunState(
-            ScraperRun(
-                "nightly", f"run-{number}", source, state, now_ms - 900_000, now_ms - 60_000, 70, 100, 30_000, None
-            ),
-            now_ms - 60_000,
-        )
-        for number, (source, state) in enumerate(
-            zip(sources[:5], ("running", "ok", "failed", "killed", "lost"), strict=False)
-        )
-    ]
+    made.told = told_of(sources[:5], now_ms)
     return made
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from collector.run_events import ScraperRun as RunEvent
 from db.job_runs import JobRuns, JobTrend
 from db.results import Event, Filter, FloatArray, Kind, SchedulerRunRow, SchedulerSeries, TimeRange
 from db.run_states import RunState
@@ -114,3 +115,18 @@ class MemoryRuns:
     def _events_in(self: Any, range: TimeRange, filter: Filter, kind: Kind | None = None) -> Sequence[Event]:
         events: Sequence[Event] = self._events(range, filter, kind)
         return events
+
+
+def told_of(sources: Sequence[str], now_ms: int) -> list[RunState]:
+    """Invent a run of each of up to five sources, each in another state."""
+    return [
+        RunState(
+            RunEvent(
+                "nightly", f"run-{number}", source, state, now_ms - 900_000, now_ms - 60_000, 70, 100, 30_000, None
+            ),
+            now_ms - 60_000,
+        )
+        for number, (source, state) in enumerate(
+            zip(sources, ("running", "ok", "failed", "killed", "lost"), strict=False)
+        )
+    ]

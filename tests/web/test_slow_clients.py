@@ -75,6 +75,11 @@ def test_what_is_said_a_byte_at_a_time_keeps_no_thread(app: PrivateApp, slow: Sl
     assert silent[0].makefile("rb").readline() == b"HTTP/1.1 202 ACCEPTED\r\n"
 
 
+def test_more_idle_connections_than_there_may_be_make_room_for_who_asks(app: PrivateApp, slow: Slow) -> None:
+    slow.say(b"", 2_050)  # the most that a worker keeps is 2,000
+    assert app.get("/api/stats")
+
+
 def test_large_bodies_that_do_not_come_leave_threads_for_batches_and_pages_and_too_many_are_told_so(
     app: PrivateApp, slow: Slow
 ) -> None:
