@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from bench._acknowledged import count_urls
 from tests.apps import ROOT, PrivateApp
 from tests.proxies import CuttingProxy
 
+EVENTS = ("kill", "hang", "refuse", "cut before", "cut after", "new scraper")
 _EXIT_TIMEOUT_S = 3.0
 _MOST_MB = 80.0  # of a scraper; Python and the collector alone have 20
 
@@ -105,11 +107,17 @@ class Chaos:
         self._made = 0
         self._fleet = [self._begin() for _ in range(fleet)]
 
-    def go_on(self, until_s: float) -> None:
-        """Let things happen until then, by the monotonic clock."""
+    def go_on(self, seconds: float) -> None:
+        """Let things happen for so long, at random."""
+        until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             self._wait(self._rng.uniform(0.3, 2.5))
-            event = self._rng.choice(("kill", "hang", "refuse", "cut before", "cut after", "new scraper"))
+            self.happen([self._rng.choice(EVENTS)])
+
+    def happen(self, events: Sequence[str]) -> None:
+        """Let these things happen, one after the other."""
+        for event in events:
+            self._wait(self._rng.uniform(0.2, 0.6))
             self.events[event] += 1
             if event == "kill":
                 self.app.kill()
@@ -182,11 +190,11 @@ class Chaos:
         return size
 
 
-def chaos(seconds: float, *, fleet: int, per_s: int, spool_max_bytes: int, seed: int) -> dict[str, Any]:
+def chaos(seconds: float | Sequence[str], *, fleet: int, per_s: int, spool_max_bytes: int, seed: int) -> dict[str, Any]:
     """Run it.
 
     Args:
-        seconds: How long things happen.
+        seconds: How long things happen, or what happens, in this order.
         fleet: How many scrapers there are at once.
         per_s: How much each records in a second.
         spool_max_bytes: The spool's bound, small enough to be reached or not.
@@ -203,7 +211,10 @@ def chaos(seconds: float, *, fleet: int, per_s: int, spool_max_bytes: int, seed:
                 app, proxy, Path(folder) / "spool", fleet=fleet, per_s=per_s, spool_max_bytes=spool_max_bytes, rng=rng
             )
             try:
-                run.go_on(time.monotonic() + seconds)
+                if isinstance(seconds, int | float):
+                    run.go_on(seconds)
+                else:
+                    run.happen(seconds)
                 run.settle(timeout_s=60)
             finally:
                 run.kill()

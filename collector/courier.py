@@ -376,12 +376,12 @@ class Courier:
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:
         """Count what became of a batch, with the lock held."""
         if isinstance(item, Parcel):
-            self._office.ledger.finish(item, lost, now_ms=now_ms)
+            self._office.ledger.finish(item.account, lost, now_ms=now_ms)
         else:
             self.shelf.settle(item, lost, now_ms)
 
     def _lose(self, parcel: Parcel, reason: str) -> None:
-        self._office.ledger.finish(parcel, dict.fromkeys(range(parcel.size), reason))
+        self._office.ledger.finish(parcel.account, dict.fromkeys(range(parcel.size), reason))
 
     def _leave(self) -> None:
         """Go: what wasn't delivered goes back to the worker."""

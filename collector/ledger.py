@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypedDict, TypeVar
 
 from collector.entries import Entry
-from collector.parcel import Parcel
+from collector.parcel import Account
 
 T = TypeVar("T")
 
@@ -122,31 +122,31 @@ class Ledger:
             self._in_flight -= count
             self._dropped[reason] += count
 
-    def finish(self, parcel: Parcel, lost: Mapping[int, str], *, now_ms: int | None = None) -> None:
+    def finish(self, account: Account, lost: Mapping[int, str], *, now_ms: int | None = None) -> None:
         """Note what one sink made of a parcel; with the last of them it is settled.
 
         Args:
-            parcel: Own metrics.
+            account: Of own metrics.
             lost: By place: what this sink didn't keep, and why.
             now_ms: When it was delivered, epoch milliseconds; None when it wasn't.
         """
         with self._change():
             for place, reason in lost.items():
-                parcel.lost.setdefault(place, reason)
-            parcel.missing -= 1
-            if parcel.missing <= 0:
-                self._in_flight -= parcel.size
-                if parcel.left:
-                    self._left += parcel.size
+                account.lost.setdefault(place, reason)
+            account.missing -= 1
+            if account.missing <= 0:
+                self._in_flight -= account.size
+                if account.left:
+                    self._left += account.size
                 else:
-                    self._settle(parcel.size, Counter(parcel.lost.values()), now_ms)
+                    self._settle(account.size, Counter(account.lost.values()), now_ms)
 
-    def share(self, parcel: Parcel, more: int, *, anew: bool) -> None:
+    def share(self, account: Account, more: int, *, anew: bool) -> None:
         """Change how many sinks still have to take a parcel; `anew`: what the former ones made of it is forgotten."""
         with self._change():
-            parcel.missing += more
+            account.missing += more
             if anew:
-                parcel.lost.clear()
+                account.lost.clear()
 
     def settle_spooled(self, count: int, lost: Mapping[str, int], *, adopted: bool, now_ms: int | None = None) -> None:
         """Settle metrics that come from the spool and belong to no parcel in memory.

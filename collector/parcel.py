@@ -1,6 +1,7 @@
 """A batch on its way: which sinks still lack it, and which of its metrics are lost."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from collector.entries import describe_exception
 from collector.errors import SinkRefused, SinkUnavailable
@@ -11,26 +12,42 @@ from collector.warner import Warner
 _MOST_UNFORESEEN = 5
 
 
-class Parcel:
-    """One batch of this process's own metrics, shared by the couriers of all sinks; the ledger changes its counts.
+class Account:
+    """What became of one batch of this process's own metrics, kept by the ledger; it outlives the batch in memory.
 
     A metric counts as lost as soon as one sink doesn't keep it.
 
     Args:
-        batch: What travels.
+        size: How many metrics.
         generation: Of the options by which it was given out.
         sinks: How many sinks have to take it.
     """
 
-    __slots__ = ("batch", "generation", "left", "lost", "missing", "size")
+    __slots__ = ("generation", "left", "lost", "missing", "size")
 
-    def __init__(self, batch: Batch, generation: int, sinks: int) -> None:
-        self.batch = batch
-        self.size = len(batch.events)
+    def __init__(self, size: int, generation: int, sinks: int) -> None:
+        self.size = size
         self.generation = generation
         self.missing = sinks
         self.lost: dict[int, str] = {}  # place in the batch -> reason
         self.left = False  # one sink's share stays on the disk at the end
+
+
+class Parcel(NamedTuple):
+    """A batch in memory, shared by the couriers of all sinks.
+
+    Args:
+        batch: What travels.
+        account: What became of it.
+    """
+
+    batch: Batch
+    account: Account
+
+    @property
+    def size(self) -> int:
+        """How many metrics it holds."""
+        return self.account.size
 
 
 class Offer:

@@ -5,7 +5,7 @@ from collections import deque
 from collector.courier import Courier
 from collector.offices import Office
 from collector.options import Options
-from collector.parcel import Parcel
+from collector.parcel import Account, Parcel
 from collector.sinks import Batch, Sink
 from collector.spool import Spool, folder_name
 
@@ -35,7 +35,7 @@ class Roster:
 
     def parcel(self, batch: Batch) -> Parcel:
         """Make a parcel for all couriers."""
-        return Parcel(batch, self._generation, len(self.couriers))
+        return Parcel(batch, Account(len(batch.events), self._generation, len(self.couriers)))
 
     def give(self, parcel: Parcel, *, overflow: bool) -> None:
         """Give a parcel to all couriers; where no thread can be started, or the end has come, it is delivered here."""
@@ -53,7 +53,7 @@ class Roster:
         """Count what has found no courier."""
         while self.homeless:
             parcel = self.homeless.popleft()
-            self._office.ledger.finish(parcel, dict.fromkeys(range(parcel.size), reason))
+            self._office.ledger.finish(parcel.account, dict.fromkeys(range(parcel.size), reason))
 
     def _change(self, options: Options) -> None:
         former = list(self.couriers)
@@ -85,11 +85,12 @@ class Roster:
     def _house(self, parcel: Parcel) -> None:
         """Give what a retired courier left to those of today."""
         ledger = self._office.ledger
-        if parcel.generation == self._generation:  # the share of another courier: they have it already
-            ledger.finish(parcel, {})
+        account = parcel.account
+        if account.generation == self._generation:  # the share of another courier: they have it already
+            ledger.finish(account, {})
             return
-        parcel.generation = self._generation
-        ledger.share(parcel, len(self.couriers) - 1, anew=True)
+        account.generation = self._generation
+        ledger.share(account, len(self.couriers) - 1, anew=True)
         self.give(parcel, overflow=False)
 
 

@@ -12,6 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from collector.entries import RUN, describe_exception
 from collector.errors import ConfigurationError
+from collector.fields import MAX_RUN_ID_CHARS
 from collector.run_events import FAILED, KILLED, MAX_HEARTBEAT_MS, MIN_HEARTBEAT_MS, OK, RUNNING
 from collector.worker import Worker
 
@@ -196,7 +197,8 @@ class Runs:
         self._worker = worker
         self._open: dict[str, Run] = {}  # only single operations, each atomic, from any thread
         self._counting: dict[str, Run] = {}  # the same, and those whose end is still in the queue; the thread counts
-        self._inherited = os.environ.get(RUN_ID_VARIABLE) or None
+        inherited = os.environ.get(RUN_ID_VARIABLE, "").strip()
+        self._inherited = inherited if 0 < len(inherited) <= MAX_RUN_ID_CHARS else None
         self.is_used = self._inherited is not None
         worker.runs = self
 

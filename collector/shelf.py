@@ -4,7 +4,7 @@ import time
 from collections import Counter
 
 from collector.ledger import Ledger
-from collector.parcel import Parcel
+from collector.parcel import Account, Parcel
 from collector.spool import Found, Gone, Spool
 from collector.warner import Warner
 
@@ -26,7 +26,7 @@ class Shelf:
         self._ledger = ledger
         self._warner = warner
         self._alone = alone
-        self._shared: dict[str, Parcel] = {}  # by batch id: put down here, and not settled by all couriers yet
+        self._shared: dict[str, Account] = {}  # by batch id: put down here, and not settled by all couriers yet
         self._again_at_s = 0.0
 
     def is_usable(self) -> bool:
@@ -55,7 +55,7 @@ class Shelf:
             self._failed(exc)
             return False
         if not self._alone:
-            self._shared[parcel.batch.batch_id] = parcel
+            self._shared[parcel.batch.batch_id] = parcel.account
         for one in gone:
             self._let_go(one)
         return True
@@ -83,9 +83,9 @@ class Shelf:
                 self.spool.settle(found)
             except OSError as exc:
                 self._failed(exc)
-        parcel = self._shared.pop(found.batch.batch_id, None) if found.batch is not None else None
-        if parcel is not None:
-            self._ledger.finish(parcel, lost, now_ms=now_ms)
+        account = self._shared.pop(found.batch.batch_id, None) if found.batch is not None else None
+        if account is not None:
+            self._ledger.finish(account, lost, now_ms=now_ms)
         else:
             reasons = Counter(lost.values())
             self._ledger.settle_spooled(found.record.metrics, reasons, adopted=found.segment.adopted, now_ms=now_ms)
@@ -108,10 +108,10 @@ class Shelf:
         if spool is None:
             return
         shared = 0
-        for parcel in self._shared.values():
-            parcel.left = True
-            shared += parcel.size
-            self._ledger.finish(parcel, {})
+        for account in self._shared.values():
+            account.left = True
+            shared += account.size
+            self._ledger.finish(account, {})
         self._shared.clear()
         metrics, adopted = spool.metrics, spool.adopted
         self._ledger.leave(metrics - adopted - shared, adopted)
@@ -132,9 +132,9 @@ class Shelf:
     def _let_go(self, gone: Gone) -> None:
         """Count what a full spool dropped."""
         self._warner.warn("spool_full", "the spool is full: the oldest metrics in it are dropped and counted")
-        parcel = self._shared.pop(gone.batch_id, None)
-        if parcel is not None:
-            self._ledger.finish(parcel, dict.fromkeys(range(parcel.size), "spool_full"))
+        account = self._shared.pop(gone.batch_id, None)
+        if account is not None:
+            self._ledger.finish(account, dict.fromkeys(range(account.size), "spool_full"))
         else:
             self._ledger.settle_spooled(gone.metrics, {"spool_full": gone.metrics}, adopted=gone.adopted)
 

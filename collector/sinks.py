@@ -22,6 +22,7 @@ REPORT_EVERY_S = 5.0
 REPORT_WHEN_IDLE_S = 30.0
 _MAX_ANSWER_BYTES = 1 << 20
 _DENIED_AGAIN_AFTER_S = 60.0
+_MAX_BODY_BYTES = 4 << 20  # an app takes 8 MiB
 
 # Connections of a parent process. They are kept for ever, because a buffer that the parent's thread was reading at the
 # fork is locked here for ever: closing it, also by letting it go, raises.
@@ -46,6 +47,15 @@ class Batch:
     def events(self) -> tuple[Event, ...]:
         """All that is in it, by place."""
         return (*self.metrics, *self.runs) if self.runs else self.metrics
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Cut it in two that are always the same, with ids that follow from its own."""
+        half = (len(self.metrics) + 1) // 2 if self.metrics else 0
+        told = 0 if self.metrics else (len(self.runs) + 1) // 2
+        return (
+            Batch(f"{self.batch_id}0", self.metrics[:half], self.runs[:told]),
+            Batch(f"{self.batch_id}1", self.metrics[half:], self.runs[told:]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,35 +158,50 @@ class HttpSink:
             SinkDenied: 401 and 403: the token is wrong.
             SinkRefused: Any other 4xx.
         """
+        body, telling = self._encode(batch)
+        if len(body) > _MAX_BODY_BYTES and len(batch.events) > 1:
+            return self._send_halves(batch)
+        began_s = time.monotonic()
+        if self._process_id != os.getpid():
+            self.after_fork()
+        delivery = self._read_answer(*self._try(body))
+        if telling:
+            self._reported_at_s = began_s
+        return delivery
+
+    def _encode(self, batch: Batch) -> tuple[bytes, bool]:
+        """Give a batch's body, and whether the report is in it."""
         message: dict[str, Any] = {"batchId": batch.batch_id, "metrics": [to_wire(event) for event in batch.events]}
-        now_s = time.monotonic()
-        telling = self._report is not None and now_s - self._reported_at_s >= REPORT_EVERY_S
+        telling = self._report is not None and time.monotonic() - self._reported_at_s >= REPORT_EVERY_S
         if self._report is not None and telling:
             message["collector"] = self._report()
             self._collector_id = message["collector"]["id"]
         elif self._report is not None:
-            # By these the app knows whose clock the times are from, and what it shows: batches are corrected alike.
+            # By these the app knows whose clock the times are from: batches between two reports are corrected alike.
             message |= {"collectorId": self._collector_id, "sentAt": time.time_ns() // 1_000_000}
-        body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-        if self._process_id != os.getpid():
-            self.after_fork()
+        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(), telling
+
+    def _send_halves(self, batch: Batch) -> Delivery:
+        """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""
+        first, second = batch.halves()
+        one, other = self.send(first), self.send(second)
+        moved = (Rejection(no.index + len(first.metrics), no.field, no.message) for no in other.rejected)
+        return Delivery(one.accepted + other.accepted, one.duplicate and other.duplicate, (*one.rejected, *moved))
+
+    def _try(self, body: bytes) -> tuple[int, str | None, bytes]:
         reused = self._connection is not None
         try:
             try:
-                answer = self._exchange(body)
+                return self._exchange(body)
             except (OSError, http.client.HTTPException) as exc:
                 self.close()
                 if not reused or isinstance(exc, TimeoutError):
                     raise
                 # A kept connection that the app closed while it was idle: no reason to wait before the next attempt.
-                answer = self._exchange(body)
+                return self._exchange(body)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             raise SinkUnavailable(f"{self._address}: {type(exc).__name__}: {exc}") from exc
-        delivery = self._read_answer(*answer)
-        if telling:
-            self._reported_at_s = now_s
-        return delivery
 
     def report_if_due(self) -> float:
         """Send the report alone when none went out for half a minute; for how many seconds that isn't due again.

@@ -3,7 +3,7 @@
 import datetime
 import math
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -198,22 +198,3 @@ def test_eight_threads_lose_nothing(collector: Collector, sink: MemorySink) -> N
         thread.join()
     assert collector.flush(30)
     assert len(sink.metrics) == 8000
-
-
-def test_twisteds_reactor_thread_is_never_blocked(run_python: Callable[..., str]) -> None:
-    """A reactor is a loop on the main thread: what it may not meet is a call that waits."""
-    with App() as app:
-        run_python(
-            """
-            import collector, time
-            collector.configure(url=sys.argv[1])
-            longest_s = 0.0
-            for number in range(2000):
-                began_s = time.thread_time()
-                collector.record_page_navigation("cnbc", url=f"https://host/{number}", navigation_duration_ms=1)
-                longest_s = max(longest_s, time.thread_time() - began_s)
-            assert collector.flush(30)
-            """,
-            app.url,
-        )
-        assert len(app.metrics()) == 2000
