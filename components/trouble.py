@@ -107,12 +107,15 @@ def table_part(id: str, compute: Callable[[], dict[str, Any]], *, leads: bool = 
     return attempt(id, computed, lambda reason: {id: _failed(reason), **_no_buttons(id, leads)})
 
 
-def cut_table_part(id: str, compute: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> Content:
+def cut_table_part(
+    id: str, compute: Callable[[], tuple[dict[str, Any], dict[str, Any]]], *, leads: bool = True
+) -> Content:
     """Compute a table with the line below it that says how much more there is, `<id>-more`.
 
     Args:
         id: The table's id.
         compute: Returns its live props, as `table_props` does, and those of the line, as `more_props` does.
+        leads: Whether its rows lead somewhere.
     """
 
     def computed() -> Content:
@@ -122,7 +125,7 @@ def cut_table_part(id: str, compute: Callable[[], tuple[dict[str, Any], dict[str
     return attempt(
         id,
         computed,
-        lambda reason: {id: _failed(reason), f"{id}-more": {"children": ""}, **_no_buttons(id, leads=True)},
+        lambda reason: {id: _failed(reason), f"{id}-more": {"children": ""}, **_no_buttons(id, leads)},
     )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
 from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
+from db.collector_queries import CollectorQueries
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_queries import EventQueries
@@ -57,7 +58,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, VitalsQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, CollectorQueries, VitalsQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
