@@ -16,6 +16,8 @@ from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
+from alerts.measure import Measurer
+from alerts.service import AlertService
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -31,6 +33,7 @@ from components.shell import register_shell_callbacks, shell
 from components.status import beat_props, stale_props
 from components.theme_picker import theme_of
 from components.trouble import Troubles
+from db.alert_tables import AlertTables
 from db.clock import now_ms
 from db.collectors import Collectors
 from db.engine import make_engine
@@ -106,6 +109,7 @@ class Scrapeboard:
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
+    alerts: AlertService
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
@@ -126,6 +130,7 @@ class Scrapeboard:
         )
         self.follower.start()
         self.nightly.start()
+        self.alerts.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -147,7 +152,14 @@ class Scrapeboard:
         self.hub.stop(max(1.0, end_s - time.monotonic()))
         # The clients know; now whatever may have to wait for a database that hangs.
         write_reports = partial(self.collectors.flush, all=True)
-        rest = (self.nightly.stop, self.reader.stop, self.drawing.stop, self.follower.stop, self.rollups.stop)
+        rest = (
+            self.alerts.stop,
+            self.nightly.stop,
+            self.reader.stop,
+            self.drawing.stop,
+            self.follower.stop,
+            self.rollups.stop,
+        )
         # With the last connection SQLite brings its journal into the file, which may then be copied alone.
         ending = Thread(
             target=lambda: [end() for end in (write_reports, *rest, self.engine.dispose)], name="ending", daemon=True
@@ -161,6 +173,7 @@ class Scrapeboard:
             **self.vitals.stats(),
             **({} if self.backplane is None else {"redisUp": self.backplane.status()["status"] == "ok"}),
             **self.troubles.stats(),
+            **self.alerts.stats(),
         }
 
     def redis_status(self) -> dict[str, Any]:
@@ -211,9 +224,10 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
+    alerts = AlertService(AlertTables(engine), queries, Measurer(queries).measure, on_change=views.changed)
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
-    for listener in (recent.append, rollups.mark, jobs.mark, views.changed):
+    for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
         store.subscribe(listener)
     for told in (recent.touch, views.changed):
         store.subscribe_told(told)
@@ -278,6 +292,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         jobs,
         follower,
         nightly,
+        alerts,
         drawing,
         Pulse(),
         Pulse(),

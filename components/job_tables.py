@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from alerts.habits import LEAST_RUNS, Deviation, Learnt, Schedule, overdue_ms
 from components.leads import EVENTS
 from components.numbers import NOTHING, clock, count, duration
 from components.row_leads import lead_text
-from components.schedules import LEAST_RUNS, Deviation, Learnt, Schedule, overdue_ms
 from components.tables import FAILED, OK, Column, Status, one_line
 from components.timerange import DAY_MS, MINUTE_MS
 from components.view import event_path

@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from alerts.habits import Deviation, Learnt, Schedule
 from charts.info import ACCENT_KEY, FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
 from components.infos import MOST_BARS, MOST_LINES, spans_decades
 from components.numbers import count, duration
-from components.schedules import Deviation, Learnt, Schedule
 from components.timerange import DAY_MS, bucket_for
 from db.job_runs import JobTrend
 from db.results import IntArray, SchedulerSeries, SchedulerStats, TimeRange

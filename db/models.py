@@ -6,14 +6,11 @@ import datetime as dt
 
 from sqlalchemy import BigInteger, Date, DateTime, Double, Index, Integer, LargeBinary, SmallInteger, String, Text
 from sqlalchemy.dialects import mysql
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-# SQLite numbers rows by itself only in a column that is exactly INTEGER.
-_Id = BigInteger().with_variant(Integer(), "sqlite")
-
-
-class Base(DeclarativeBase):
-    """Base of all tables; every `…_at` and `…_ms` column is epoch milliseconds UTC."""
+import db.alert_models  # noqa: F401 - who knows the tables knows those of alerts too
+from db.base import AutoId
+from db.base import Base as Base
 
 
 class PagePerformance(Base):
@@ -27,7 +24,7 @@ class PagePerformance(Base):
         Index("ix_page_source_created", "scraper_source", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     scraper_source: Mapped[str] = mapped_column(String(50))
     metric_type: Mapped[str] = mapped_column(String(10))  # 'navigation' or 'scrape'
     page_url: Mapped[str] = mapped_column(String(2048))
@@ -56,7 +53,7 @@ class SchedulerMetric(Base):
         Index("ix_scheduler_name_created", "scheduler_name", "created_at"),
     )
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     scheduler_name: Mapped[str] = mapped_column(String(50))
     scraper_source: Mapped[str | None] = mapped_column(String(50))
     execution_duration_ms: Mapped[float] = mapped_column(Double)
@@ -83,7 +80,7 @@ class IngestLog(Base):
 
     __tablename__ = "ingest_log"
 
-    seq: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     writer: Mapped[int] = mapped_column(BigInteger)  # a random number for each store
     of_runs: Mapped[bool]  # what the ids are of: 0 page metrics, 1 scheduler runs, 2 run messages (db.ingest_log)
     first_id: Mapped[int] = mapped_column(BigInteger)
@@ -257,7 +254,7 @@ class RunMessage(RunTold, Base):
     __tablename__ = "scraper_run_messages"
     __table_args__ = (Index("ix_run_message_heard", "heard_at"),)
 
-    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     run_id: Mapped[str] = mapped_column(String(64))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
+from db.alert_queries import AlertQueries
 from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
 from db.collector_queries import CollectorQueries
@@ -58,7 +59,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, CollectorQueries, VitalsQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, CollectorQueries, AlertQueries, VitalsQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -87,6 +88,7 @@ class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, Collector
         self._recent = recent
         self._rollups = rollups
         self._clock_ms = clock_ms
+        self._exact_rows = exact_rows
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
         self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)

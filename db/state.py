@@ -21,6 +21,13 @@ HOURS_SINCE_MS = "hours_since_ms"
 # Changes whenever rollups are written: who read before that has to read again.
 TURN = "rollup_turn"
 JOB_TURN = "job_rollup_turn"
+# Which process evaluates the alert rules, until when by the database's clock, and when it last did (epoch ms).
+ALERT_EVALUATOR = "alert_evaluator"
+ALERT_LEASE_MS = "alert_lease_ms"
+ALERTS_EVALUATED_MS = "alerts_evaluated_ms"
+# Grow whenever somebody changes rules, silences, channels or schedules; and whenever an evaluation changes an alert.
+ALERT_SETTINGS_TURN = "alert_settings_turn"
+ALERT_TURN = "alert_turn"
 # When the maintenance was last done, epoch ms.
 MAINTAINED_MS = "maintained_ms"
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 from dash import html
 from dash.development.base_component import Component
 
+from alerts.habits import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, deviations, learn
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scheduler_infos as infos
@@ -29,7 +30,6 @@ from components.job_tables import (
 )
 from components.more import more_line, more_props
 from components.nav import tab
-from components.schedules import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, deviations, learn
 from components.tables import table, table_card, table_props
 from components.timerange import MINUTE_MS
 from components.trouble import cut_table_part, has_rows, table_part

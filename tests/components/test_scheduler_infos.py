@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from alerts.habits import deviations, learn
 from charts import make_adapter
 from charts.info import FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
 from components import scheduler_infos
-from components.schedules import deviations, learn
 from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS
 from db.job_runs import JobRuns, JobTrend
 from db.results import SchedulerSeries, SchedulerStats, TimeRange
-from tests.components.test_schedules import START_MS, TOOK_MS, at, runs_of
+from tests.alerts.test_habits import START_MS, TOOK_MS, at, runs_of
 
 RANGE = TimeRange(START_MS, START_MS + 2 * HOUR_MS, HOUR_MS)
 NAN = float("nan")

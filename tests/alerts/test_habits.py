@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.schedules import Deviation, Schedule, deviations, learn, overdue_ms
+from alerts.habits import Deviation, Schedule, deviations, learn, overdue_ms
 from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS
 from db.job_runs import JobRuns
 

@@ -1,0 +1,1 @@
+"""Alert rules over the metrics: measured, judged calmly, told once."""

@@ -1,0 +1,212 @@
+"""One look at the metrics: what the rules of one evaluation ask is asked of the database once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+
+from alerts.errors import AlertError
+from alerts.parts import QUANTILES, SHARES, Parts, parts_of_groups, parts_of_sums
+from alerts.rules import What
+from alerts.schedules import Planned
+from alerts.units import said
+from db.alert_queries import AlertQueries
+from db.alert_sums import Sums
+from db.cells import MINUTE_MS
+from db.columns import DetailColumns
+from db.job_runs import JobRuns
+from db.results import FloatArray, Kind
+from db.rows import domain_of
+
+_Answer = TypeVar("_Answer")
+_MOST_GROUPS: Final = 2_000  # domains or values of a label; of more, the most frequent ones
+
+
+class NotMeasurable(AlertError):  # noqa: N818 - it says what is the matter
+    """A rule asks for what isn't there: older rows than memory holds, or something that isn't recorded."""
+
+
+class Look:
+    """What the metrics say at one moment.
+
+    Args:
+        queries: Who is asked.
+        now_ms: The moment, epoch ms.
+        listening_since_ms: Since when metrics could have come, epoch ms: who was silent before isn't to blame.
+        plans: When scheduler jobs are meant to run, as far as somebody declared it, by job.
+    """
+
+    def __init__(
+        self,
+        queries: AlertQueries,
+        now_ms: int,
+        *,
+        listening_since_ms: int = 0,
+        plans: Mapping[str, Planned] = MappingProxyType({}),
+    ) -> None:
+        self.queries = queries
+        self.now_ms = now_ms
+        self.listening_since_ms = listening_since_ms
+        self.plans = plans
+        self.sources = queries.alert_sources()
+        # Sources that come while this look goes on are seen by the next one: every answer is about as many.
+        self.names = self.sources.all()
+        self._known: dict[Hashable, object] = {}
+
+    def sums(self, window_ms: int, kind: Kind | None) -> Sums:
+        """Return what the window up to now adds up to by source.
+
+        Args:
+            window_ms: Its length.
+            kind: Navigations or scrapes only; None for both.
+        """
+        size = len(self.names)
+        return self._once(
+            ("sums", window_ms, kind),
+            lambda: self.queries.alert_sums(self.now_ms - window_ms, self.now_ms + 1, kind).first(size),
+        )
+
+    def parts(self, what: What, window_ms: int, kind: Kind | None) -> Parts:
+        """Return a measure of the window up to now by source; not a quantile.
+
+        Args:
+            what: What is measured.
+            window_ms: The window's length.
+            kind: Navigations or scrapes only; None for both.
+        """
+
+        def find() -> Parts:
+            sums = None if what in SHARES else self.sums(window_ms, kind)
+            found = parts_between(self.queries, what, self.now_ms - window_ms, self.now_ms + 1, kind, sums)
+            return found.first(len(self.names))
+
+        return self._once(("parts", what, window_ms, kind), find)
+
+    def values(self, what: What, window_ms: int, kind: Kind | None) -> tuple[FloatArray, npt.NDArray[Any]]:
+        """Return (values, samples) of a measure of the window up to now by source, [n] each."""
+
+        def find() -> tuple[FloatArray, npt.NDArray[Any]]:
+            if what in QUANTILES:
+                sums = self.sums(window_ms, kind)
+                return sums.quantile_ms(QUANTILES[what]), sums.count
+            parts = self.parts(what, window_ms, kind)
+            return parts.values(what, window_ms / 1000), parts.samples
+
+        return self._once(("values", what, window_ms, kind), find)
+
+    def job_runs(self) -> JobRuns:
+        """Return the newest runs of all scheduler jobs."""
+        # The whole minute: what was read for it stays right until another run ends.
+        end_ms = -(-(self.now_ms + 1) // MINUTE_MS) * MINUTE_MS
+        return self._once("jobs", lambda: self.queries.job_runs(end_ms))
+
+    def rows(self, window_ms: int) -> DetailColumns:
+        """Return the rows of the window up to now.
+
+        Args:
+            window_ms: Its length.
+
+        Raises:
+            NotMeasurable: Memory doesn't hold all of them.
+        """
+
+        def find() -> DetailColumns:
+            rows, covered_ms = self.queries.alert_rows(self.now_ms - window_ms, self.now_ms + 1)
+            if covered_ms is not None and covered_ms > self.now_ms - window_ms:
+                held = said(max(0, self.now_ms - covered_ms) / 1000)
+                raise NotMeasurable(
+                    f"by domain and by label, a window reaches as far back as memory does, now {held}: shorten it from "
+                    f"{said(window_ms / 1000)}, or keep more rows in memory (SCRAPEBOARD_RECENT_ROWS)"
+                )
+            return rows
+
+        return self._once(("rows", window_ms), find)
+
+    def domains(self, window_ms: int) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+        """Return the domain of each row of a window: (numbers int64[rows], -1 without one; names by number)."""
+
+        def find() -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+            rows = self.rows(window_ms)
+            place, hashes = pd.factorize(rows.url_hash)
+            first = np.zeros(len(hashes), dtype=np.int64)
+            first[place[::-1]] = np.arange(len(rows))[::-1]
+            return _numbered([domain_of(url) for url in rows.url[first].tolist()], place)
+
+        return self._once(("domains", window_ms), find)
+
+    def labels(self, window_ms: int, key: str) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+        """Return the value of a label of each row of a window; as for `domains`."""
+
+        def find() -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+            place, texts = pd.factorize(self.rows(window_ms).labels, use_na_sentinel=False)
+            return _numbered([labels_of(text).get(key) for text in texts.tolist()], place)
+
+        return self._once(("labels", window_ms, key), find)
+
+    def _once(self, question: Hashable, find: Callable[[], _Answer]) -> _Answer:
+        known = self._known.get(question)
+        if known is None:
+            known = self._known[question] = find()
+        return known  # type: ignore[return-value]
+
+
+def parts_between(
+    queries: AlertQueries, what: What, start_ms: int, end_ms: int, kind: Kind | None, sums: Sums | None = None
+) -> Parts:
+    """Return a measure of a window by source.
+
+    Args:
+        queries: Who is asked.
+        what: What is measured; not a quantile.
+        start_ms: Epoch ms.
+        end_ms: Epoch ms, exclusive.
+        kind: Navigations or scrapes only; None for both.
+        sums: Those of the window, if somebody asked for them already.
+
+    Raises:
+        NotMeasurable: It isn't recorded.
+    """
+    if what == "field_coverage":
+        raise NotMeasurable("which fields scrapes fill isn't recorded yet")
+    if what in SHARES:
+        groups = queries.alert_groups(SHARES[what], start_ms, end_ms, kind)
+        return parts_of_groups(what, groups, len(queries.alert_sources()))
+    return parts_of_sums(what, queries.alert_sums(start_ms, end_ms, kind) if sums is None else sums)
+
+
+@lru_cache(maxsize=65_536)
+def labels_of(text: str | None) -> Mapping[str, str]:
+    """Return labels as `db.labels` writes them.
+
+    Args:
+        text: A JSON object, or None.
+    """
+    if not text:
+        return {}
+    try:
+        labels = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}  # somebody else wrote it
+    return labels if isinstance(labels, dict) else {}
+
+
+def _numbered(values: list[str | None], place: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Number names, which rows have by place; what has none, or is too rare where there are too many, gets -1."""
+    names: dict[str, int] = {}
+    codes = np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int64)
+    rows = codes[place] if len(codes) else np.empty(0, dtype=np.int64)
+    if len(names) > _MOST_GROUPS:
+        counts = np.bincount(rows[rows >= 0], minlength=len(names))
+        kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_GROUPS])
+        renumbered = np.full(len(names) + 1, -1, dtype=np.int64)
+        renumbered[kept] = np.arange(len(kept))
+        every = tuple(names)
+        return renumbered[rows], tuple(every[at] for at in kept.tolist())
+    return rows, tuple(names)

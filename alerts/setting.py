@@ -1,0 +1,65 @@
+"""What people decided about alerts, read together: rules, silences, acknowledgements, channels and plans of jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from alerts.defaults import effective
+from alerts.errors import BadSetting
+from alerts.rules import Rule
+from alerts.schedules import Planned, plan_of
+from alerts.silences import Acknowledgement, Silence, silence_of
+from db.alert_settings import AlertSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What people decided, as an evaluation needs it.
+
+    Args:
+        rules: Every rule, also those that are switched off.
+        silences: Every silence.
+        acknowledgements: By id.
+        channels: Ids of the channels that are switched on.
+        plans: When scheduler jobs are meant to run, by job.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    silences: tuple[Silence, ...] = ()
+    acknowledgements: Mapping[str, Acknowledgement] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
+    plans: Mapping[str, Planned] = field(default_factory=dict)
+
+
+def read_setting(settings: AlertSettings) -> tuple[Setting, dict[str, str]]:
+    """Read everything; what can't be understood (another version wrote it, or a hand) is left out and told.
+
+    Args:
+        settings: The tables.
+
+    Returns:
+        (what was decided, what is wrong by what it is about).
+    """
+    rules, problems = effective(settings.all("rules"))
+    bad = {problem.what: str(problem) for problem in problems}
+    silences: list[Silence] = []
+    acknowledgements: dict[str, Acknowledgement] = {}
+    for row in settings.all("silences"):
+        try:
+            silence = silence_of(row.document)
+        except BadSetting as exc:
+            bad[exc.what] = str(exc)
+            continue
+        if isinstance(silence, Silence):
+            silences.append(silence)
+        else:
+            acknowledgements[row.id] = silence
+    plans: dict[str, Planned] = {}
+    for row in settings.all("schedules"):
+        try:
+            plans[row.id] = Planned(plan_of({**row.document, "job": row.id}), row.updated_at_ms)
+        except BadSetting as exc:
+            bad[exc.what] = str(exc)
+    channels = tuple(row.id for row in settings.all("channels") if row.document.get("enabled", True))
+    return Setting(rules, tuple(silences), acknowledgements, channels, plans), bad

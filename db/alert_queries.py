@@ -1,0 +1,92 @@
+"""What alert rules ask: the part of `db.queries.Queries` that measures windows of time up to now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from db.alert_sums import Sums, sums_by_source
+from db.breakdown import Dimension, Groups
+from db.cells import HOUR_MS, MINUTE_MS
+from db.columns import DetailColumns, Names
+from db.errors import unavailable_as_ours
+from db.history import History
+from db.recent import RecentDetail
+from db.results import Filter, Kind, TimeRange
+from db.scheduler_queries import SchedulerQueries
+from db.table_answers import TableAnswers
+
+_EVERYTHING = Filter()
+
+
+class AlertQueries(SchedulerQueries):
+    """Reads for alert rules; every method raises DatabaseUnavailable when the database can't be asked.
+
+    A part of `db.queries.Queries`, which brings what is only named here.
+    """
+
+    _recent: RecentDetail
+    _history: History
+    _tables: TableAnswers
+    _exact_rows: int
+
+    def alert_sources(self) -> Names:
+        """Return the names that the numbers of sources stand for; it grows, and no number changes its meaning."""
+        return self._recent.sources
+
+    def alert_version(self) -> int:
+        """Return a number that grows with every batch of metrics."""
+        return self._recent.version
+
+    def alert_sums(self, start_ms: int, end_ms: int, kind: Kind | None) -> Sums:
+        """Return what a window adds up to, by the numbers of the sources.
+
+        Where there are more rows than are counted one by one, it is counted from rollups: then the window begins at the
+        full minute before.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms, exclusive.
+            kind: Navigations or scrapes only; None for both.
+        """
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        if (covered_ms is not None and covered_ms > start_ms) or len(rows) > self._exact_rows:
+            start_ms = start_ms // MINUTE_MS * MINUTE_MS
+        whole = start_ms % HOUR_MS == end_ms % HOUR_MS == 0 and start_ms < end_ms
+        span = TimeRange(start_ms, end_ms, HOUR_MS if whole else MINUTE_MS)
+        with unavailable_as_ours(self._engine):
+            return sums_by_source(self._history.rows(span, _EVERYTHING, kind, together=True))
+
+    def alert_groups(self, dimension: Dimension, start_ms: int, end_ms: int, kind: Kind | None) -> Groups:
+        """Return what a window adds up to by one dimension, for each source.
+
+        Args:
+            dimension: What by.
+            start_ms: Epoch ms.
+            end_ms: Epoch ms, exclusive.
+            kind: Navigations or scrapes only; None for both.
+        """
+        return self._tables.groups(dimension, TimeRange(start_ms, end_ms, MINUTE_MS), _EVERYTHING, kind)
+
+    def alert_groups_over_time(self, dimension: Dimension, range: TimeRange, kind: Kind | None) -> Iterator[Groups]:
+        """Return what each bucket of a range adds up to by one dimension, for each source.
+
+        Args:
+            dimension: What by.
+            range: The range; its buckets are five minutes at least.
+            kind: Navigations or scrapes only; None for both.
+        """
+        _, found = self._tables.over_time(dimension, range, range.bucket_ms, _EVERYTHING, kind)
+        yield from found
+
+    def alert_rows(self, start_ms: int, end_ms: int) -> tuple[DetailColumns, int | None]:
+        """Return the rows of a window that memory holds.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms, exclusive.
+
+        Returns:
+            (the rows, since when memory holds every one, epoch ms; None when it holds all there are).
+        """
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        return rows, covered_ms
