@@ -37,6 +37,7 @@ from components.theme_picker import theme_of
 from components.trouble import Troubles
 from db.alert_tables import AlertTables
 from db.clock import now_ms
+from db.collectors import Collectors
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
@@ -44,6 +45,7 @@ from db.identity import database_identity
 from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
+from db.lost_runs import LostRuns
 from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
@@ -75,6 +77,7 @@ from web.index import ThemedDash
 from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
+from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts, showing
 from web.row_leads import register_row_leads
 from web.vitals import VitalSigns
@@ -84,6 +87,7 @@ log = logging.getLogger("scrapeboard")
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
+LOST_RUNS_CHECK_S = 10.0
 RATES_S = 1.0
 OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
@@ -102,6 +106,8 @@ class Scrapeboard:
     dash_channel: DashChannel
     queries: Queries
     reader: ReaderProcess
+    collectors: Collectors
+    lost_runs: LostRuns
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
@@ -150,6 +156,7 @@ class Scrapeboard:
         self.hub.call(self.channel.flush)
         self.hub.stop(max(1.0, end_s - time.monotonic()))
         # The clients know; now whatever may have to wait for a database that hangs.
+        write_reports = partial(self.collectors.flush, all=True)
         rest = (
             self.alerts.stop,
             self.nightly.stop,
@@ -160,7 +167,9 @@ class Scrapeboard:
             self.delivery.stop,  # which nobody feeds any more; it waits for what is on its way
         )
         # With the last connection SQLite brings its journal into the file, which may then be copied alone.
-        ending = Thread(target=lambda: [end() for end in (*rest, self.engine.dispose)], name="ending", daemon=True)
+        ending = Thread(
+            target=lambda: [end() for end in (write_reports, *rest, self.engine.dispose)], name="ending", daemon=True
+        )
         ending.start()
         ending.join(max(0.1, end_s - time.monotonic()))
 
@@ -201,6 +210,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     recent = RecentDetail(settings.recent_rows)
     runs = RecentRuns()
     follower = Follower(engine, store)
+    collectors = Collectors(engine)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
     reader = ReaderProcess(settings.database_url)
     rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
@@ -236,12 +246,15 @@ def create_app(settings: Settings) -> Scrapeboard:
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
         store.subscribe(listener)
+    for told in (recent.touch, views.changed):
+        store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
         backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
+        store.subscribe_told(channel.publish)
 
     dash = ThemedDash(
         __name__,
@@ -290,6 +303,8 @@ def create_app(settings: Settings) -> Scrapeboard:
         dash_channel,
         queries,
         reader,
+        collectors,
+        LostRuns(engine, store),
         rollups,
         jobs,
         follower,
@@ -310,11 +325,22 @@ def create_app(settings: Settings) -> Scrapeboard:
     token = settings.token.get_secret_value() if settings.token else None
     server.register_blueprint(
         ingest_blueprint(
-            store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
+            store,
+            token=token,
+            max_bytes=settings.ingest_max_bytes,
+            collectors=collectors,
+            allowed_origins=settings.allowed_origins,
         )
     )
     server.register_blueprint(
-        health_blueprint(store, board.stats, collector.get_metrics_stats, board, deliveries=delivery.stats)
+        health_blueprint(
+            store,
+            board.stats,
+            collector.get_metrics_stats,
+            board,
+            queries.collectors,
+            deliveries=delivery.stats,
+        )
     )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
@@ -381,6 +407,8 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
             board.views.changed()
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
+    board.housekeeping.every(INTERVAL_S, OwnCollector(board.collectors, collector.get_metrics_stats).report)
+    board.housekeeping.every(LOST_RUNS_CHECK_S, board.lost_runs.check)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)

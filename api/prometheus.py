@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from api.answers import problem
 from db.clock import now_ms
+from db.collectors import CollectorLine, totals_of
 from db.errors import DatabaseUnavailable
 from db.health import StoreHealth
 from db.queries import Queries
@@ -68,12 +69,15 @@ class BoardCollector(Collector):
         yield from _collector(self._collector_stats())
         yield from _notifications(self._deliveries())
         if health.reachable:
-            end_ms = (self._clock_ms() // BUCKET_MS + 1) * BUCKET_MS
+            present_ms = self._clock_ms()
+            end_ms = (present_ms // BUCKET_MS + 1) * BUCKET_MS
             try:
+                collectors = self._queries.collectors(present_ms)
                 sources = self._queries.sources(TimeRange(end_ms - SPAN_MS, end_ms, BUCKET_MS))
             except DatabaseUnavailable:
                 return  # its gauge says so at the next look
             yield from _scrapers(sources)
+            yield from _collectors(collectors, present_ms)
 
 
 def prometheus_blueprint(collector: BoardCollector) -> Blueprint:
@@ -180,6 +184,25 @@ def _notifications(stats: Mapping[str, Any]) -> Iterator[Metric]:
             done.add_metric([channel, result], numbers[result])
         waiting.add_metric([channel], numbers["waiting"])
     yield from (done, waiting)
+
+
+def _collectors(lines: Sequence[CollectorLine], present_ms: int) -> Iterator[Metric]:
+    """Yield what all collectors that reported within a day add up to; they count since their processes began."""
+    totals = totals_of(lines, present_ms)
+    yield _gauge("collectors_connected", "Collectors that report.", totals.connected)
+    yield _gauge("collectors_away", "Collectors that reported within a day and fell silent.", totals.away)
+    for name, says, value in (
+        ("recorded", "Metrics that they were given.", totals.recorded),
+        ("flushed", "Metrics that they delivered.", totals.flushed),
+        ("pending", "Metrics of theirs that wait.", totals.pending),
+        ("spool_bytes", "What they keep on disk.", totals.spool_bytes),
+        ("corrected", "Metrics of theirs whose times were corrected, because their clocks are off.", totals.corrected),
+    ):
+        yield _gauge(f"collectors_{name}", says, value)
+    dropped = GaugeMetricFamily(_PREFIX + "collectors_dropped", "Metrics that they lost, by reason.", labels=["reason"])
+    for reason, number in totals.dropped.items():
+        dropped.add_metric([reason], number)
+    yield dropped
 
 
 def _scrapers(sources: tuple[SourceStats, ...]) -> Iterator[Metric]:

@@ -127,7 +127,7 @@ class Collector(TrackedCalls):
             if url is not None:
                 owned.append(HttpSink(url, token, timeout_s, report=self._self.wire if report else None))
             if database_url is not None:
-                owned.append(DatabaseSink(database_url))
+                owned.append(DatabaseSink(database_url, report=self._self.make if report else None))
             self._strict = strict
             self._classifying.classifier = classifier
             self._self.name = name

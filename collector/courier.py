@@ -6,6 +6,7 @@ import time
 from collections import deque
 from contextlib import suppress
 
+from collector.bells import make_bell
 from collector.errors import SinkDenied, SinkUnavailable
 from collector.offices import Office
 from collector.options import Options
@@ -69,8 +70,7 @@ class Courier:
         self._has_heir = False
         self._ended = False
         self._turn_of_disk = False
-        self._bell = threading.Lock()
-        self._bell.acquire()
+        self._bell = make_bell()
         self._random = random.Random()  # its own, so that a scraper's seeded one stays reproducible
         self._adopt_at_s = 0.0
 

@@ -11,6 +11,7 @@ OK = "ok"
 FAILED = "failed"
 KILLED = "killed"
 STATES = (RUNNING, OK, FAILED, KILLED)
+LOST = "lost"  # what the app says of a run that fell silent; no collector says so
 
 MIN_HEARTBEAT_MS = 1000
 MAX_HEARTBEAT_MS = 3_600_000
@@ -60,8 +61,9 @@ def make_run(
     error: object,
     *,
     now_ms: int,
+    states: tuple[str, ...] = STATES,
 ) -> ScraperRun:
-    """Check what is told about a run and make it.
+    """Check what is told about a run and make it; it is in one of `states`.
 
     Raises:
         InvalidMetric: A field is missing or wrong; carries its wire name and what is accepted there.
@@ -69,8 +71,8 @@ def make_run(
     identity = fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS)
     if identity is None:
         raise InvalidMetric("runId", f"must be a string of 1 to {fields.MAX_RUN_ID_CHARS} characters")
-    if not isinstance(state, str) or state not in STATES:
-        raise InvalidMetric("state", f"must be one of {', '.join(STATES)}")
+    if not isinstance(state, str) or state not in states:
+        raise InvalidMetric("state", f"must be one of {', '.join(states)}")
     interval_ms = fields.count(heartbeat_interval_ms, "heartbeatIntervalMs", MAX_HEARTBEAT_MS)
     if interval_ms < MIN_HEARTBEAT_MS:
         raise InvalidMetric(
@@ -107,8 +109,13 @@ def run_to_wire(run: ScraperRun) -> dict[str, Any]:
     }
 
 
-def read_run(obj: dict[str, Any], now_ms: int) -> ScraperRun:
+def read_run(obj: dict[str, Any], now_ms: int, *, states: tuple[str, ...] = STATES) -> ScraperRun:
     """Check a run's object that came from outside; `startedAt` and `recordedAt` are the present when they are missing.
+
+    Args:
+        obj: What the JSON decoder gave.
+        now_ms: The present in epoch milliseconds UTC.
+        states: What it may say; an app's own messages say `lost`, too.
 
     Raises:
         InvalidMetric: A field is missing or wrong.
@@ -126,4 +133,5 @@ def read_run(obj: dict[str, Any], now_ms: int) -> ScraperRun:
         get("heartbeatIntervalMs", 30_000),
         get("error"),
         now_ms=now_ms,
+        states=states,
     )

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from collector import lifecycle
 from collector.batching import make_batch
+from collector.bells import Phase, make_bell
 from collector.entries import Entry
 from collector.ledger import Ledger, MetricsStats, Tally
 from collector.offices import RunsOfWorker
@@ -25,19 +26,6 @@ _LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each 
 _BATCH_WHEN_AWAY_S = 0.5  # batches for the disk needn't be quick: fewer are better
 _NO_RUN_S = 3600.0
 _SAVING_S = 5.0  # what the disk may take at the end beside the time for delivery
-
-
-class Phase:
-    """What the thread is doing now, as far as record calls must know: from which queue length on it wants a call.
-
-    A record call may raise the bound of the phase that it saw (the thread is told already); the thread never reuses
-    one, so such a late change can't touch a later phase.
-    """
-
-    __slots__ = ("attend_above",)
-
-    def __init__(self, attend_above: int) -> None:
-        self.attend_above = attend_above
 
 
 class Worker:
@@ -68,7 +56,7 @@ class Worker:
         self.warner = Warner()
         self.flush_calls = Tally()
         self.roster = Roster(self)
-        self._bell = _make_bell()
+        self._bell = make_bell()
         self._starting = threading.Lock()  # protects `_thread` from being set twice; only tried, never waited for
         self._thread: threading.Thread | None = None
         self._start_after_s = 0.0
@@ -116,7 +104,7 @@ class Worker:
             return
         try:
             if self._thread is None and not self.closed:
-                self._bell = _make_bell()  # anew: gevent may have patched locks and threads since this object was made
+                self._bell = make_bell()  # anew: gevent may have patched locks and threads since this object was made
                 self._thread = threading.Thread(target=self._run, name="scrapeboard-collector", daemon=True)
                 self._thread.start()
                 lifecycle.on_thread_start()
@@ -396,10 +384,3 @@ class Worker:
                 courier.say_last()
                 courier.close_sink()
         self._answer_flushes()
-
-
-def _make_bell() -> threading.Lock:
-    """Make a bell of a lock: released = rung. Ringing twice is ringing once; signal handlers may ring."""
-    bell = threading.Lock()
-    bell.acquire()
-    return bell

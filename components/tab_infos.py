@@ -11,6 +11,7 @@ from charts.info import FAILED_KEY, MUTED_KEY, OK_KEY, BarInfo, HeatmapInfo, Lin
 from components.infos import MOST_BARS, MOST_LINES, OTHERS
 from components.numbers import count, duration, percent
 from components.timerange import DAY_MS, MINUTE_MS
+from db.field_coverage import FieldCoverage
 from db.results import ErrorGroup, FloatArray, IntArray, TimeRange
 from db.tab_results import Attempts, OkFailed, OutcomeSeries, WeekHours, YieldSeries
 
@@ -243,6 +244,40 @@ def data_size(series: YieldSeries, range: TimeRange) -> LineInfo:
         y_title="bytes per scrape",
         y_unit="B",
         x_range_ms=(range.start_ms, range.end_ms),
+    )
+
+
+def coverage_over_time(fields: Sequence[FieldCoverage], range: TimeRange) -> LineInfo:
+    """Draw which share of the items had a field over time, of the eight fields that fell most.
+
+    Args:
+        fields: All there are, what fell most first.
+        range: The range.
+    """
+    shown = fields[:MOST_LINES]
+    sources = {one.source for one in shown}
+    cut = f" (top {len(shown)} of {count(len(fields))})" if len(shown) < len(fields) else ""
+    worst = fields[0] if fields else None
+    said = "no scrape told of fields"
+    if worst is not None:
+        before = "" if worst.coverage_before is None else f" after {percent(worst.coverage_before)} before"
+        said = f"{worst.field} of {worst.source} is at {percent(worst.coverage)}{before}"
+    return LineInfo(
+        title=f"Field coverage{cut}",
+        description=f"Share of items with a usable value by field over time: {said}.",
+        x_ms=np.array(fields[0].starts_ms if fields else (), dtype=np.int64),
+        lines=tuple(
+            Line(
+                one.field if len(sources) == 1 else f"{one.field} · {one.source}",
+                100 * _ratio(np.array(one.had_then, dtype=np.int64), np.array(one.items_then, dtype=np.int64)),
+                colour_key=f"field:{one.source}:{one.field}",
+            )
+            for one in shown
+        ),
+        y_title="of items",
+        y_unit="%",
+        x_range_ms=(range.start_ms, range.end_ms),
+        y_range=(0, 100),
     )
 
 

@@ -14,6 +14,7 @@ from db.aggregate import aggregate, by_source, histogram_of, totals_of
 from db.alert_queries import AlertQueries
 from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
+from db.collector_queries import CollectorQueries
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_queries import EventQueries
@@ -58,7 +59,7 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQueries, VitalsQueries):
+class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, CollectorQueries, AlertQueries, VitalsQueries):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

@@ -231,6 +231,7 @@ class EventDetail:
     labels: tuple[tuple[str, str], ...]
     data_size: int | None  # bytes
     scraper_source: str | None  # the scraper that a scheduler run was for
+    fields: tuple[tuple[str, int], ...] = ()  # of a scrape's items: name, items that had it
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.trouble import has_rows
+from components.trouble import attempt, has_rows
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
@@ -71,6 +71,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     adapter.know_sources(queries.source_names())
     return {
         **drawn(CHARTS, queries, adapter, view, now_ms),
+        **attempt("overview-usable", lambda: _usable_line(queries, view, now_ms), _no_usable_line),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
         **older_event_content(
             "overview-events",
@@ -112,6 +113,20 @@ def layout(view: View, content: Content) -> Component:
     )
 
 
+def _usable(content: Content) -> Component:
+    return html.P(id="overview-usable", className="card-subtitle", **content["overview-usable"])
+
+
+def _usable_line(queries: Queries, view: View, now_ms: int) -> Content:
+    found = queries.usable_success(view.time_range(now_ms), view.filter)
+    said = f"Navigations and scrapes as recorded, lowest first; usable: {infos.usable_words(found)}"
+    return {"overview-usable": {"children": said}}
+
+
+def _no_usable_line(reason: str) -> Content:
+    return {"overview-usable": {"children": f"Navigations and scrapes as recorded, lowest first. {reason}"}}
+
+
 def _overview(queries: Queries, view: View, now_ms: int) -> Overview:
     range = view.time_range(now_ms)
     return queries.overview(range, view.filter, earlier_range(view, range))
@@ -143,7 +158,7 @@ def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
 
 CHARTS: Final = (
     PageChart("overview-throughput", _throughput, "Metrics per minute, by source"),
-    PageChart("overview-success", _success, "Navigations and scrapes, lowest first"),
+    PageChart("overview-success", _success, _usable),
 )
 
 PAGE: Final = Page(

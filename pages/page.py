@@ -17,6 +17,7 @@ from charts.sheet import Field, Kind, Sheet, sheet_of
 from components.content import Content
 from components.view import View
 from db.event_walk import EVENT_FIELDS
+from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from db.results import ErrorGroup, UrlStats
 
@@ -120,6 +121,7 @@ _EVENT_FIELDS: Final = (
     Field("outcome", "text"),
     Field("run_id", "text"),
     Field("labels", "text"),
+    Field("fields", "text"),
     Field("id", "text"),
 )
 _RUN_FIELDS: Final = (
@@ -218,6 +220,26 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
         for one in errors
     ]
     return Rows(columns, tuple(rows))
+
+
+def field_rows(fields: Sequence[FieldCoverage]) -> Rows:
+    """Return a table of items' fields to export.
+
+    Args:
+        fields: In the order to write.
+    """
+    columns = (
+        "field", "source", "coverage_percent", "coverage_before_percent", "items", "had", "items_before", "had_before",
+    )  # fmt: skip
+    rows = [
+        (
+            one.field, one.source, one.coverage, one.coverage_before, one.items, one.had, one.items_before,
+            one.had_before,
+        )
+        for one in fields
+    ]  # fmt: skip
+    kinds: tuple[Kind, ...] = ("text", "text", "number", "number", "whole", "whole", "whole", "whole")
+    return Rows(columns, tuple(rows), kinds)
 
 
 def broken(title: str, reason: str, href: str) -> Component:

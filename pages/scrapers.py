@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -21,6 +21,7 @@ from components.more import more_line, more_props
 from components.nav import tab
 from components.numbers import clock, count, duration, per_minute, percent
 from components.row_leads import lead_text
+from components.run_table import FLEET_RUN_COLUMNS, run_props
 from components.scores import DEFINITIONS
 from components.states import State, states_of
 from components.tables import Column, Status, table, table_card, table_props
@@ -28,8 +29,9 @@ from components.trouble import table_part
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
+from db.told_runs import RunLine
 from pages.chart import PageChart, cards, drawn, exports
-from pages.page import Page, Rows
+from pages.page import Page, Rows, rows_of
 
 _TAB: Final = tab("scrapers")
 
@@ -43,6 +45,7 @@ _METRICS: Final[dict[str, infos.Metric]] = {
     "errors": "errors",
 }
 _MOST_ROWS: Final = 100
+_MOST_RUNS: Final = 20
 _COLUMNS: Final = (
     Column("Source", "name"),
     Column("State", "status"),
@@ -95,7 +98,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return drawn(CHARTS, queries, adapter, view, now_ms)
+    return {
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        **table_part("scrapers-runs", lambda: _run_table(queries, view, now_ms)),
+    }
 
 
 def layout(view: View, content: Content) -> Component:
@@ -107,6 +113,7 @@ def layout(view: View, content: Content) -> Component:
     """
     links = html.Div(id="scrapers-links", className="chips", **content["scrapers-links"])
     rows = table("scrapers-table", _COLUMNS, content["scrapers-table"], min_width_px=980, leading=content)
+    runs = table("scrapers-runs", FLEET_RUN_COLUMNS, content["scrapers-runs"], min_width_px=1100, leading=content)
     return frame(
         "scrapers",
         _TAB.title,
@@ -120,6 +127,14 @@ def layout(view: View, content: Content) -> Component:
                 subtitle="In this range, with these filters",
                 wide=True,
                 export="scrapers-table",
+                view=view,
+            ),
+            table_card(
+                "Runs",
+                runs,
+                subtitle=f"As collector.run tells of them, the last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scrapers-runs",
                 view=view,
             ),
         ],
@@ -194,6 +209,16 @@ def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return infos.share_of_volume(queries.sources(view.time_range(now_ms), view.filter))
 
 
+def _run_table(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
+    range = view.time_range(now_ms)
+    runs = queries.told_runs(range, view.filter, _MOST_RUNS)
+    return run_props(runs, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
+
+
+def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
+    return rows_of(RunLine, queries.told_runs(view.time_range(now_ms), view.filter, 10_000))
+
+
 def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     sources = queries.sources(view.time_range(now_ms), view.filter)
     return Rows(
@@ -247,11 +272,12 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    leading=("scrapers-table",),
+    leading=("scrapers-table", "scrapers-runs"),
     exports=MappingProxyType(
         {
             **exports(CHARTS),
             "scrapers-table": _rows,
+            "scrapers-runs": _runs,
         }
     ),
 )

@@ -98,6 +98,14 @@ def test_only_the_beginning_of_a_page_is_looked_at() -> None:
     assert find_challenge(200, None, late) is None
 
 
+@pytest.mark.parametrize("much", ["<p>text</p>" * 7_000, '<a href="/page">page</a>' * 70])
+def test_a_large_page_or_one_with_many_links_is_content_unless_its_status_refuses(much: str) -> None:
+    marked = CHALLENGES["perimeterx"][1] + much
+    assert find_challenge(200, None, marked) is None
+    assert find_challenge(200, None, marked.encode()) is None
+    assert find_challenge(403, None, marked) == "PerimeterX"
+
+
 def test_headers_tell_a_challenge_too() -> None:
     assert find_challenge(403, {"CF-Mitigated": "challenge"}, None) == "Cloudflare"
     assert find_challenge(200, {"content-type": "text/html"}, None) is None

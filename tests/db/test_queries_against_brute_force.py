@@ -49,11 +49,22 @@ navigations = st.builds(
     sources, moments, url=urls, navigation_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
     retry_count=st.integers(0, 5), status_code=st.sampled_from([None, 200, 503]), run_id=runs,
 )  # fmt: skip
+
+
+def with_fields(source: str, at_ms: int, shares: dict[str, int] | None, **rest: Any) -> Metric:
+    """A scrape of whose items some had each field."""
+    items = rest["items_extracted"]
+    return scrape(source, at_ms, fields=shares and {name: min(items, share) for name, share in shares.items()}, **rest)
+
+
 scrapes = st.builds(
-    lambda source, at_ms, **rest: scrape(source, at_ms, **rest),
+    with_fields,
     sources, moments, url=urls, scrape_duration_ms=durations, success=st.booleans(), error=errors, labels=labels,
     items_extracted=st.one_of(st.just(0), st.integers(0, 2**31 - 1)), data_size=st.sampled_from([None, 0, 10, 2**40]),
     outcome=st.sampled_from([None, "ok", "blocked", "OK"]), run_id=runs,
+    shares=st.one_of(
+        st.none(), st.dictionaries(st.sampled_from(["price", "Price", "a\"b", "🦊"]), st.integers(0, 9), min_size=1)
+    ),
 )  # fmt: skip
 batches = st.lists(st.one_of(navigations, scrapes), max_size=12)
 

@@ -10,7 +10,7 @@ from db.job_rollups import JobRollups
 from db.portable import Checksum, read_chunks, snapshot, tables_of
 from db.rollups import Rollups
 from db.store import Store
-from tests.db.samples import NOON_MS, batch, navigation, run, scrape
+from tests.db.samples import NOON_MS, batch, navigation, report, run, scrape, told
 
 ALERT_SETTINGS: tuple[Setting, ...] = ("rules", "silences", "channels", "schedules")
 
@@ -27,10 +27,14 @@ def fill(engine: Engine, rows: int = 40) -> None:
         store.send(
             batch(
                 navigation(f"s{number % 3}", at_ms, navigation_duration_ms=0.1 + number / 3, labels={"a": "ä"}),
-                scrape("Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s"),
+                scrape(
+                    "Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s", fields={"prîce": number % 6}
+                ),
                 run(at_ms=at_ms),
+                runs=(told(f"run-🦊-{number // 9}", at_ms, error=None if number % 9 else "näh"),),
             )
         )
+    store.report(report())
     _alert(engine)
     Rollups(engine).run_once()
     JobRollups(engine).run_once()

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from db.collectors import CollectorLine
 from db.error_kinds import kind_of_error
 from db.results import (
     Anchor,
@@ -36,7 +37,7 @@ from db.results import (
     UrlStats,
 )
 from db.vitals import VitalsQueries
-from tests.pages.memory_runs import MemoryRuns
+from tests.pages.memory_runs import MemoryRuns, told_of
 from tests.pages.memory_sums import series, totals
 from tests.pages.memory_tabs import MemoryTabs
 
@@ -57,6 +58,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         self.labels = labels  # by the event's id
         self.veterans = veterans
         self.run_ids = {}
+        self.known_collectors: tuple[CollectorLine, ...] = ()
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -197,6 +199,9 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         event = next((event for event in self.events(None, limit=1 << 40) if event.id == id), None)
         return None if event is None else EventDetail(event, "run-1", (("team", "a"),), 4_096, None)
 
+    def collectors(self, now_ms: int) -> tuple[CollectorLine, ...]:
+        return self.known_collectors
+
     def url_history(self, event: Event, limit: int = 50) -> UrlHistory:
         same = [one for one in reversed(self.all) if (one.source, one.url) == (event.source, event.url)]
         return UrlHistory(tuple(same[:limit]), whole=True, gap=False)
@@ -247,7 +252,8 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
-                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, None,
+                event.id,
             )
             for event in self.events(range, filter, 10**9)
         ]  # fmt: skip
@@ -256,7 +262,7 @@ class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
-                run.success, run.error, None, None, run.run_id, run.source, run.id,
+                run.success, run.error, None, None, run.run_id, run.source, None, run.id,
             )
             for run in self.scheduler_runs(range, filter, 10**9)
         ]  # fmt: skip
@@ -319,7 +325,14 @@ def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: 
         while moment_ms < now_ms:
             events += _page(dice, source, int(moment_ms), speed_ms, failing, len(events))
             moment_ms += 1000 * pace_s * dice.expovariate(1)
-    return MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made = MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made.fields = {
+        event.id: {"title": event.items or 0, "price": (event.items or 0) // 2}
+        for event in events
+        if event.kind == "scrape"
+    }
+    made.told = told_of(sources[:5], now_ms)
+    return made
 
 
 def _page(dice: random.Random, source: str, moment_ms: int, speed_ms: float, failing: float, n: int) -> list[Event]:
