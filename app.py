@@ -16,8 +16,10 @@ from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
+from alerts.delivery.service import DeliveryService
 from alerts.measure import Measurer
 from alerts.service import AlertService
+from alerts.texts import Texts
 from api.alerts import alerts_blueprint
 from api.export import export_blueprint
 from api.health import health_blueprint
@@ -36,6 +38,7 @@ from components.theme_picker import theme_of
 from components.trouble import Troubles
 from db.alert_tables import AlertTables
 from db.clock import now_ms
+from db.collectors import Collectors
 from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
@@ -43,6 +46,7 @@ from db.identity import database_identity
 from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
+from db.lost_runs import LostRuns
 from db.maintenance import Nightly
 from db.migrate import upgrade
 from db.newest import newest_ids
@@ -67,13 +71,18 @@ from pages import PAGES
 from settings import Settings
 from web.alert_actions import register_alert_actions
 from web.alert_editor import register_alert_editor
+from web.alert_links import alert_link
 from web.event_rows import register_event_callbacks
+from web.first_page import first_page
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
+from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
-from web.router import PageSource, register_router, router_parts
+from web.own_collector import INTERVAL_S, OwnCollector
+from web.router import PageSource, register_router, router_parts, showing
+from web.row_leads import register_row_leads
 from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
@@ -81,6 +90,7 @@ log = logging.getLogger("scrapeboard")
 HEARTBEAT_S = 5.0
 DATABASE_CHECK_S = 2.0
 LEASE_CHECK_S = 30.0
+LOST_RUNS_CHECK_S = 10.0
 RATES_S = 1.0
 OPEN_HOUR_MS = 60_000  # how old the rollup of scheduler runs of the hour that isn't over may be
 MAX_CALLBACK_BYTES = 8 << 20
@@ -99,11 +109,14 @@ class Scrapeboard:
     dash_channel: DashChannel
     queries: Queries
     reader: ReaderProcess
+    collectors: Collectors
+    lost_runs: LostRuns
     rollups: Rollups
     jobs: JobRollups
     follower: Follower
     nightly: Nightly
     alerts: AlertService
+    delivery: DeliveryService
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
@@ -125,6 +138,7 @@ class Scrapeboard:
         self.follower.start()
         self.nightly.start()
         self.alerts.start()
+        self.delivery.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -145,6 +159,7 @@ class Scrapeboard:
         self.hub.call(self.channel.flush)
         self.hub.stop(max(1.0, end_s - time.monotonic()))
         # The clients know; now whatever may have to wait for a database that hangs.
+        write_reports = partial(self.collectors.flush, all=True)
         rest = (
             self.alerts.stop,
             self.nightly.stop,
@@ -152,9 +167,12 @@ class Scrapeboard:
             self.drawing.stop,
             self.follower.stop,
             self.rollups.stop,
+            self.delivery.stop,  # which nobody feeds any more; it waits for what is on its way
         )
         # With the last connection SQLite brings its journal into the file, which may then be copied alone.
-        ending = Thread(target=lambda: [end() for end in (*rest, self.engine.dispose)], name="ending", daemon=True)
+        ending = Thread(
+            target=lambda: [end() for end in (write_reports, *rest, self.engine.dispose)], name="ending", daemon=True
+        )
         ending.start()
         ending.join(max(0.1, end_s - time.monotonic()))
 
@@ -195,6 +213,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     recent = RecentDetail(settings.recent_rows)
     runs = RecentRuns()
     follower = Follower(engine, store)
+    collectors = Collectors(engine)
     recent.load(engine, also=lambda connection: [begin(connection) for begin in (follower.begin, runs.read)])
     reader = ReaderProcess(settings.database_url)
     rollups, jobs = Rollups(engine, look=reader.look), JobRollups(engine)
@@ -214,20 +233,32 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    tables = AlertTables(engine)
-    queries.read_alerts_from(tables)
-    on_change = partial(_alerts_changed, queries, views)
-    alerts = AlertService(tables, queries, Measurer(queries).measure, on_change=on_change)
+    alert_tables = AlertTables(engine)
+    queries.read_alerts_from(alert_tables)
+    # Each asks the other one, but only when both run.
+    alerts = AlertService(
+        alert_tables,
+        queries,
+        Measurer(queries).measure,
+        on_change=partial(_alerts_changed, queries, views),
+        on_deliveries=lambda: delivery.wake(),
+    )
+    delivery = DeliveryService(
+        alert_tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, settings.public_url))
+    )
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
         store.subscribe(listener)
+    for told in (recent.touch, views.changed):
+        store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
         backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
+        store.subscribe_told(channel.publish)
 
     dash = ThemedDash(
         __name__,
@@ -239,7 +270,9 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    dash.layout = _layout
+    for package, file in adapter.scripts:
+        dash.scripts.append_script({"namespace": package, "relative_package_path": file})  # type: ignore[no-untyped-call]
+    dash.layout = partial(_layout, source)
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
     register_compare_callback(dash)
@@ -248,11 +281,14 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
     changed = partial(_alerts_changed, queries, views, alerts)
-    register_alert_actions(dash, queries, tables, changed=changed)
-    register_alert_editor(dash, queries, adapter, tables, changed=changed)
+    register_alert_actions(dash, queries, alert_tables, changed=changed)
+    register_alert_editor(dash, queries, adapter, alert_tables, changed=changed)
+    register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
+    server.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # stylesheets: their addresses change when they do
+    server.wsgi_app = KeptFiles(server.wsgi_app, ("/_dash-component-suites/", "/assets/"))  # type: ignore[method-assign]
     names = names_allowed(settings.host, settings.allowed_hosts, settings.allowed_origins)
     guard_hosts(server, names, hub.refused)
     nightly = Nightly(
@@ -274,11 +310,14 @@ def create_app(settings: Settings) -> Scrapeboard:
         dash_channel,
         queries,
         reader,
+        collectors,
+        LostRuns(engine, store),
         rollups,
         jobs,
         follower,
         nightly,
         alerts,
+        delivery,
         drawing,
         Pulse(),
         Pulse(),
@@ -293,14 +332,29 @@ def create_app(settings: Settings) -> Scrapeboard:
     token = settings.token.get_secret_value() if settings.token else None
     server.register_blueprint(
         ingest_blueprint(
-            store, token=token, max_bytes=settings.ingest_max_bytes, allowed_origins=settings.allowed_origins
+            store,
+            token=token,
+            max_bytes=settings.ingest_max_bytes,
+            collectors=collectors,
+            allowed_origins=settings.allowed_origins,
         )
     )
-    server.register_blueprint(health_blueprint(store, board.stats, collector.get_metrics_stats, board))
+    server.register_blueprint(
+        health_blueprint(
+            store,
+            board.stats,
+            collector.get_metrics_stats,
+            board,
+            queries.collectors,
+            deliveries=delivery.stats,
+        )
+    )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(alerts_blueprint(queries))
     server.register_blueprint(
-        prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
+        prometheus_blueprint(
+            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, deliveries=delivery.stats)
+        )
     )
     server.register_blueprint(
         export_blueprint(
@@ -337,9 +391,10 @@ def _alerts_changed(queries: Queries, views: ViewEngine, alerts: AlertService | 
         alerts.wake()
 
 
-def _layout() -> html.Div:
-    """Build the frame as this browser's theme wants it; Dash asks once more, without a browser, when it starts."""
-    return html.Div([shell(theme_of(request.cookies if has_request_context() else {})), *router_parts()])
+def _layout(source: PageSource) -> html.Div:
+    """Build the frame as this browser's theme wants it, with the page that it shows first."""
+    theme = theme_of(request.cookies if has_request_context() else {})
+    return html.Div([shell(theme, first_page(partial(showing, source), source.source_names)), *router_parts()])
 
 
 def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -> None:
@@ -368,6 +423,8 @@ def _set_pulse(board: Scrapeboard, renderers: Renderers, freshness: Freshness) -
             board.views.changed()
 
     board.pulse.every(HEARTBEAT_S, heartbeat)
+    board.housekeeping.every(INTERVAL_S, OwnCollector(board.collectors, collector.get_metrics_stats).report)
+    board.housekeeping.every(LOST_RUNS_CHECK_S, board.lost_runs.check)
     board.housekeeping.every(DATABASE_CHECK_S, check_database)
     board.housekeeping.every(HEARTBEAT_S, freshness.check)
     board.pulse.every(LEASE_CHECK_S, board.dash_channel.expire)

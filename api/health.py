@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
 from flask import Blueprint, Response
 
 from api.answers import json_answer, problem
+from db.clock import now_ms
+from db.collectors import CollectorLine, totals_of
+from db.errors import DatabaseUnavailable
 from db.store import Store
 
 
@@ -27,6 +30,9 @@ def health_blueprint(
     channel_stats: Callable[[], Mapping[str, Any]],
     collector_stats: Callable[[], Mapping[str, Any]],
     redis: RedisSide,
+    collectors: Callable[[int], Sequence[CollectorLine]] = lambda _now_ms: (),
+    *,
+    deliveries: Callable[[], Mapping[str, Any]] = dict,
 ) -> Blueprint:
     """Make both routes.
 
@@ -35,6 +41,8 @@ def health_blueprint(
         channel_stats: the live channel's numbers.
         collector_stats: the numbers of the collector in this process.
         redis: what joins several processes; while it is away, the app is well all the same.
+        collectors: who reports, at a moment in epoch milliseconds.
+        deliveries: what became of notifications.
 
     Returns:
         A Flask blueprint.
@@ -70,6 +78,8 @@ def health_blueprint(
                 "redis": dict(redis.redis_stats()),
                 "store": asdict(store.health()),
                 "collector": dict(collector_stats()),
+                "collectors": _collectors(collectors),
+                "deliveries": dict(deliveries()),
             },
         )
 
@@ -80,3 +90,14 @@ def health_blueprint(
         return problem(404, f"there is no /api/{rest[:80]}; see README.md for what there is")
 
     return blueprint
+
+
+def _collectors(read: Callable[[int], Sequence[CollectorLine]]) -> dict[str, Any]:
+    """Return what all collectors add up to, and each of them."""
+    present_ms = now_ms()
+    try:
+        lines = read(present_ms)
+    except DatabaseUnavailable as exc:
+        return {"error": str(exc)}
+    each = [{**asdict(line), "away": line.is_away(present_ms), "lag_ms": line.lag_ms} for line in lines]
+    return {**asdict(totals_of(lines, present_ms)), "each": each}

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import hmac
-import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.answers import json_answer, problem
+from api.envelope import Envelope, open_envelope
 from collector.errors import InvalidMetric, SinkRefused, SinkUnavailable
-from collector.events import Metric, from_wire
+from collector.events import Metric, event_from_wire, from_wire
+from collector.run_events import ScraperRun
 from collector.sinks import Batch, Sink
 from db.clock import now_ms
+from db.clocks import correction_of
+from db.collectors import Collectors
 from live.origin import origin_allowed
 
-MAX_BATCH_ID_CHARS = 64
 MAX_METRICS = 100_000  # no 8 MiB hold more real ones; the answer names each bad one, so there must be an end
 
 
@@ -27,6 +29,7 @@ def ingest_blueprint(
     *,
     token: str | None,
     max_bytes: int,
+    collectors: Collectors | None = None,
     allowed_origins: tuple[str, ...] = (),
     clock_ms: Callable[[], int] = now_ms,
 ) -> Blueprint:
@@ -36,6 +39,7 @@ def ingest_blueprint(
         sink: where the good metrics go; persisted when `send` returns.
         token: the bearer token that a batch needs, or None.
         max_bytes: larger bodies are answered with 413.
+        collectors: who takes in what collectors say of themselves; None when nobody wants to know.
         allowed_origins: browser origins that may post besides the app's own.
         clock_ms: the wall clock, epoch milliseconds.
 
@@ -52,6 +56,7 @@ def ingest_blueprint(
             return answer
         if not origin_allowed(request.headers, allowed_origins):
             return problem(403, "a page of another site may not post metrics here; see SCRAPEBOARD_ALLOWED_ORIGINS")
+        received_ms = clock_ms()  # before the body is read: how long that takes says nothing of the sender's clock
         request.max_content_length = max_bytes + 1
         try:
             body = request.get_data(cache=False)
@@ -61,13 +66,18 @@ def ingest_blueprint(
         if body is None or len(body) > max_bytes:
             return problem(413, f"a batch has at most {max_bytes} bytes; send smaller ones")
         try:
-            batch_id, items = _envelope(body)
+            envelope = open_envelope(body)
         except ValueError as exc:
             return problem(400, str(exc))
-        if len(items) > MAX_METRICS:
+        if len(envelope.items) > MAX_METRICS:
             return problem(413, f"a batch has at most {MAX_METRICS} metrics; send smaller ones")
-        good, rejected = _sort_out(items, clock_ms())
-        return _deliver(sink, batch_id, good, rejected)
+        correction_ms = _correction_ms(envelope, collectors, received_ms)
+        if correction_ms:
+            _correct(envelope.items, correction_ms)
+        answer, accepted = _deliver(sink, envelope, received_ms)
+        if correction_ms and collectors is not None and envelope.collector_id is not None:
+            collectors.clocks.count(envelope.collector_id, accepted)
+        return answer
 
     @blueprint.get("/api/ingest")
     def not_for_reading() -> Response:
@@ -83,57 +93,83 @@ def _authorized(token: str) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-def _envelope(body: bytes) -> tuple[str, list[Any]]:
-    try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        # Python's own json writes NaN, which is no JSON. Read it all the same, so that one NaN is refused by its
-        # field's name and doesn't cost the batch.
-        try:
-            message = json.loads(body)
-        except (ValueError, RecursionError) as exc:
-            raise ValueError(f"the body is not JSON: {str(exc)[:200]}") from exc
-    if not isinstance(message, dict):
-        raise ValueError('a batch is a JSON object: {"batchId": "...", "metrics": [...]}')
-    batch_id, items = message.get("batchId"), message.get("metrics")
-    if not isinstance(batch_id, str) or not 1 <= len(batch_id) <= MAX_BATCH_ID_CHARS or not batch_id.isprintable():
-        raise ValueError(f"batchId must be a printable string of 1-{MAX_BATCH_ID_CHARS} characters, new for each batch")
-    if not isinstance(items, list):
-        raise ValueError("metrics must be a list")
-    return batch_id, items
+def _correction_ms(envelope: Envelope, collectors: Collectors | None, received_ms: int) -> int:
+    """Return what the times in a batch are to be corrected by, and take its collector's report in."""
+    if envelope.sent_ms is None:
+        return 0
+    if collectors is None or envelope.collector_id is None:
+        return correction_of(received_ms - envelope.sent_ms)
+    reading = collectors.clocks.read(envelope.collector_id, envelope.sent_ms, received_ms)
+    if envelope.report is not None:
+        collectors.heard(envelope.report, received_ms)
+    return reading.correction_ms
 
 
-def _sort_out(items: list[Any], moment_ms: int) -> tuple[list[Metric], list[dict[str, Any]]]:
-    """Return the good metrics, and what is wrong with the others by their index in the batch."""
+def _correct(items: list[Any], correction_ms: int) -> None:
+    """Set the moments that came from a clock that is far off right; what isn't a moment is refused later."""
+    for item in items:
+        if isinstance(item, dict):
+            for name in ("recordedAt", "startedAt"):
+                if type(item.get(name)) in (int, float):
+                    item[name] += correction_ms
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """The good of a batch with their places in it, and what is wrong with the others."""
+
+    metrics: list[Metric] = field(default_factory=list)
+    runs: list[ScraperRun] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)  # of the metrics and then of the runs; none when all is as it came
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+
+
+def _sort_out(items: list[Any], moment_ms: int) -> _Sorted:
     try:
-        return [from_wire(item, now_ms=moment_ms) for item in items], []  # as good as always
+        return _Sorted([from_wire(item, now_ms=moment_ms) for item in items])  # metrics, as good as always
     except InvalidMetric:
-        good: list[Metric] = []
-        rejected: list[dict[str, Any]] = []
+        found = _Sorted()
+        run_places: list[int] = []
         for index, item in enumerate(items):
             try:
-                good.append(from_wire(item, now_ms=moment_ms))
+                event = event_from_wire(item, now_ms=moment_ms)
             except InvalidMetric as exc:
-                rejected.append({"index": index, "field": exc.field, "message": exc.message})
-        return good, rejected
+                found.rejected.append({"index": index, "field": exc.field, "message": exc.message})
+                continue
+            if isinstance(event, ScraperRun):
+                found.runs.append(event)
+                run_places.append(index)
+            else:
+                found.metrics.append(event)
+                found.places.append(index)
+        found.places += run_places
+        return found
 
 
-def _deliver(sink: Sink, batch_id: str, good: list[Metric], rejected: list[dict[str, Any]]) -> Response:
+def _deliver(sink: Sink, envelope: Envelope, moment_ms: int) -> tuple[Response, int]:
+    """Store what is good; returns the answer, and how many are stored now."""
+    found = _sort_out(envelope.items, moment_ms)
+    rejected = found.rejected
     accepted, duplicate = 0, False
-    if good or not rejected:
+    # A collector that has nothing to tell but how it is needs no batch id to be remembered.
+    idle = not envelope.items and (envelope.report is not None or envelope.report_problem is not None)
+    if (found.metrics or found.runs or not rejected) and not idle:
         try:
-            delivery = sink.send(Batch(batch_id, tuple(good)))
+            delivery = sink.send(Batch(envelope.batch_id, tuple(found.metrics), tuple(found.runs)))
         except SinkUnavailable as exc:
             answer = problem(503, f"nowhere to put it at the moment, send the same batch again: {exc.reason}")
             answer.headers["Retry-After"] = str(max(1, round(exc.retry_after_s or 1)))
-            return answer
+            return answer, 0
         except SinkRefused as exc:
-            return problem(400, exc.reason)
+            return problem(400, exc.reason), 0
         accepted, duplicate = delivery.accepted, delivery.duplicate
-        bad = {no["index"] for no in rejected}
-        places = [index for index in range(len(good) + len(bad)) if index not in bad] if delivery.rejected else []
-        rejected += [{"index": places[no.index], "field": no.field, "message": no.message} for no in delivery.rejected]
+        for no in delivery.rejected:
+            index = found.places[no.index] if found.places else no.index
+            rejected.append({"index": index, "field": no.field, "message": no.message})
+    said: dict[str, Any] = {"accepted": accepted, "duplicate": duplicate}
+    if envelope.report_problem is not None:
+        said["collector"] = {"rejected": envelope.report_problem}
     if rejected and not duplicate:
         rejected.sort(key=lambda item: int(item["index"]))
-        return json_answer(422, {"accepted": accepted, "duplicate": False, "rejected": rejected})
-    return json_answer(202, {"accepted": accepted, "duplicate": duplicate})
+        return json_answer(422, {**said, "rejected": rejected}), accepted
+    return json_answer(202, said), accepted

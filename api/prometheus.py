@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from flask import Blueprint, Response, request
@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from api.answers import problem
 from db.clock import now_ms
+from db.collectors import CollectorLine, totals_of
 from db.errors import DatabaseUnavailable
 from db.health import StoreHealth
 from db.queries import Queries
@@ -36,6 +37,7 @@ class BoardCollector(Collector):
         collector_stats: The numbers of the collector in this process.
         queries: Who knows the scrapers.
         clock_ms: The present in epoch milliseconds.
+        deliveries: What became of notifications.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class BoardCollector(Collector):
         collector_stats: Stats,
         queries: Queries,
         *,
+        deliveries: Stats = dict,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._health = health
         self._channel_stats = channel_stats
         self._collector_stats = collector_stats
         self._queries = queries
+        self._deliveries = deliveries
         self._clock_ms = clock_ms
 
     def describe(self) -> list[Metric]:
@@ -63,14 +67,18 @@ class BoardCollector(Collector):
         yield from _database(health)
         yield from _channel(self._channel_stats())
         yield from _collector(self._collector_stats())
+        yield from _notifications(self._deliveries())
         if health.reachable:
             yield _alerts(self._queries.alert_counts())
-            end_ms = (self._clock_ms() // BUCKET_MS + 1) * BUCKET_MS
+            present_ms = self._clock_ms()
+            end_ms = (present_ms // BUCKET_MS + 1) * BUCKET_MS
             try:
+                collectors = self._queries.collectors(present_ms)
                 sources = self._queries.sources(TimeRange(end_ms - SPAN_MS, end_ms, BUCKET_MS))
             except DatabaseUnavailable:
                 return  # its gauge says so at the next look
             yield from _scrapers(sources)
+            yield from _collectors(collectors, present_ms)
 
 
 def prometheus_blueprint(collector: BoardCollector) -> Blueprint:
@@ -169,6 +177,42 @@ def _by_reason(name: str, says: str, counts: Mapping[str, int]) -> CounterMetric
     for reason, number in sorted(counts.items()):
         family.add_metric([reason], number)
     return family
+
+
+def _notifications(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield what became of notifications, by the id of their channel."""
+    done = CounterMetricFamily(
+        _PREFIX + "alert_notifications",
+        "Notifications that arrived (sent), were given up (dead), and attempts that failed.",
+        labels=["channel", "result"],
+    )
+    waiting = GaugeMetricFamily(
+        _PREFIX + "alert_notifications_waiting", "Notifications that wait, in the app that sends.", labels=["channel"]
+    )
+    for channel, numbers in sorted(stats.get("channels", {}).items()):
+        for result in ("sent", "failed", "dead"):
+            done.add_metric([channel, result], numbers[result])
+        waiting.add_metric([channel], numbers["waiting"])
+    yield from (done, waiting)
+
+
+def _collectors(lines: Sequence[CollectorLine], present_ms: int) -> Iterator[Metric]:
+    """Yield what all collectors that reported within a day add up to; they count since their processes began."""
+    totals = totals_of(lines, present_ms)
+    yield _gauge("collectors_connected", "Collectors that report.", totals.connected)
+    yield _gauge("collectors_away", "Collectors that reported within a day and fell silent.", totals.away)
+    for name, says, value in (
+        ("recorded", "Metrics that they were given.", totals.recorded),
+        ("flushed", "Metrics that they delivered.", totals.flushed),
+        ("pending", "Metrics of theirs that wait.", totals.pending),
+        ("spool_bytes", "What they keep on disk.", totals.spool_bytes),
+        ("corrected", "Metrics of theirs whose times were corrected, because their clocks are off.", totals.corrected),
+    ):
+        yield _gauge(f"collectors_{name}", says, value)
+    dropped = GaugeMetricFamily(_PREFIX + "collectors_dropped", "Metrics that they lost, by reason.", labels=["reason"])
+    for reason, number in totals.dropped.items():
+        dropped.add_metric([reason], number)
+    yield dropped
 
 
 def _scrapers(sources: tuple[SourceStats, ...]) -> Iterator[Metric]:

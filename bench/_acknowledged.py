@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.run_events import ScraperRun
 from collector.sinks import Batch
 from db import sketch
 from db.breakdown import DIMENSIONS
@@ -21,6 +22,8 @@ from db.breakdown_rolling import LENGTHS_MS
 from db.cells import SLOT_MS
 from db.clock import now_ms
 from db.columns import Names
+from db.engine import make_engine
+from db.run_states import what_counts
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 _KINDS = ("navigation", "scrape")
@@ -116,6 +119,8 @@ class Acknowledged:
         self._runs: Counter[tuple[Any, ...]] = Counter()
         self._totals: dict[int, dict[tuple[int, str], Total]] = {MINUTE_MS: {}, HOUR_MS: {}, DAY_MS: {}}
         self._slots: dict[int, Counter[str]] = {}  # five minutes -> rows by dimension
+        self._told: dict[str, ScraperRun] = {}  # of each run the message that counts
+        self._messages = 0  # about runs
         self._job_hours: dict[tuple[int, str, str], Counter[str]] = {}
         self.metrics = 0
 
@@ -129,7 +134,9 @@ class Acknowledged:
             assert batch.batch_id not in self._batches
             pages = [metric for metric in batch.metrics if not isinstance(metric, SchedulerRun)]
             self._batches[batch.batch_id] = _fingerprint(pages)
-            self.metrics += len(batch.metrics)
+            self.metrics += len(batch.events)
+            self._messages += len(batch.runs)
+            self._told = what_counts([*self._told.values(), *batch.runs])
             for metric in batch.metrics:
                 if isinstance(metric, SchedulerRun):
                     self._runs[_run(metric)] += 1
@@ -139,6 +146,8 @@ class Acknowledged:
                 scrape = isinstance(metric, PageScrape)
                 slot.update(rows=1, url=1, error=not metric.success, outcome=scrape, attempt=not scrape)
                 slot["yield"] += scrape
+                if isinstance(metric, PageScrape) and metric.fields:
+                    slot["field"] += 1 + len(metric.fields)
                 for length_ms, totals in self._totals.items():
                     start_ms = metric.recorded_at_ms // length_ms * length_ms
                     totals.setdefault((start_ms, metric.scraper_source), Total()).add(metric)
@@ -174,6 +183,9 @@ class Acknowledged:
             for level in _levels(engine.dialect.name):
                 wrong[f"{level.table}_wrong"] = _wrong(self._totals[level.length_ms], _read(connection, level))
             wrong["scraper_breakdowns_wrong"] = _wrong_breakdowns(self._slots, connection)
+            kept = connection.scalar(text("SELECT COUNT(*) FROM scraper_run_messages WHERE state <> 'lost'"))
+            wrong["run_messages_wrong"] = abs((kept or 0) - self._messages)
+            wrong["run_states_wrong"] = _wrong_states(self._told, connection)
             wrong["scheduler_metrics_hourly_wrong"] = _wrong_job_hours(self._job_hours, connection)
         return wrong
 
@@ -243,6 +255,17 @@ def _wrong_breakdowns(slots: dict[int, Counter[str]], connection: Connection) ->
     return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
 
 
+def _wrong_states(told: dict[str, ScraperRun], connection: Connection) -> int:
+    """Count the runs that aren't where their messages say they are; the app may say of one that it is lost."""
+    columns = "run_id, state, recorded_at, items_extracted"
+    found = {row[0]: tuple(row[1:]) for row in connection.execute(text(f"SELECT {columns} FROM scraper_runs"))}
+    wanted = {id: (run.state, run.recorded_at_ms, run.items_extracted) for id, run in told.items()}
+    for run_id, (state, *rest) in found.items():
+        if state == "lost" and wanted.get(run_id, ("",))[0] == "running":
+            found[run_id] = ("running", *rest)
+    return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
+
+
 def _wrong_job_hours(hours: dict[tuple[int, str, str], Counter[str]], connection: Connection) -> int:
     """Count the hours that are over and in which a job's rollup isn't what was acknowledged."""
     over_ms = now_ms() - _ROLLED_AFTER_MS - HOUR_MS
@@ -258,3 +281,27 @@ def _wrong_job_hours(hours: dict[tuple[int, str, str], Counter[str]], connection
         if row[0] <= over_ms
     }  # fmt: skip
     return sum(wanted.get(key) != found.get(key) for key in wanted.keys() | found.keys())
+
+
+def count_urls(database_url: str, prefix: str) -> tuple[int, int]:
+    """Count the detail rows whose page URL begins with a prefix.
+
+    Args:
+        database_url: A migrated database.
+        prefix: Without `%` and `_`.
+
+    Returns:
+        (rows, different URLs).
+    """
+    engine = make_engine(url=database_url)
+    try:
+        with engine.connect() as connection:
+            found = connection.execute(
+                text(
+                    "SELECT COUNT(*), COUNT(DISTINCT page_url) FROM scraper_page_performance WHERE page_url LIKE :like"
+                ),
+                {"like": f"{prefix}%"},
+            ).one()
+    finally:
+        engine.dispose()
+    return int(found[0]), int(found[1])

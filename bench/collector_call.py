@@ -1,11 +1,14 @@
-"""Measure what a record call costs its caller, beside a bare append (the floor) and prometheus_client, as JSON.
+"""Measure what a record call costs its caller, beside a bare append (the floor) and other libraries, as JSON.
 
-Run it with `python -m bench.collector_call`. The goal is half of what `Histogram.observe` costs in the same run.
+Run it with `python -m bench.collector_call`. The goal is half of what prometheus_client's `Histogram.observe` costs in
+the same run. The peers: OpenTelemetry's `Histogram.record` (nobody collects), statsd over UDP to a socket of this
+machine, sentry's `metrics.distribution` (nothing is sent).
 """
 
 import json
 import os
 import platform
+import socket
 import statistics
 import threading
 import time
@@ -13,6 +16,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import sentry_sdk
+import statsd
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Histogram
 
 from collector import Collector
@@ -22,6 +29,14 @@ URL = "https://robinhood.com/stocks/AAPL"
 CALLS_PER_BURST = 500  # far less than the interpreter's 5 ms switch interval: what is timed is the caller alone
 BURSTS = 400
 CALLS_PER_THREAD = 20_000
+SLOW = 20  # bursts of calls that cost microseconds are so much shorter, for the same reason
+
+
+class NoTransport(sentry_sdk.transport.Transport):
+    """Sends nothing."""
+
+    def capture_envelope(self, envelope: object) -> None:
+        """Take what sentry would send."""
 
 
 class NullSink:
@@ -84,6 +99,31 @@ def measure() -> dict[str, Any]:
         for _ in range(CALLS_PER_BURST):
             child.observe(0.15)
 
+    meter = MeterProvider(metric_readers=[InMemoryMetricReader()]).get_meter("bench")
+    telemetry = meter.create_histogram("page_seconds")
+    attributes = {"source": "robinhood"}
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind(("127.0.0.1", 0))
+    client = statsd.StatsClient("127.0.0.1", udp.getsockname()[1])
+    sentry_sdk.init(dsn="http://key@127.0.0.1:9/1", transport=NoTransport, default_integrations=False)
+
+    def otel_record() -> None:
+        for _ in range(CALLS_PER_BURST // SLOW):
+            telemetry.record(0.15, attributes)
+
+    def statsd_timing() -> None:
+        for _ in range(CALLS_PER_BURST // SLOW):
+            client.timing("page.robinhood", 150)
+
+    def sentry_distribution() -> None:
+        for _ in range(CALLS_PER_BURST // SLOW):
+            sentry_sdk.metrics.distribution("page", 150, unit="millisecond", attributes=attributes)
+
+    slow: dict[str, Callable[[], None]] = {
+        "opentelemetry Histogram.record": otel_record,
+        "statsd timing over UDP": statsd_timing,
+        "sentry metrics.distribution": sentry_distribution,
+    }
     bursts: dict[str, Callable[[], None]] = {
         "floor: deque.append": append,
         "record_page_navigation": navigation,
@@ -93,13 +133,15 @@ def measure() -> dict[str, Any]:
         "record_scheduler_metric": scheduler,
         "prometheus_client Histogram.observe": observe,
         "prometheus_client Histogram.observe, cached child": observe_child,
+        **slow,
     }
     spent_ns: dict[str, list[float]] = {name: [] for name in bursts}
     for _ in range(BURSTS):
         for name, burst in bursts.items():
             began_ns = time.perf_counter_ns()
             burst()
-            spent_ns[name].append((time.perf_counter_ns() - began_ns) / CALLS_PER_BURST)
+            calls = CALLS_PER_BURST // SLOW if name in slow else CALLS_PER_BURST
+            spent_ns[name].append((time.perf_counter_ns() - began_ns) / calls)
             collector.flush()
     one_thread = {
         name: {"median_ns": round(statistics.median(spent)), "p99_ns": round(statistics.quantiles(spent, n=100)[98])}
@@ -109,9 +151,12 @@ def measure() -> dict[str, Any]:
         str(count): {
             "record_page_navigation": _with_threads(count, navigation, collector.flush),
             "prometheus_client Histogram.observe": _with_threads(count, observe, collector.flush),
+            **{name: _with_threads(count, burst, collector.flush, SLOW) for name, burst in slow.items()},
         }
         for count in (4, 8)
     }
+    sentry_sdk.get_client().close(timeout=0)
+    udp.close()
     stats = collector.get_metrics_stats()
     collector.close()
     ours = one_thread["record_page_navigation"]["median_ns"]
@@ -129,11 +174,12 @@ def measure() -> dict[str, Any]:
     }
 
 
-def _with_threads(count: int, burst: Callable[[], None], flush: Callable[[], object]) -> dict[str, int]:
-    """Run bursts in so many threads at once; medians of five rounds."""
+def _with_threads(count: int, burst: Callable[[], None], flush: Callable[[], object], slow: int = 1) -> dict[str, int]:
+    """Run bursts in so many threads at once; medians of five rounds. A burst of a slow one has fewer calls."""
     wall_ns: list[float] = []
     cpu_ns: list[float] = []
-    calls = CALLS_PER_THREAD // CALLS_PER_BURST * CALLS_PER_BURST
+    per_burst = CALLS_PER_BURST // slow
+    calls = CALLS_PER_THREAD // slow // per_burst * per_burst
     for _ in range(5):
         start = threading.Barrier(count + 1)
         used_ns: deque[int] = deque()  # one entry by each thread; append is atomic
@@ -141,7 +187,7 @@ def _with_threads(count: int, burst: Callable[[], None], flush: Callable[[], obj
         def work(start: threading.Barrier = start, used_ns: deque[int] = used_ns) -> None:
             start.wait()
             began_ns = time.thread_time_ns()
-            for _ in range(calls // CALLS_PER_BURST):
+            for _ in range(calls // per_burst):
                 burst()
             used_ns.append(time.thread_time_ns() - began_ns)
 

@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bench._acknowledged import DAY_MS, HOUR_MS, MINUTE_MS, Acknowledged
 from collector.errors import SinkUnavailable
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.run_events import ScraperRun
 from collector.sinks import Batch, HttpSink
 from db.clock import now_ms
 from db.engine import make_engine
@@ -113,7 +114,7 @@ def _kind(reason: str) -> str:
 
 
 def make_batch(batch_id: str, rng: random.Random) -> Batch:
-    """Return a batch of up to 40 metrics around one moment, most of them of now, some of hours and days ago."""
+    """Return a batch of up to 44 metrics around one moment, most of them of now, some of hours and days ago."""
     moment_ms = now_ms() - rng.randrange(rng.choice(_BACK_MS) + 1)
     metrics: list[Metric] = []
     for number in range(rng.randrange(1, 40)):
@@ -124,11 +125,23 @@ def make_batch(batch_id: str, rng: random.Random) -> Batch:
             metrics.append(PageNavigation(source, url, duration_ms, ok, rng.randrange(3), error, 200, at_ms, batch_id))
         else:
             items = rng.randrange(50)
-            metrics.append(PageScrape(source, url, duration_ms, items, ok, error, 1000, None, at_ms, batch_id))
+            fields = {"price": rng.randrange(items + 1), "title": items} if rng.random() < 0.5 else None
+            metrics.append(
+                PageScrape(source, url, duration_ms, items, ok, error, 1000, None, at_ms, batch_id, fields=fields)
+            )
     for _ in range(rng.randrange(3)):
         items, duration_ms = rng.randrange(100), rng.randrange(1, 4000) / 4
         metrics.append(SchedulerRun("nightly", duration_ms, True, items, None, "source1", moment_ms, batch_id))
-    return Batch(batch_id, tuple(metrics))
+    return Batch(batch_id, tuple(metrics), tuple(_told(moment_ms, rng) for _ in range(rng.randrange(3))))
+
+
+def _told(moment_ms: int, rng: random.Random) -> ScraperRun:
+    """Return a message about one of some runs that all senders tell of, in any order."""
+    state = rng.choice(("running", "running", "running", "ok", "failed", "killed"))
+    at_ms = moment_ms - rng.randrange(2_000)
+    return ScraperRun(
+        "drill", f"run{rng.randrange(200)}", None, state, at_ms - 1_000, at_ms, rng.randrange(1_000), None, 30_000, None
+    )
 
 
 class Drill:

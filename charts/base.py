@@ -54,6 +54,9 @@ class ChartAdapter(ABC):
     # The properties of the component in which the browser tells what was clicked and which span was dragged.
     pick_prop: str
     zoom_prop: str
+    # (package, file in it) of scripts that every page needs to draw: sent with the page, lest the browser learns of
+    # them only when the first chart is there.
+    scripts: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, palette: Palette | None = None) -> None:
         self._palette = palette or Palette()

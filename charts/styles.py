@@ -13,6 +13,7 @@ MOST_UNIFIED = 12  # a hover label with more lines than this is taller than the 
 MOST_NAMED = 12  # names beside more bubbles would cover each other
 MOST_LABELLED = 60  # more numbers than this side by side are noise
 MOST_ORDERED = 10  # names of buckets below a chart; more would stand on each other
+_MOST_SIGNS = 48  # of all these names together: what fits below a chart on a phone
 
 _DASHES = ("solid", "dot", "dashdot", "longdash")
 _LARGEST_PX = 38.0
@@ -61,7 +62,8 @@ def diameters_px(sizes: Floats) -> Floats:
 
 def thinned_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of categories that follow each other, all but every n-th made empty where they are many."""
-    step = -(-len(names) // MOST_ORDERED)
+    room = max(2, min(MOST_ORDERED, _MOST_SIGNS // max(map(len, names), default=1)))
+    step = -(-len(names) // room)
     return tuple(name if place % step == 0 else "" for place, name in enumerate(names))
 
 

@@ -11,6 +11,10 @@ imported. Pending metrics are delivered at exit and on SIGTERM; in asyncio, flus
 
 from collector.client import Collector
 from collector.errors import CollectorError, ConfigurationError, InvalidMetric
+from collector.outcomes import Evidence, Verdict
+from collector.version import VERSION
+
+__version__ = VERSION
 
 _collector = Collector()
 
@@ -32,12 +36,17 @@ run_metrics_scheduler_tracked = _collector.run_metrics_scheduler_tracked
 track_navigation = _collector.track_navigation
 track_scrape = _collector.track_scrape
 track_run = _collector.track_run
+run = _collector.run
+classify = _collector.classify
 
 __all__ = [
     "Collector",
     "CollectorError",
     "ConfigurationError",
+    "Evidence",
     "InvalidMetric",
+    "Verdict",
+    "classify",
     "cleanup_old_metrics",
     "configure",
     "flush",
@@ -50,6 +59,7 @@ __all__ = [
     "record_page_navigation",
     "record_page_scrape",
     "record_scheduler_metric",
+    "run",
     "run_metrics_scheduler_tracked",
     "scrape_page_tracked",
     "track_navigation",

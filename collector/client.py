@@ -1,9 +1,11 @@
 """The collector in one object: record calls, configuration, flushing, maintenance."""
 
 import datetime
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from collector import lifecycle
@@ -11,7 +13,11 @@ from collector.database import DatabaseSink
 from collector.errors import ConfigurationError
 from collector.ledger import MetricsStats
 from collector.options import Options
+from collector.outcomes import Classifier
+from collector.report import CollectorReport
+from collector.self_report import SelfReport
 from collector.sinks import HttpSink, Sink
+from collector.spool import default_folder
 from collector.tracked import TrackedCalls
 from collector.worker import Worker
 
@@ -25,10 +31,11 @@ class Collector(TrackedCalls):
     empty queue and a thread of its own. One is enough for a program; the functions of the package belong to one.
     """
 
-    __slots__ = ("__weakref__", "_configuring")
+    __slots__ = ("__weakref__", "_configuring", "_self")
 
     def __init__(self) -> None:
         super().__init__(Worker())
+        self._self = SelfReport(self._worker)
         self._configuring = threading.RLock()  # protects against two `configure` calls at once: the last one wins whole
 
     def configure(
@@ -45,6 +52,13 @@ class Collector(TrackedCalls):
         exit_timeout_s: float = 5.0,
         retry_base_s: float = 0.1,
         retry_cap_s: float = 30.0,
+        spool_dir: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int = 256 << 20,
+        spool_max_age_s: float = 7 * 86_400.0,
+        name: str | None = None,
+        redact: Callable[[str], str] | None = None,
+        classifier: Classifier | None = None,
+        report: bool = True,
         strict: bool = False,
         handle_sigterm: bool = True,
     ) -> None:
@@ -54,15 +68,28 @@ class Collector(TrackedCalls):
             url: Address of a Scrapeboard app: metrics are sent to it over HTTP.
             token: The app's bearer token, if it has one.
             database_url: A Scrapeboard database that this process writes into; needs a Scrapeboard checkout.
-            sinks: Objects that take batches (`collector.sinks.Sink`). A batch goes to every sink named here, one after
-                the other, and counts as flushed when all have it; an empty list lets metrics wait again.
-            batch_size: A batch leaves when it holds so many metrics ...
+            sinks: Objects that take batches (`collector.sinks.Sink`). A batch goes to every sink named here, to each
+                at its own pace, and counts as flushed when all have it; an empty list lets metrics wait again.
+            batch_size: A batch leaves when it holds so many metrics (up to ten times as many when a lot waits) ...
             flush_interval_s: ... or when its oldest metric has waited so long, in seconds.
-            max_pending: How many metrics may wait in memory; what comes on top is dropped, `queue_full`.
+            max_pending: How many metrics may wait in memory; from half of it on they go to the disk, and what comes on
+                top is dropped, `queue_full`.
             timeout_s: How long one HTTP exchange may hang, in seconds.
             exit_timeout_s: How long delivery at exit and on SIGTERM may take, in seconds.
             retry_base_s: The first wait when a sink is away is 0 to so many seconds; the bound doubles each time ...
             retry_cap_s: ... up to so many seconds.
+            spool_dir: Where metrics wait on the disk while an app is away or the process has ended, a folder for each
+                app in it, shared by all processes; None = `scrapeboard/spool` in the user's state directory
+                (`XDG_STATE_HOME`). Only for `url`, and for sinks with a `spool_key`.
+            spool_max_bytes: How much may wait there for one app, of all processes together, in bytes; then the oldest
+                is dropped, `spool_full`. 0 = nothing is written to a disk.
+            spool_max_age_s: What waited for longer is dropped, `expired`, in seconds, at most 29 days.
+            name: What this program is called among the app's collectors; None = its script's name.
+            redact: Called with each URL and each error text after our own redaction, on the collector's thread; gives
+                the text that may leave the process. What it raises hides the whole text.
+            classifier: Says the outcome of a scrape (`collector.outcomes.Classifier`) where it is asked; None from it,
+                or what it raises, leaves it to ours.
+            report: Whether the app is told how this process's collector is doing.
             strict: For development: a record call with a wrong value raises `InvalidMetric` at once.
             handle_sigterm: Deliver what is pending on SIGTERM, too, then let it end the process as before. Only where
                 nothing else handles SIGTERM, and only when called from the main thread (`lifecycle.handle_sigterm`).
@@ -82,7 +109,13 @@ class Collector(TrackedCalls):
             exit_timeout_s=exit_timeout_s,
             retry_base_s=retry_base_s,
             retry_cap_s=retry_cap_s,
+            spool_dir=default_folder() if spool_dir is None else Path(spool_dir).absolute(),
+            spool_max_bytes=spool_max_bytes,
+            spool_max_age_s=spool_max_age_s,
+            redact=redact,
         )
+        if classifier is not None and not callable(classifier):
+            raise ConfigurationError("classifier must be callable: classifier(evidence) -> outcome or None")
         given = tuple(sinks or ())
         for sink in given:
             if not callable(getattr(sink, "send", None)):
@@ -92,10 +125,12 @@ class Collector(TrackedCalls):
                 raise ConfigurationError("this collector is closed")
             owned: list[Sink] = []
             if url is not None:
-                owned.append(HttpSink(url, token, timeout_s))
+                owned.append(HttpSink(url, token, timeout_s, report=self._self.wire if report else None))
             if database_url is not None:
-                owned.append(DatabaseSink(database_url))
+                owned.append(DatabaseSink(database_url, report=self._self.make if report else None))
             self._strict = strict
+            self._classifying.classifier = classifier
+            self._self.name = name
             self._worker.use(replace(wanted, sinks=(*given, *owned), owned=tuple(owned)))
         if handle_sigterm:
             lifecycle.handle_sigterm()
@@ -128,7 +163,11 @@ class Collector(TrackedCalls):
 
     def get_metrics_stats(self) -> MetricsStats:
         """Say what became of the metrics of this process; the keys are those of `MetricsStats`."""
-        return self._worker.ledger.stats()
+        return self._worker.stats()
+
+    def report(self) -> CollectorReport:
+        """Say how this process's collector is doing, as the app is told."""
+        return self._self.make()
 
     def generate_daily_summary(self, date: datetime.date) -> int:
         """Recompute the daily summaries of a UTC day, in every sink that holds a database.

@@ -50,5 +50,9 @@ class SinkUnavailable(SinkError):  # noqa: N818 - a public name
         self.retry_after_s = retry_after_s
 
 
+class SinkDenied(SinkUnavailable):
+    """The sink takes nothing from us: a wrong token. Keep the batch, say so once, and ask seldom."""
+
+
 class SinkRefused(SinkError):  # noqa: N818 - a public name
-    """The sink will never take this batch (wrong token, not a batch): drop it and count it."""
+    """The sink will never take this batch (not a batch, too large): drop it and count it."""

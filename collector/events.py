@@ -7,6 +7,7 @@ from typing import Any
 
 from collector import fields
 from collector.errors import InvalidMetric
+from collector.run_events import ScraperRun, read_run, run_to_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class PageScrape:
         recorded_at_ms: When it was recorded, epoch milliseconds UTC.
         run_id: The run that it belongs to, at most 64 characters.
         labels: At most 16 pairs of strings; never changed after construction.
+        fields: By field of the items (`price`), how many of them have a usable value: 0 to `items_extracted`; at most
+            50 names of 1-64 characters; never changed after construction.
     """
 
     scraper_source: str
@@ -67,6 +70,7 @@ class PageScrape:
     recorded_at_ms: int
     run_id: str | None = None
     labels: Mapping[str, str] | None = None
+    fields: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ class SchedulerRun:
 
 
 Metric = PageNavigation | PageScrape | SchedulerRun
+Event = Metric | ScraperRun  # what may stand in the `metrics` of a body: a run is told about, not measured
 
 
 def _maker(kind: type[Any]) -> Callable[..., Any]:
@@ -116,14 +121,14 @@ _navigation: Callable[..., PageNavigation] = _maker(PageNavigation)
 _scrape: Callable[..., PageScrape] = _maker(PageScrape)
 
 
-def to_wire(metric: Metric) -> dict[str, Any]:
+def to_wire(metric: Event) -> dict[str, Any]:
     """Give a metric the form in which it travels: camelCase keys in the order of SPEC section 5.
 
     Args:
-        metric: Any metric.
+        metric: Any metric, or what is told about a run.
 
     Returns:
-        A new dict of JSON values. The keys of the SPEC are always there; `statusCode`, `dataSize`, `outcome`,
+        A new dict of JSON values. The keys of the SPEC are always there; `statusCode`, `dataSize`, `outcome`, `fields`,
         `scraperSource` of a scheduler run, `runId` and `labels` only when they are set.
     """
     if isinstance(metric, PageNavigation):
@@ -154,6 +159,10 @@ def to_wire(metric: Metric) -> dict[str, Any]:
             wire["dataSize"] = metric.data_size
         if metric.outcome is not None:
             wire["outcome"] = metric.outcome
+        if metric.fields is not None:
+            wire["fields"] = dict(metric.fields)
+    elif isinstance(metric, ScraperRun):
+        return run_to_wire(metric)
     else:
         wire = {
             "type": "scheduler",
@@ -202,6 +211,24 @@ def from_wire(obj: object, *, now_ms: int) -> Metric:
     return reader(obj, now_ms)
 
 
+def event_from_wire(obj: object, *, now_ms: int) -> Event:
+    """Check a metric, or what is told about a run (`"type": "run"`), and make it a value; else as `from_wire`.
+
+    Args:
+        obj: What the JSON decoder gave.
+        now_ms: The present in epoch milliseconds UTC.
+
+    Returns:
+        The metric, or the `ScraperRun`.
+
+    Raises:
+        InvalidMetric: A field is missing or wrong.
+    """
+    if isinstance(obj, dict) and obj.get("type") == "run":
+        return read_run(obj, now_ms)
+    return from_wire(obj, now_ms=now_ms)
+
+
 def make_navigation(
     scraper_source: object,
     url: object,
@@ -243,15 +270,17 @@ def make_scrape(
     recorded_at_ms: object,
     run_id: object,
     labels: object,
+    field_counts: object,
     *,
     now_ms: int,
 ) -> PageScrape:
     """Check the fields of a page scrape and make it; as `from_wire`, which says what is accepted."""
+    items = fields.count(items_extracted, "itemsExtracted")
     return _scrape(
         fields.name(scraper_source, "scraperSource"),
         fields.url(url),
         fields.duration_ms(scrape_duration_ms, "scrapeDurationMs"),
-        fields.count(items_extracted, "itemsExtracted"),
+        items,
         fields.flag(success, "success"),
         None if error is None else fields.error_text(error),
         fields.optional_count(data_size, "dataSize", fields.MAX_BYTES),
@@ -259,6 +288,7 @@ def make_scrape(
         fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
         None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
         None if labels is None else fields.labels(labels),
+        None if field_counts is None else fields.field_counts(field_counts, items=items),
     )
 
 
@@ -318,6 +348,7 @@ def _read_scrape(obj: dict[str, Any], now_ms: int) -> PageScrape:
         get("recordedAt"),
         get("runId"),
         get("labels"),
+        get("fields"),
         now_ms=now_ms,
     )
 

@@ -17,6 +17,8 @@ MAX_RUN_ID_CHARS = 64
 MAX_LABELS = 16
 MAX_LABEL_KEY_CHARS = 50
 MAX_LABEL_VALUE_CHARS = 200
+MAX_FIELDS = 50
+MAX_FIELD_NAME_CHARS = 64
 MAX_COUNT = 2**31 - 1
 MAX_BYTES = 2**63 - 1
 EARLIEST_MS = 946_684_800_000  # 2000-01-01T00:00:00Z
@@ -169,6 +171,29 @@ def labels(value: object, field: str = "labels") -> dict[str, str] | None:
                 field, f"the value of {clean(key)!r} must be a string of at most {MAX_LABEL_VALUE_CHARS} characters"
             )
         kept[clean(key)] = clean(text)
+    return kept or None
+
+
+def field_counts(value: object, *, items: int, field: str = "fields") -> dict[str, int] | None:
+    """Check how many of the `items` have a usable value, by field: None or at most 50 counts from 0 to `items`.
+
+    The result is a copy, None when there are none.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        raise InvalidMetric(field, f"must be null or an object of counts, got {_kind(value)}")
+    if len(value) > MAX_FIELDS:
+        raise InvalidMetric(field, f"must be at most {MAX_FIELDS} fields, got {len(value)}")
+    kept: dict[str, int] = {}
+    for key, number in value.items():
+        if not isinstance(key, str) or not 0 < len(key) <= MAX_FIELD_NAME_CHARS:
+            raise InvalidMetric(field, f"every name must be a string of 1 to {MAX_FIELD_NAME_CHARS} characters")
+        if type(number) is not int or not 0 <= number <= items:
+            raise InvalidMetric(
+                field, f"the count of {clean(key)!r} must be a whole number from 0 to itemsExtracted, which is {items}"
+            )
+        kept[clean(key)] = number
     return kept or None
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Protocol
 
+from collector.ledger import Ledger
 from collector.options import Options
 from collector.warner import logger
 
@@ -19,12 +20,9 @@ class Watched(Protocol):
     """What the process's end and a fork mean to a worker."""
 
     options: Options
+    ledger: Ledger
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until everything is out."""
-        ...
-
-    def close(self, timeout_s: float) -> int:
+    def close(self, timeout_s: float, *, why: str = "the process ended") -> int:
         """Flush and stop; the number of metrics left."""
         ...
 
@@ -59,6 +57,9 @@ def close_all() -> None:
     for worker, timeout_s in _with_time_left():
         configured = bool(worker.options.sinks)
         left = worker.close(timeout_s)
+        on_disk = worker.ledger.stats()["left_on_disk"]
+        if on_disk:
+            logger.warning("%d metrics wait on the disk: the next process that sends there delivers them", on_disk)
         if left:
             why = "their sink was away" if configured else "collector.configure() was not called"
             logger.warning("%d metrics were not delivered before the process ended: %s", left, why)
@@ -94,7 +95,7 @@ def leave_sigterm() -> None:
 def _on_sigterm(_signal_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for worker, timeout_s in _with_time_left():
-        worker.flush(timeout_s)
+        worker.close(timeout_s, why="SIGTERM")
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -1,10 +1,15 @@
 """What `configure` sets, checked and frozen, so that one assignment replaces all of it at once."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from collector.errors import ConfigurationError
 from collector.sinks import Sink
+
+LEAST_SPOOL_BYTES = 128 << 10
+MOST_SPOOL_AGE_S = 29 * 86_400  # the app remembers batch ids for 30 days: up to then a second delivery is harmless
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,10 @@ class Options:
         exit_timeout_s: How long the flush at exit and on SIGTERM may take, in seconds.
         retry_base_s: Upper bound of the first wait before a retry, in seconds; it doubles from retry to retry.
         retry_cap_s: The longest such wait, in seconds.
+        spool_dir: Where spools are, a folder for each target in it; None = none is kept.
+        spool_max_bytes: How much may lie in one target's folder, of all processes together, in bytes; 0 = no spool.
+        spool_max_age_s: What waited there for longer is dropped, `expired`, in seconds.
+        redact: Called with each URL and each error text after our own redaction; gives what may leave the process.
     """
 
     sinks: tuple[Sink, ...] = ()
@@ -30,6 +39,10 @@ class Options:
     exit_timeout_s: float = 5.0
     retry_base_s: float = 0.1
     retry_cap_s: float = 30.0
+    spool_dir: Path | None = None
+    spool_max_bytes: int = 256 << 20
+    spool_max_age_s: float = 7 * 86_400.0
+    redact: Callable[[str], str] | None = None
 
     def __post_init__(self) -> None:
         _check_whole("batch_size", self.batch_size, 1, 10_000)
@@ -38,6 +51,11 @@ class Options:
         _check_seconds("exit_timeout_s", self.exit_timeout_s, 3600)
         _check_seconds("retry_base_s", self.retry_base_s, 3600)
         _check_seconds("retry_cap_s", self.retry_cap_s, 86_400)
+        if self.spool_max_bytes != 0:
+            _check_whole("spool_max_bytes", self.spool_max_bytes, LEAST_SPOOL_BYTES, 1 << 40)
+        _check_seconds("spool_max_age_s", self.spool_max_age_s, MOST_SPOOL_AGE_S)
+        if self.redact is not None and not callable(self.redact):
+            raise ConfigurationError("redact must be callable: redact(text) -> text")
 
 
 def _check_whole(name: str, value: object, least: int, most: int) -> None:

@@ -2,19 +2,27 @@
 
 import http.client
 import json
+import math
 import os
 import time
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-from collector.errors import ConfigurationError, SinkRefused, SinkUnavailable
-from collector.events import Metric, to_wire
+from collector.errors import ConfigurationError, SinkDenied, SinkRefused, SinkUnavailable
+from collector.events import Event, Metric, to_wire
 from collector.fields import clean
 from collector.redact import redact_url
+from collector.run_events import ScraperRun
 
+REPORT_EVERY_S = 5.0
+REPORT_WHEN_IDLE_S = 30.0
 _MAX_ANSWER_BYTES = 1 << 20
+_DENIED_AGAIN_AFTER_S = 60.0
+_MAX_BODY_BYTES = 4 << 20  # an app takes 8 MiB
 
 # Connections of a parent process. They are kept for ever, because a buffer that the parent's thread was reading at the
 # fork is locked here for ever: closing it, also by letting it go, raises.
@@ -27,11 +35,27 @@ class Batch:
 
     Args:
         batch_id: Unique, at most 64 characters; the same on every retry, so that a second delivery is harmless.
-        metrics: At least one metric, in the order in which they were recorded.
+        metrics: The metrics, in the order in which they were recorded.
+        runs: What is told about runs, in order; they come after the metrics where places are counted. Not both empty.
     """
 
     batch_id: str
     metrics: tuple[Metric, ...]
+    runs: tuple[ScraperRun, ...] = ()
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All that is in it, by place."""
+        return (*self.metrics, *self.runs) if self.runs else self.metrics
+
+    def halves(self) -> "tuple[Batch, Batch]":
+        """Cut it in two that are always the same, with ids that follow from its own."""
+        half = (len(self.metrics) + 1) // 2 if self.metrics else 0
+        told = 0 if self.metrics else (len(self.runs) + 1) // 2
+        return (
+            Batch(f"{self.batch_id}0", self.metrics[:half], self.runs[:told]),
+            Batch(f"{self.batch_id}1", self.metrics[half:], self.runs[told:]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +91,10 @@ class Delivery:
 class Sink(Protocol):
     """Anything that takes batches; one thread at a time calls it.
 
-    Two more methods are used where a sink has them: `after_fork()` is called in a child process before anything else
-    (drop what belongs to the parent), and the maintenance jobs `generate_daily_summary(date)` and
-    `cleanup_old_metrics(retention_days)`.
+    More is used where a sink has it: `after_fork()` is called in a child process before anything else (drop what
+    belongs to the parent); the maintenance jobs `generate_daily_summary(date)` and
+    `cleanup_old_metrics(retention_days)`; `spool_key`, a text that names the target in every process: what can't be
+    delivered waits on the disk under it.
     """
 
     def send(self, batch: Batch) -> Delivery:
@@ -91,14 +116,30 @@ class HttpSink:
         url: The app's address, `http://host:8050` or `https://host/prefix`.
         token: Bearer token, when the app has one (`SCRAPEBOARD_TOKEN`).
         timeout_s: How long connecting, sending and each wait for the answer may take, in seconds.
+        report: Makes the collector's report about itself in its form on the wire (`collector.report`), which goes with
+            a batch every five seconds at most, and alone when there was none for half a minute; None = none is sent.
+
+    Attributes:
+        spool_key: The address in one spelling.
 
     Raises:
         ConfigurationError: The address or the token can't work.
     """
 
-    def __init__(self, url: str, token: str | None = None, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        timeout_s: float = 10.0,
+        *,
+        report: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
         self._https, self._host, self._port, prefix = _parse_address(url)
+        self.spool_key = f"{'https' if self._https else 'http'}://{self._host}:{self._port}{prefix}"
         self._path = f"{prefix}/api/ingest"
+        self._report = report
+        self._reported_at_s = -math.inf
+        self._collector_id = ""
         self._address = url
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": "scrapeboard-collector"}
@@ -113,32 +154,94 @@ class HttpSink:
         """Send a batch and wait until the app has persisted it.
 
         Raises:
-            SinkUnavailable: No connection, a time-out, 408, 425, 429, 5xx, or an answer that no app gives.
+            SinkUnavailable: No connection, a time-out, 404, 408, 425, 429, 5xx, or an answer that no app gives.
+            SinkDenied: 401 and 403: the token is wrong.
             SinkRefused: Any other 4xx.
         """
-        message = {"batchId": batch.batch_id, "metrics": [to_wire(metric) for metric in batch.metrics]}
-        body = json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+        body, telling = self._encode(batch)
+        if len(body) > _MAX_BODY_BYTES and len(batch.events) > 1:
+            return self._send_halves(batch)
+        began_s = time.monotonic()
         if self._process_id != os.getpid():
             self.after_fork()
+        delivery = self._read_answer(*self._try(body))
+        if telling:
+            self._reported_at_s = began_s
+        return delivery
+
+    def _encode(self, batch: Batch) -> tuple[bytes, bool]:
+        """Give a batch's body, and whether the report is in it."""
+        message: dict[str, Any] = {"batchId": batch.batch_id, "metrics": [to_wire(event) for event in batch.events]}
+        telling = self._report is not None and time.monotonic() - self._reported_at_s >= REPORT_EVERY_S
+        if self._report is not None and telling:
+            message["collector"] = self._report()
+            self._collector_id = message["collector"]["id"]
+        elif self._report is not None:
+            # By these the app knows whose clock the times are from: batches between two reports are corrected alike.
+            message |= {"collectorId": self._collector_id, "sentAt": time.time_ns() // 1_000_000}
+        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(), telling
+
+    def _send_halves(self, batch: Batch) -> Delivery:
+        """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""
+        first, second = batch.halves()
+        one, other = self.send(first), self.send(second)
+        moved = (Rejection(no.index + len(first.metrics), no.field, no.message) for no in other.rejected)
+        return Delivery(one.accepted + other.accepted, one.duplicate and other.duplicate, (*one.rejected, *moved))
+
+    def _try(self, body: bytes) -> tuple[int, str | None, bytes]:
         reused = self._connection is not None
         try:
             try:
-                answer = self._exchange(body)
+                return self._exchange(body)
             except (OSError, http.client.HTTPException) as exc:
                 self.close()
                 if not reused or isinstance(exc, TimeoutError):
                     raise
                 # A kept connection that the app closed while it was idle: no reason to wait before the next attempt.
-                answer = self._exchange(body)
+                return self._exchange(body)
         except (OSError, http.client.HTTPException) as exc:
             self.close()
             raise SinkUnavailable(f"{self._address}: {type(exc).__name__}: {exc}") from exc
-        return self._read_answer(*answer)
+
+    def report_if_due(self) -> float:
+        """Send the report alone when none went out for half a minute; for how many seconds that isn't due again.
+
+        Raises:
+            SinkUnavailable: Not now.
+        """
+        if self._report is None:
+            return 3600.0
+        left_s = self._reported_at_s + REPORT_WHEN_IDLE_S - time.monotonic()
+        if left_s > 0 or self._reported_at_s == -math.inf:  # nobody has heard of us: there was nothing to say yet
+            return max(left_s, 1.0)
+        self._report_now()
+        return REPORT_WHEN_IDLE_S
+
+    def report_last(self, timeout_s: float) -> None:
+        """Send the report a last time, if one was sent before, within so many seconds.
+
+        Raises:
+            SinkUnavailable: Not now.
+        """
+        if self._report is not None and self._reported_at_s > -math.inf:
+            self.close()
+            self._timeout_s = min(self._timeout_s, max(0.05, timeout_s))
+            self._report_now()
+
+    def _report_now(self) -> None:
+        self._reported_at_s = -math.inf
+        try:
+            self.send(Batch(uuid.uuid4().hex, ()))
+        except SinkRefused:
+            self._report = None  # an app of another version: it doesn't want to know
+        finally:
+            self._reported_at_s = time.monotonic()
 
     def after_fork(self) -> None:
         """Leave the parent's connection to the parent; the next send opens one of this process."""
         connection, self._connection = self._connection, None
         self._process_id = os.getpid()
+        self._reported_at_s = -math.inf
         if connection is not None and connection.sock is not None:
             _inherited.append(connection)
             os.close(connection.sock.detach())
@@ -176,6 +279,8 @@ class HttpSink:
         if status in (408, 425, 429) or not 400 <= status < 500 or status == 404:
             # 404 too: a proxy says so while the app behind it restarts, and an address can be corrected.
             raise SinkUnavailable(reason, _parse_retry_after(retry_after))
+        if status in (401, 403):
+            raise SinkDenied(reason, _DENIED_AGAIN_AFTER_S)
         raise SinkRefused(reason)
 
 

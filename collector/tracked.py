@@ -90,24 +90,29 @@ class TrackedCalls(Recorder):
         run_id: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> T:
-        """Time `extract(page)`, count its items, and record one scrape.
+        """Time `extract(page)`, count its items and their fields, and record one scrape with its outcome.
+
+        Where nothing comes out of it, or it raises, the page is looked at: a challenge page is `blocked`, whatever its
+        status was.
 
         Args:
             page: What `extract` gets.
             url: The page.
             scraper_source: Name of the scraper.
             extract: Gives the items. The length of a list, a DataFrame, ... is counted; a mapping or a text is one
-                item, None is none. An iterator is passed on untouched and counts 0: make it a list to have it counted.
+                item, None is none. An iterator is counted while you consume it, and the scrape recorded at its end.
             run_id: The run that it belongs to.
             labels: For the metric.
 
         Returns:
-            What `extract` gave; when that is awaitable, an awaitable of the result, which is recorded when it is done.
+            What `extract` gave, an iterator wrapped; when that is awaitable, an awaitable of the result, which is
+            recorded when it is done.
 
         Raises:
             Exception: What `extract` raised, after it was recorded.
         """
         track = self.track_scrape(scraper_source, url=url, run_id=run_id, labels=labels)
+        track.page = page
         return _measure(track, lambda: extract(page))
 
     def run_metrics_scheduler_tracked(
@@ -251,6 +256,6 @@ def _measure(track: Track, work: Callable[[], T]) -> T:
         raise
     if isawaitable(result):
         return track.wait_for(result)  # type: ignore[return-value] # T is that awaitable
-    track.observe(result)
+    result = track.observe(result)
     track.finish()
     return result

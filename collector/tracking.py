@@ -5,12 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from inspect import isawaitable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from collector.counting import Count, CountedAsyncIterator, CountedIterator
+from collector.coverage import count_fields
 from collector.entries import describe_exception
+from collector.evidence import ask_browser, see
 from collector.measures import count_items, count_processed, status_of
+from collector.outcomes import BLOCKED, Evidence
 
 if TYPE_CHECKING:
     from collector.recorder import Recorder
@@ -50,15 +55,14 @@ class Track:
         self._began_s = None
         self._record(duration_ms, exc)
 
-    def observe(self, result: object) -> None:
-        """Learn from the result of the work what wasn't set by hand."""
+    def observe(self, result: T) -> T:
+        """Learn from the result of the work what wasn't set by hand; gives what the scraper gets of it."""
+        return result
 
     async def wait_for(self, result: Awaitable[T]) -> T:
         """Await a result of work that has begun, and record it."""
-        with self:
-            value = await result
-            self.observe(value)
-            return value
+        async with self:
+            return self.observe(await result)
 
     def __enter__(self: Self) -> Self:
         self.begin()
@@ -98,9 +102,7 @@ class Track:
         @functools.wraps(function)
         def measured(*args: P.args, **kwargs: P.kwargs) -> R:
             with prepare(args, kwargs) as track:
-                result = function(*args, **kwargs)
-                track.observe(result)
-                return result
+                return track.observe(function(*args, **kwargs))
 
         return measured
 
@@ -160,15 +162,27 @@ class NavigationTrack(_PageTrack):
         self.retry_count = 0
         self.status_code: int | None = None
 
-    def observe(self, result: object) -> None:
-        """Take the HTTP status of a response."""
+        self.response: object = None
+
+    def observe(self, result: T) -> T:
+        """Take the HTTP status of a response, and what it says where that is in memory already."""
         if self.status_code is None:
             self.status_code = status_of(result)
+        self.response = result
+        return result
 
     def _record(self, duration_ms: float, exc: BaseException | None) -> None:
         success, error = self._outcome_of(exc)
-        if self.success is None and exc is None and self.status_code is not None and self.status_code >= 400:
-            success, error = False, error or f"HTTP {self.status_code}"
+        if self.success is None and exc is None:
+            seen = see(self.response)
+            self.response = None
+            verdict = self._recorder.judge(
+                Evidence(self.scraper_source, self.url, self.status_code, seen.headers, seen.body, seen.data_size)
+            )
+            if verdict.outcome == BLOCKED:
+                success, error = False, error or f"blocked: {verdict.reason or 'by the site'}"
+            elif self.status_code is not None and self.status_code >= 400:
+                success, error = False, error or f"HTTP {self.status_code}"
         self._recorder.record_page_navigation(
             self.scraper_source,
             url=self.url,  # type: ignore[arg-type] # None is refused and counted there
@@ -188,26 +202,85 @@ class ScrapeTrack(_PageTrack):
     Attributes:
         url: The page; with a decorator, None means the call's `url` argument.
         items_extracted: How many items came out; None = count the decorated function's result (`count_items`), else 0.
+            An iterator is counted while it is consumed, and recorded at its end.
+        fields: By field, how many items have a usable value; None = counted where the items have fields.
         data_size: In bytes.
-        outcome: None = `ok` or `empty` by the number of items, where that is known and nothing was raised.
+        status_code: HTTP status of the page, if it is known.
+        page: The page, its response, text or bytes: looked at when nothing came out of it.
+        outcome: None = by the classifier (`collector.classify`), where anything is known.
     """
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.items_extracted: int | None = None
+        self.fields: Mapping[str, int] | None = None
         self.data_size: int | None = None
+        self.status_code: int | None = None
+        self.page: object = None
         self.outcome: str | None = None
+        self._content: str | None = None  # of a browser's page, where something is wrong
 
-    def observe(self, result: object) -> None:
-        """Count the items."""
-        if self.items_extracted is None:
-            self.items_extracted = count_items(result)
+    def observe(self, result: T) -> T:
+        """Count the items; an iterator is wrapped, and recorded when it ends."""
+        if self.items_extracted is not None:
+            return result
+        if isinstance(result, Iterator):
+            return CountedIterator(result, self._later())  # type: ignore[return-value] # T is an iterator
+        if hasattr(result, "__anext__"):
+            return CountedAsyncIterator(result, self._later())  # type: ignore[return-value] # T is one for `async for`
+        self.items_extracted = count_items(result)
+        if self.fields is None and isinstance(result, list | tuple | set | frozenset):
+            self.fields = _fields_in(result)
+        return result
+
+    async def wait_for(self, result: Awaitable[T]) -> T:
+        """Await a result of work that has begun, and record it; an async browser is asked where something is wrong."""
+        if self._began_s is None:
+            self.begin()
+        try:
+            value = self.observe(await result)
+        except BaseException as exc:
+            if isinstance(exc, Exception):
+                await self._ask()
+            self.finish(exc)
+            raise
+        if not self.items_extracted and self._began_s is not None:
+            await self._ask()
+        self.finish()
+        return value
+
+    async def _ask(self) -> None:
+        content = ask_browser(self.page)
+        if isawaitable(content):
+            try:
+                content = await content
+            except Exception:  # noqa: BLE001 - a browser that is gone raises whatever it likes
+                content = None
+        self._content = content if isinstance(content, str) else ""
+
+    def _later(self) -> Count:
+        """Let the end of an iterator record the scrape, with the time that was spent inside of it."""
+        began_s, self._began_s = self._began_s, None
+        before_s = 0.0 if began_s is None else time.perf_counter() - began_s
+
+        def end(count: Count, exc: BaseException | None) -> None:
+            self.items_extracted = count.items
+            self.fields = count.fields.result() if self.fields is None else self.fields
+            self._record(round((before_s + count.spent_s) * 1000, 3), exc)
+
+        return Count(end)
 
     def _record(self, duration_ms: float, exc: BaseException | None) -> None:
         success, error = self._outcome_of(exc)
         outcome = self.outcome
-        if outcome is None and success and self.items_extracted is not None:
-            outcome = "ok" if self.items_extracted else "empty"
+        is_known = self.items_extracted is not None or self.status_code is not None or self.page is not None
+        if outcome is None and self.success is not False and (is_known if exc is None else isinstance(exc, Exception)):
+            verdict = self._recorder.judge(self._evidence(exc))
+            outcome = verdict.outcome
+            if not verdict.is_success and self.success is None:
+                success = False
+                error = verdict.reason if error is None else f"{verdict.reason}; {error}" if verdict.reason else error
+        self.page = None
         self._recorder.record_page_scrape(
             self.scraper_source,
             url=self.url,  # type: ignore[arg-type] # None is refused and counted there
@@ -219,6 +292,24 @@ class ScrapeTrack(_PageTrack):
             outcome=outcome,
             run_id=self.run_id,
             labels=self.labels,
+            fields=self.fields,
+        )
+
+    def _evidence(self, exc: BaseException | None) -> Evidence:
+        seen = see(self.page)
+        body: str | bytes | None = seen.body
+        if body is None and not self.items_extracted:
+            content = ask_browser(self.page) if self._content is None else self._content
+            body = content if isinstance(content, str) and content else None
+        return Evidence(
+            self.scraper_source,
+            self.url,
+            self.status_code if self.status_code is not None else seen.status_code,
+            seen.headers,
+            body,
+            self.data_size if self.data_size is not None else seen.data_size,
+            self.items_extracted if exc is None or self.items_extracted else None,
+            exc,
         )
 
 
@@ -236,10 +327,11 @@ class RunTrack(Track):
         self.run_id = run_id
         self.items_processed: int | None = None
 
-    def observe(self, result: object) -> None:
+    def observe(self, result: T) -> T:
         """Count the items."""
         if self.items_processed is None:
             self.items_processed = count_processed(result)
+        return result
 
     def _for_calls_of(
         self,
@@ -260,6 +352,13 @@ class RunTrack(Track):
             scraper_source=self.scraper_source,
             run_id=self.run_id,
         )
+
+
+def _fields_in(items: Collection[object]) -> dict[str, int] | None:
+    try:
+        return count_fields(items)
+    except Exception:  # noqa: BLE001 - somebody's items may raise anything when they are looked at
+        return None
 
 
 def _place_of_url(function: Callable[..., object]) -> int:

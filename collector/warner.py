@@ -1,6 +1,7 @@
 """Log lines that don't repeat themselves: at most one a minute of each kind."""
 
 import logging
+import math
 import time
 from collections.abc import Callable
 
@@ -8,7 +9,9 @@ logger = logging.getLogger("collector")
 
 
 class Warner:
-    """Says each kind of thing at most once per `every_s` seconds; used by one thread, the worker's.
+    """Says each kind of thing at most once per `every_s` seconds; used by the collector's threads.
+
+    Should two of them say the same at once, it is said twice.
 
     Args:
         every_s: The least time between two lines of one kind, in seconds.
@@ -26,9 +29,16 @@ class Warner:
 
     def warn(self, kind: str, message: str, *args: object) -> None:
         """Log a warning unless one of this kind was logged less than `every_s` ago."""
+        self._say(kind, self._every_s, message, args)
+
+    def warn_once(self, kind: str, message: str, *args: object) -> None:
+        """Log a warning unless one of this kind was logged before."""
+        self._say(kind, math.inf, message, args)
+
+    def _say(self, kind: str, every_s: float, message: str, args: tuple[object, ...]) -> None:
         now_s = self._clock_s()
         said_at_s = self._said_at_s.get(kind)
-        if said_at_s is not None and now_s - said_at_s < self._every_s:
+        if said_at_s is not None and now_s - said_at_s < every_s:
             return
         if len(self._said_at_s) >= self._MOST_KINDS:
             self._said_at_s.clear()

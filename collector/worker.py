@@ -1,46 +1,35 @@
-"""The worker: a bounded queue that record calls append to, and the thread that delivers it in batches."""
+"""The worker: a bounded queue that record calls append to, and the thread that makes batches of it for the couriers."""
 
-import random
 import threading
 import time
-import uuid
 from collections import deque
-from collections.abc import Iterable
 from contextlib import suppress
 
 from collector import lifecycle
-from collector.entries import Entry, to_metric
-from collector.errors import InvalidMetric, SinkUnavailable
-from collector.events import Metric
-from collector.ledger import Ledger, Tally
+from collector.batching import make_batch
+from collector.bells import Phase, make_bell
+from collector.entries import Entry
+from collector.ledger import Ledger, MetricsStats, Tally
+from collector.offices import RunsOfWorker
 from collector.options import Options
 from collector.parcel import Parcel
-from collector.sinks import Batch, Sink
+from collector.roster import Roster
+from collector.sinks import Batch
 from collector.warner import Warner
 
-_LONGEST_RETRY_AFTER_S = 300.0  # a sink may ask for more: it isn't believed
 _UNCONFIGURED_GRACE_S = 1.0  # from the first metric to the complaint that nobody called configure()
 _UNCONFIGURED_CHECK_S = 60.0
 _START_AGAIN_AFTER_S = 1.0  # when a thread can't be started
 _AFTER_BUG_S = 1.0
-_LONGEST_PAUSE_WHEN_AWAITED_S = 1.0  # between retries while somebody waits in flush()
-
-
-class Phase:
-    """What the thread is doing now, as far as record calls must know: from which queue length on it wants a call.
-
-    A record call may raise the bound of the phase that it saw (the thread is told already); the thread never reuses
-    one, so such a late change can't touch a later phase.
-    """
-
-    __slots__ = ("attend_above",)
-
-    def __init__(self, attend_above: int) -> None:
-        self.attend_above = attend_above
+_LOOK_AROUND_S = 5.0  # while there is no room
+_LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each costs a round trip
+_BATCH_WHEN_AWAY_S = 0.5  # batches for the disk needn't be quick: fewer are better
+_NO_RUN_S = 3600.0
+_SAVING_S = 5.0  # what the disk may take at the end beside the time for delivery
 
 
 class Worker:
-    """Queue, batches, retries.
+    """Queue and batches; the couriers deliver, each to one sink.
 
     A record call appends to `queue`, and calls `attend` when the queue is longer than `phase.attend_above`. That one
     comparison stands for all that a record call may have to do: start the thread (also after a fork), wake it, or drop.
@@ -48,8 +37,8 @@ class Worker:
     afterwards: one of them sees the other, so no wake-up is lost, without a lock.
 
     No lock is held while a sink works, and what record calls, signal handlers and finalizers use (`attend`) never waits
-    for one. A sink that stays away holds up one batch; the others wait in the queue until it is full. (A spool on disk
-    belongs there: between `_shed` and `_deliver`.)
+    for one. A batch leaves the queue when a courier has room for it, or when the queue is half full and a courier has
+    a disk.
     """
 
     def __init__(self) -> None:
@@ -57,24 +46,27 @@ class Worker:
         self.phase = Phase(0)
         self.options = Options()
         self.closed = False
+        self.runs: RunsOfWorker | None = None
         self._begin()
         lifecycle.watch(self)
 
     def _begin(self) -> None:
         """Set up everything that belongs to one process alone."""
         self.ledger = Ledger(self.queue)
-        self._bell = _make_bell()
+        self.warner = Warner()
+        self.flush_calls = Tally()
+        self.roster = Roster(self)
+        self._bell = make_bell()
         self._starting = threading.Lock()  # protects `_thread` from being set twice; only tried, never waited for
         self._thread: threading.Thread | None = None
         self._start_after_s = 0.0
+        self._tick_at_s = 0.0
         self._stopping = False
         self._give_up_at_s = float("inf")
-        self._flushes: deque[tuple[int, threading.Lock]] = deque()  # (the ledger's ticket, released when it is settled)
-        self._flush_calls = Tally()
+        self._flushes: deque[tuple[int | None, threading.Lock]] = (
+            deque()
+        )  # (the ledger's ticket, released when settled)
         self._dropped_told = 0
-        self._retired: deque[Sink] = deque()  # replaced sinks: only the thread may close them, it may be using them
-        self._random = random.Random()  # its own, so that a scraper's seeded one stays reproducible
-        self._warner = Warner()
         self._full_told = 0
         self._complained = False
 
@@ -85,7 +77,7 @@ class Worker:
         if self.closed or len(self.queue) > self.options.max_pending:
             self._shed()
         else:
-            self._wake()
+            self.tell()
             if self._thread is not None:
                 phase.attend_above = self.options.max_pending  # it is awake: nothing more to say in this phase
 
@@ -96,7 +88,8 @@ class Worker:
             return
         (self.ledger.late if self.closed else self.ledger.full).advance()
 
-    def _wake(self) -> None:
+    def tell(self) -> None:
+        """Wake the thread, which is started when there is none."""
         if self._thread is None:
             self._start_thread()
         if self._bell.locked():
@@ -111,7 +104,7 @@ class Worker:
             return
         try:
             if self._thread is None and not self.closed:
-                self._bell = _make_bell()  # anew: gevent may have patched locks and threads since this object was made
+                self._bell = make_bell()  # anew: gevent may have patched locks and threads since this object was made
                 self._thread = threading.Thread(target=self._run, name="scrapeboard-collector", daemon=True)
                 self._thread.start()
                 lifecycle.on_thread_start()
@@ -126,12 +119,9 @@ class Worker:
 
     def use(self, options: Options) -> None:
         """Replace the options; what is pending goes to the new sinks."""
-        retired, self.options = self.options.owned, options
-        self._retired.extend(retired)
+        self.options = options
         if self.queue or self._thread is not None:
-            self._wake()
-        else:
-            self._close_retired()
+            self.tell()
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until what was recorded before is delivered.
@@ -144,21 +134,25 @@ class Worker:
             before (not since this call: whether a drop came a moment before it is chance).
         """
         ticket, pending = self.ledger.ticket()
-        if not pending:
-            return self._nothing_dropped()
-        if not self.options.sinks or self.closed or threading.current_thread() is self._thread:
+        return (not pending or self._await(ticket, timeout_s)) and self._nothing_dropped()
+
+    def _await(self, ticket: int | None, timeout_s: float) -> bool:
+        """Wait until what the ledger gave the ticket for is settled; False when the time is over, or it won't be."""
+        ours = {self._thread, *(courier.thread for courier in self.roster.couriers)}
+        if not self.options.sinks or self.closed or threading.current_thread() in ours:
             return False
         done = threading.Lock()
         done.acquire()
         waiting = (ticket, done)
         self._flushes.append(waiting)
-        self._flush_calls.advance()
-        self._wake()
+        self.flush_calls.advance()
+        self.tell()
+        for courier in self.roster.couriers:
+            courier.ring()
         if self._thread is None:
             timeout_s = 0.0
-        settled = done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        if settled:
-            return self._nothing_dropped()
+        if done.acquire(timeout=min(max(0.0, timeout_s), threading.TIMEOUT_MAX)):
+            return True
         with suppress(ValueError, IndexError):  # answered just now, or being answered: the thread forgets it by itself
             self._flushes.remove(waiting)
         return False
@@ -169,43 +163,87 @@ class Worker:
         before, self._dropped_told = self._dropped_told, dropped
         return dropped == before
 
-    def close(self, timeout_s: float) -> int:
-        """Flush, stop the thread, close the sinks that `configure` made; later record calls count as `closed`.
+    def stats(self) -> MetricsStats:
+        """Count everything, the disk too."""
+        stats = self.ledger.stats()
+        stats["spool_size"] = sum(courier.shelf.metrics() for courier in self.roster.couriers)
+        stats["spool_bytes"] = sum(courier.shelf.size_bytes() for courier in self.roster.couriers)
+        return stats
+
+    def close(self, timeout_s: float, *, why: str = "the process ended") -> int:
+        """Flush, stop the threads, close the sinks that `configure` made; later record calls count as `closed`.
+
+        What can't be delivered in time goes to the disk, which may take up to five seconds more.
 
         Args:
-            timeout_s: How long that may take, in seconds.
+            timeout_s: How long delivery may take, in seconds.
+            why: What ends runs that haven't ended.
 
         Returns:
-            How many metrics weren't delivered.
+            How many metrics are lost: neither delivered nor on the disk.
         """
+        if self.roster.couriers and all(courier.is_denied() for courier in self.roster.couriers):
+            timeout_s = 0.0  # a wrong token doesn't get right by waiting
         give_up_at_s = time.monotonic() + timeout_s
+        if self.runs is not None:
+            self.runs.kill_all(why)
         _, pending = self.ledger.ticket()
         lost = self.ledger.lost()
-        self.flush(timeout_s)
+        if self.flush(timeout_s) and not self.ledger.is_settled(None):  # what other processes left, if there is time
+            self._await(None, give_up_at_s - time.monotonic())
         if self._thread is None and self.options.sinks:
             self._give_up_at_s = give_up_at_s
+            self.roster.follow(self.options)
             while self.queue and time.monotonic() < give_up_at_s:
-                self._send_next()
+                self._hand_out()
         self.closed = True
         self._stopping = True
         thread = self._thread
         if thread is None:
             self._finish()
         elif thread is not threading.current_thread():
-            self._wake()
-            thread.join(max(0.0, give_up_at_s - time.monotonic()) + 0.1)  # a moment to close, even when time is over
+            self.tell()
+            thread.join(max(0.0, give_up_at_s - time.monotonic()) + _SAVING_S)
+        self._give_up_at_s = give_up_at_s
+        for courier in self.roster.couriers:  # a moment to report and to close, even when time is over
+            if courier.thread is not None and courier.thread is not threading.current_thread():
+                courier.thread.join(max(0.0, give_up_at_s - time.monotonic()) + 0.1)
         _, still_pending = self.ledger.ticket()
         return min(pending, self.ledger.lost() - lost + still_pending)
 
     def after_fork(self) -> None:
-        """Begin anew in a child process: the thread wasn't copied, and what was pending stays the parent's."""
+        """Begin anew in a child process: the threads weren't copied, and what was pending stays the parent's."""
         self.queue.clear()
+        couriers = self.roster.couriers
+        if self.runs is not None:
+            self.runs.after_fork()
         self._begin()
         self.phase = Phase(0)
+        for courier in couriers:
+            courier.after_fork()
         for sink in self.options.sinks:
             forget = getattr(sink, "after_fork", None)
             if forget is not None:
                 forget()
+
+    # -- what couriers need (`courier.Office`) ------------------------------------------------------------------------
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits in flush()."""
+        return bool(self._flushes)
+
+    def is_giving_up(self) -> bool:
+        """Whether the end has come."""
+        return self._stopping or time.monotonic() >= self._give_up_at_s
+
+    def give_up_at_s(self) -> float:
+        """When it comes, by the monotonic clock."""
+        return self._give_up_at_s
+
+    def take_back(self, parcels: list[Parcel]) -> None:
+        """Take what a retired courier didn't deliver."""
+        self.roster.homeless.extend(parcels)
+        self.tell()
 
     # -- the thread ---------------------------------------------------------------------------------------------------
 
@@ -215,20 +253,21 @@ class Worker:
                 self._step()
             self._finish()
         finally:
-            if not self._stopping:  # a sink raised what is no Exception: the next record call starts another thread
+            if not self._stopping:  # what is no Exception was raised: the next record call starts another thread
                 self._thread = None
                 self.phase = Phase(0)
 
     def _step(self) -> None:
         try:
-            self._close_retired()
-            if self._wait_until_due():
-                self._send_next()
-                self._answer_flushes()
-                self._tell_of_full()
+            self.roster.follow(self.options)
+            if self._wait_until_due() and self._wait_for_room():
+                self._hand_out()
+            self._tick()
+            self._answer_flushes()
+            self._tell_of_full()
         except Exception as exc:  # noqa: BLE001 - the thread must outlive any bug; it is told and counted
             self.ledger.last_error = f"{type(exc).__name__}: {exc}"
-            self._warner.warn("bug", "the collector's thread had an error: %s", self.ledger.last_error)
+            self.warner.warn("bug", "the collector's thread had an error: %s", self.ledger.last_error)
             self._bell.acquire(timeout=_AFTER_BUG_S)
 
     def _wait_until_due(self) -> bool:
@@ -237,19 +276,21 @@ class Worker:
         self.phase = Phase(0)
         if not queue:
             self._answer_flushes()
-            self._bell.acquire()
+            self._bell.acquire(timeout=max(0.0, self._tick_at_s - time.monotonic()))
             return False
         if not options.sinks:
             self._wait_for_configure()
             return False
-        waited_s = min(
-            max(0.0, time.time() - queue[0][1]), options.flush_interval_s
-        )  # the clock may have been set back
-        due_at_s = time.monotonic() + options.flush_interval_s - waited_s
+        interval_s = options.flush_interval_s
+        if self.roster.couriers and all(courier.is_away() for courier in self.roster.couriers):
+            interval_s = max(interval_s, _BATCH_WHEN_AWAY_S)
+        waited_s = min(max(0.0, time.time() - queue[0][1]), interval_s)  # the clock may have been set back
+        due_at_s = time.monotonic() + interval_s - waited_s
         while (left_s := due_at_s - time.monotonic()) > 0:
             self.phase = Phase(options.batch_size - 1)
             if len(queue) >= options.batch_size or self._flushes or options is not self.options or self._stopping:
                 break
+            self._answer_flushes()
             self._bell.acquire(timeout=left_s)
         self.phase = Phase(options.max_pending)
         return not self._stopping
@@ -260,73 +301,54 @@ class Worker:
             self._bell.acquire(timeout=_UNCONFIGURED_GRACE_S)
             if not self.options.sinks and not self._stopping:
                 self._complained = True
-                self._warner.warn(
-                    "unconfigured", "metrics wait: call collector.configure(url=...) to say where they go"
-                )
+                self.warner.warn("unconfigured", "metrics wait: call collector.configure(url=...) to say where they go")
             return
         self._bell.acquire(timeout=_UNCONFIGURED_CHECK_S)
         self._tell_of_full()
 
-    def _send_next(self) -> None:
-        metrics: list[Metric] = []
-        try:
-            for entry in self.ledger.take(self.options.batch_size):
-                try:
-                    metrics.append(to_metric(entry))
-                except InvalidMetric as exc:
-                    self.ledger.last_error = f"invalid: {exc}"
-                    self._warner.warn(f"invalid {exc.field}", "a metric is dropped: %s", exc)
-                    self.ledger.drop("invalid")
-            if metrics:
-                self._deliver(Batch(uuid.uuid4().hex, tuple(metrics)))
-        finally:
-            self.ledger.abandon("closed" if self._is_giving_up() else "internal_error")  # usually nothing is left
-
-    def _deliver(self, batch: Batch) -> None:
-        """Offer a batch until every sink has it, or the end comes."""
-        options = self.options
-        parcel = Parcel(batch, options.sinks, self._warner)
-        while True:
-            if options is not self.options:
-                options = self.options
-                parcel.redirect(options.sinks)
-            flush_calls = self._flush_calls.value()
-            trouble: SinkUnavailable | None = SinkUnavailable("no sink is configured any more")
-            if options.sinks:
-                trouble, error = parcel.offer()
-                self.ledger.last_error = error or self.ledger.last_error
-            if trouble is None:
-                break
-            self._warner.warn("away", "metrics wait (at most %d): %s", options.max_pending, trouble)
-            self._pause(trouble.retry_after_s, parcel.attempts, flush_calls)
-            if self._is_giving_up():
-                return
-            self.ledger.retry()
-        kept = len(batch.metrics) - len(parcel.lost)
-        self.ledger.deliver(kept, parcel.lost.values(), now_ms=time.time_ns() // 1_000_000)
-
-    def _pause(self, retry_after_s: float | None, attempts: int, flush_calls: int) -> None:
-        """Wait before the next attempt: exponential backoff with full jitter, at least what the sink asked for.
-
-        Other options and the end cut it short; so does a flush, but not what the sink asked for.
-        See Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-        """
-        options = self.options
-        longest_s = min(options.retry_cap_s, options.retry_base_s * 2 ** min(attempts - 1, 40))
-        if self._flushes:
-            longest_s = min(longest_s, _LONGEST_PAUSE_WHEN_AWAITED_S)
-        pause_s = max(self._random.uniform(0, longest_s), min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
-        until_s = min(time.monotonic() + pause_s, self._give_up_at_s)
-        while (left_s := until_s - time.monotonic()) > 0:
-            if self._stopping or options is not self.options:
-                return
-            if retry_after_s is None and self._flush_calls.value() != flush_calls:
-                return
+    def _wait_for_room(self) -> bool:
+        """Wait until a courier wants a batch, or must take one; False when something else came up."""
+        options = self.roster.options  # with other options there are other couriers
+        half = options.max_pending // 2
+        while not self._stopping and options is self.options:
+            self.phase = Phase(half)
+            if any(courier.is_hungry() for courier in self.roster.couriers):
+                return True
+            if len(self.queue) > half:
+                if any(courier.can_spool() for courier in self.roster.couriers):
+                    return True
+                self.phase = Phase(options.max_pending)
+            self._answer_flushes()
             self._tell_of_full()
-            self._bell.acquire(timeout=left_s)
+            self._bell.acquire(timeout=_LOOK_AROUND_S)
+            self._tick()
+        return False
 
-    def _is_giving_up(self) -> bool:
-        return self._stopping or time.monotonic() >= self._give_up_at_s
+    def _hand_out(self) -> None:
+        """Make a batch, and give it to all couriers."""
+        options = self.options
+        self.phase = Phase(options.max_pending)
+        overflow = len(self.queue) > options.max_pending // 2
+        long = len(self.queue) >= _LONG_QUEUE * options.batch_size
+        batch = self._make_batch(options.batch_size * (_LONG_QUEUE if long else 1))
+        if batch is not None:
+            self.roster.give(self.roster.parcel(batch), overflow=overflow)
+
+    def _make_batch(self, most: int) -> Batch | None:
+        return make_batch(self.ledger, most, warner=self.warner, redact=self.options.redact, runs=self.runs)
+
+    def _tick(self) -> None:
+        """Send the heartbeats that are due."""
+        now_s = time.monotonic()
+        if now_s >= self._tick_at_s:
+            self._tick_at_s = now_s + _NO_RUN_S  # before the look at the runs: one that begins meanwhile sets it back
+            if self.runs is not None:
+                self._tick_at_s = min(self._tick_at_s, now_s + self.runs.tick(now_s))
+
+    def tick_soon(self) -> None:
+        """Ask the thread to look at the runs now."""
+        self._tick_at_s = 0.0
+        self.tell()
 
     def _answer_flushes(self) -> None:
         for _ in range(len(self._flushes)):
@@ -343,31 +365,22 @@ class Worker:
         full = self.ledger.full.value()
         if full != self._full_told:
             self._full_told = full
-            self._warner.warn("full", "the queue is full, %d metrics are dropped so far", full)
-
-    def _close_retired(self) -> None:
-        while self._retired:
-            _close_all([self._retired.popleft()])
+            self.warner.warn("full", "the queue is full, %d metrics are dropped so far", full)
 
     def _finish(self) -> None:
-        """Count what stays behind and close our own sinks."""
+        """Put down what stays behind, on the disk or as lost, and close our own sinks."""
         self.phase = Phase(0)
-        while self.ledger.take(self.options.batch_size):
-            self.ledger.abandon("closed")
-        self._close_retired()
-        _close_all(self.options.owned)
+        self.roster.follow(self.options)
+        while self.queue:
+            batch = self._make_batch(self.options.batch_size * _LONG_QUEUE)
+            if batch is not None and self.roster.couriers:
+                self.roster.put_down(self.roster.parcel(batch))
+            elif batch is not None:
+                self.ledger.drop("closed", len(batch.events))
+        self.roster.lose_homeless("closed")
+        for courier in self.roster.couriers:
+            courier.end()
+            if courier.thread is None:
+                courier.say_last()
+                courier.close_sink()
         self._answer_flushes()
-
-
-def _make_bell() -> threading.Lock:
-    """Make a bell of a lock: released = rung. Ringing twice is ringing once; signal handlers may ring."""
-    bell = threading.Lock()
-    bell.acquire()
-    return bell
-
-
-def _close_all(sinks: Iterable[Sink]) -> None:
-    for sink in sinks:
-        close = getattr(sink, "close", None)
-        if close is not None:
-            close()

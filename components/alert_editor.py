@@ -57,15 +57,15 @@ def rule_form(rule: Rule | None, *, can_delete: bool, is_default: bool) -> Compo
 
     def area(name: str, label: str, help: str = "", rows: int = 2) -> Component:
         field: Component = dmc.Textarea(
-            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name], debounce=500, autosize=True,
-            minRows=rows, maxRows=8,
+            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name],
+            debounce=500, autosize=True, minRows=rows, maxRows=8,
         )  # fmt: skip
         return field
 
     def choice(name: str, label: str, choices: Mapping[str, str], help: str = "") -> Component:
         field: Component = dmc.Select(
-            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name], allowDeselect=False,
-            data=[{"value": value, "label": words} for value, words in choices.items()],
+            id=_id(name), label=label, description=help or None, inputWrapperOrder=_ORDER, value=values[name],
+            allowDeselect=False, data=[{"value": value, "label": words} for value, words in choices.items()],
         )  # fmt: skip
         return field
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import Dash, Input, Output, ctx, no_update
+from dash import Dash, Input, Output, ctx, no_update, set_props
 from dash.development.base_component import Component
 
 from charts.info import MUTED_KEY, Line, LineInfo
@@ -104,20 +104,21 @@ def register_compare_callback(app: Dash) -> None:
     """
 
     @app.callback(
-        Output(ids.URL, "search", allow_duplicate=True),
         Output(ids.FILTER_COMPARE, "value"),
         Input(ids.URL, "pathname"),
         Input(ids.URL, "search"),
         Input(ids.FILTER_COMPARE, "value"),
-        prevent_initial_call="initial_duplicate",
     )
-    def keep_in_step(pathname: str | None, search: str | None, chosen: str | None) -> tuple[Any, Any]:
+    def keep_in_step(pathname: str | None, search: str | None, chosen: str | None) -> Any:
         view = View.parse(pathname, search)
         if ctx.triggered_id == ids.FILTER_COMPARE:
             wanted = replace(view, compare="" if chosen in (None, _NOTHING) else str(chosen))
-            return (wanted.search() if wanted != view else no_update), no_update
+            if wanted != view:
+                # No output: a page that is being opened would wait until this callback is through.
+                set_props(ids.URL, {"search": wanted.search()})
+            return no_update
         said = view.compare or _NOTHING
-        return no_update, (said if said != chosen else no_update)
+        return said if said != chosen else no_update
 
 
 def _ghost_of(info: LineInfo, line: str) -> tuple[str, FloatArray]:

@@ -81,7 +81,7 @@ def nothing_in_range(
 def _why(view: View) -> str:
     """Say why a filter leaves nothing on a tab, whatever its range."""
     if view.path == "/scheduler" and view.filter.without_runs:
-        return " Scheduler runs have no type, outcome, label or URL."
+        return " Scheduler runs have no type, outcome, label, URL or scraper’s run."
     return " Only scrapes have an outcome." if view.path == "/navigation" and view.outcomes else ""
 
 

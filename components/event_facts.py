@@ -39,6 +39,7 @@ def event_facts(detail: EventDetail, view: View) -> list[Component]:
         ("HTTP status", None if event.status_code is None else str(event.status_code)),
         ("Outcome", event.outcome),
         ("Items", None if event.items is None else count(event.items)),
+        ("Fields", _fields(detail)),
         ("Data", None if detail.data_size is None else size(detail.data_size)),
         ("Scraper", _scraper(detail, view)),
         ("Run", detail.run_id),
@@ -79,6 +80,13 @@ def _around(view: View, moment_ms: int) -> View:
 def _scraper(detail: EventDetail, view: View) -> Component | None:
     name = detail.scraper_source
     return None if not name else dcc.Link(name, href=view.at(source_path(name)).href())
+
+
+def _fields(detail: EventDetail) -> str | None:
+    """Say how many of the items had each field, the rarest first."""
+    items = detail.event.items or 0
+    pairs = sorted(detail.fields, key=lambda pair: (pair[1], pair[0]))
+    return ", ".join(f"{name} {count(had)} of {count(items)}" for name, had in pairs) or None
 
 
 def _labels(detail: EventDetail, view: View) -> Component | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from dash.development.base_component import Component
 
 from components.content import Content
 from components.numbers import NOTHING, clock, count, duration
+from components.row_leads import lead_text, led
 from components.tables import (
     FAILED,
     OK,
@@ -22,6 +23,7 @@ from components.tables import (
     table_props,
 )
 from components.trouble import table_part
+from components.view import event_path
 from db.results import Event
 
 EVENT_COLUMNS: Final = (
@@ -47,9 +49,7 @@ def event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: in
         events: Returns them, newest first; when it fails, the table says so.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
     """
-    return table_part(
-        f"{id}-newest", lambda: table_props(EVENT_COLUMNS, event_rows(events()[:NEWEST], span_ms=span_ms))
-    )
+    return table_part(f"{id}-newest", lambda: _props(events()[:NEWEST], span_ms))
 
 
 def older_event_content(id: str, events: Callable[[], Sequence[Event]], *, span_ms: int) -> Content:
@@ -60,7 +60,7 @@ def older_event_content(id: str, events: Callable[[], Sequence[Event]], *, span_
         events: Returns them, newest first; when it fails, the table says so.
         span_ms: Length of the range that the page shows; decides whether a time needs its day.
     """
-    return table_part(f"{id}-older", lambda: table_props(EVENT_COLUMNS, event_rows(events()[NEWEST:], span_ms=span_ms)))
+    return table_part(f"{id}-older", lambda: _props(events()[NEWEST:], span_ms))
 
 
 def event_table(id: str, content: Content) -> Component:
@@ -72,10 +72,32 @@ def event_table(id: str, content: Content) -> Component:
     """
     newest, older = f"{id}-newest", f"{id}-older"
     return scrolling(
-        bare_table(newest, EVENT_COLUMNS, content[newest], min_width_px=_MIN_WIDTH_PX),
-        table_below(older, EVENT_COLUMNS, content[older], min_width_px=_MIN_WIDTH_PX),
+        led(newest, bare_table(newest, EVENT_COLUMNS, content[newest], min_width_px=_MIN_WIDTH_PX), content),
+        led(older, table_below(older, EVENT_COLUMNS, content[older], min_width_px=_MIN_WIDTH_PX), content),
         id=id,
     )
+
+
+def leading(id: str) -> tuple[str, str]:
+    """Return the ids of the two tables whose rows lead to their events.
+
+    Args:
+        id: The table's id.
+    """
+    return f"{id}-newest", f"{id}-older"
+
+
+def event_leads(events: Sequence[Event]) -> list[str]:
+    """Return where rows of events lead: each to its event.
+
+    Args:
+        events: In the order of the rows.
+    """
+    return [lead_text(event_path(event.id)) for event in events]
+
+
+def _props(events: Sequence[Event], span_ms: int) -> dict[str, Any]:
+    return table_props(EVENT_COLUMNS, event_rows(events, span_ms=span_ms), event_leads(events))
 
 
 def event_rows(events: Sequence[Event], *, span_ms: int) -> list[list[str | Status]]:

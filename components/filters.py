@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, State, ctx, html, no_update
+from dash import Dash, Input, Output, State, ctx, html, no_update, set_props
 from dash.development.base_component import Component
 
 from components import ids
@@ -123,7 +123,7 @@ def register_filter_callbacks(
 ) -> None:
     """Connect the bar with the address.
 
-    One callback does both ways: Dash allows a circle only within one, and it must know which side was touched.
+    One callback does both ways: it must know which side was touched.
 
     Args:
         app: The app whose layout holds the bar and the `url` location.
@@ -134,7 +134,6 @@ def register_filter_callbacks(
 
     @app.callback(
         output={
-            "search": Output(ids.URL, "search"),
             **{name: Output(*control) for name, control in _CONTROLS.items()},
             "from_error": Output(ids.FILTER_FROM, "error"),
             "to_error": Output(ids.FILTER_TO, "error"),
@@ -177,7 +176,12 @@ def register_filter_callbacks(
         told = answer(view, touched, controls, clock_ms())
         # What can be chosen is looked for when somebody is about to, not at every letter of a search.
         fresh = touched in (ids.URL, ids.FILTER_MORE)
-        return outputs(view, told, touched, controls, source_names(), choices(told.view) if fresh else None)
+        values = outputs(view, told, touched, controls, source_names(), choices(told.view) if fresh else None)
+        # The address is no output: a page that is being opened would wait until this callback is through.
+        search = values.pop("search")
+        if search is not no_update:
+            set_props(ids.URL, {"search": search})
+        return values
 
 
 def outputs(

@@ -82,6 +82,10 @@ def described(view: View) -> str:
         said.append(f"label {', '.join(view.labels)}")
     if view.q:
         said.append(f"URLs with “{view.q}”")
+    if view.url:
+        said.append(f"only {view.url}")
+    if view.run:
+        said.append(f"run {view.run}")
     if view.compare:
         said.append(f"compared with {earlier_words(view)}")
     return " · ".join(said)

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from charts.info import MUTED_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo
+from charts.info import MUTED_KEY, OK_KEY, BarInfo, HistogramInfo, Line, LineInfo, PieInfo
 from components.numbers import count, duration, percent
 from components.timerange import MINUTE_MS
 from db.results import (
@@ -18,6 +18,7 @@ from db.results import (
     TimeRange,
     Totals,
 )
+from db.tab_results import UsableSuccess
 
 MOST_LINES: Final = 8
 MOST_BARS: Final = 20
@@ -144,6 +145,41 @@ def failures(series: Mapping[str, Series], range: TimeRange, now_ms: int) -> Lin
         x_range_ms=(range.start_ms, range.end_ms),
         stacked=True,
     )
+
+
+def usable_success(sources: Sequence[UsableSuccess]) -> BarInfo:
+    """Draw the share of each source's scrapes that were of use beside the share that was recorded as a success.
+
+    Args:
+        sources: Their figures over the range; the least usable come first, at most twenty.
+    """
+    worst = sorted(sources, key=lambda one: (one.usable_rate, one.source))[:MOST_BARS]
+    cut = f" (lowest {len(worst)} of {count(len(sources))})" if len(worst) < len(sources) else ""
+    return BarInfo(
+        title=f"Usable success by source{cut}",
+        description=f"Share of scrapes that ended with the outcome ok, beside those recorded as a success: "
+        f"{usable_words(sources)}.",
+        categories=tuple(one.source for one in worst),
+        groups=(
+            ("usable", tuple(one.usable_rate for one in worst)),
+            ("recorded as a success", tuple(one.success_rate for one in worst)),
+        ),
+        unit="%",
+        y_range=(0, 100),
+        horizontal=True,
+        colour_keys=(OK_KEY, MUTED_KEY),
+        value_title="of scrapes",
+    )
+
+
+def usable_words(sources: Sequence[UsableSuccess]) -> str:
+    """Say how many of all scrapes were of use.
+
+    Args:
+        sources: Their figures over the range.
+    """
+    scrapes, usable = sum(one.scrapes for one in sources), sum(one.usable for one in sources)
+    return f"{count(usable)} of {count(scrapes)} scrapes, {percent(100 * usable / scrapes)}" if scrapes else "no scrape"
 
 
 def share_of_volume(sources: Sequence[SourceStats]) -> PieInfo:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from alerts.habits import LEAST_RUNS, Deviation, Learnt, Schedule, overdue_ms
+from components.leads import EVENTS
 from components.numbers import NOTHING, clock, count, duration
+from components.row_leads import lead_text
 from components.tables import FAILED, OK, Column, Status, one_line
 from components.timerange import DAY_MS, MINUTE_MS
+from components.view import event_path
 from db.results import SchedulerRunRow, SchedulerStats
 
 JOB_COLUMNS: Final = (
@@ -93,6 +97,24 @@ def run_row(run: SchedulerRunRow, span_ms: int) -> list[str | Status]:
         count(run.items),
         one_line(run.error or ""),
     ]
+
+
+def run_leads(runs: Iterable[SchedulerRunRow]) -> list[str]:
+    """Return where rows of runs lead: each to its event.
+
+    Args:
+        runs: In the order of the rows.
+    """
+    return [lead_text(event_path(run.id)) for run in runs]
+
+
+def job_leads(jobs: Iterable[object]) -> list[str]:
+    """Return where rows of jobs lead: each to its runs.
+
+    Args:
+        jobs: Names, in the order of the rows.
+    """
+    return [lead_text(EVENTS, sources=(str(job),)) for job in jobs]
 
 
 def slip_row(slip: Deviation, span_ms: int) -> list[str | Status]:

@@ -157,6 +157,10 @@ def active(view: View) -> list[tuple[str, View]]:
     found += [(f"label: {one}", replace(view, labels=_less(view.labels, one))) for one in view.labels]
     if view.q:
         found.append((f"URL: {view.q}", replace(view, q="")))
+    if view.url:
+        found.append((f"URL is {view.url}", replace(view, url="")))
+    if view.run:
+        found.append((f"run: {view.run}", replace(view, run="")))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dash_mantine_components as dmc
@@ -20,7 +22,7 @@ from components.status import database_banner, live_pill
 from components.theme_picker import Theme, forced, register_theme_callback, theme_picker
 from components.view import View
 
-__all__ = ["KEEPALIVE_MS", "nav", "register_shell_callbacks", "shell"]
+__all__ = ["KEEPALIVE_MS", "Shown", "nav", "register_shell_callbacks", "shell"]
 
 KEEPALIVE_MS: Final = 5_000
 _NAVBAR: Final[dict[str, Any]] = {"width": 208, "breakpoint": "sm"}
@@ -53,30 +55,57 @@ _THEME: Final[dict[str, Any]] = {
 }
 
 
-def shell(theme: Theme = "auto") -> Component:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the frame shows: a page and what the frame says of it.
+
+    Args:
+        view: The page's range and filters.
+        page: The page.
+        title: What the browser's tab says.
+        pill: Props of the live pill.
+        banner: Props of the banner that tells of the database.
+        data: What the router knows of the page, `data` of the store `view`.
+        sources: Every source that can be chosen.
+        firing: How many alerts fire.
+    """
+
+    view: View = field(default_factory=View)
+    page: Component = field(default_factory=skeleton)
+    title: str = "Scrapeboard"
+    pill: dict[str, Any] = field(default_factory=live_pill)
+    banner: dict[str, Any] = field(default_factory=lambda: database_banner(None))
+    data: dict[str, Any] | None = None
+    sources: Sequence[str] = ()
+    firing: int = 0
+
+
+def shell(theme: Theme = "auto", shown: Shown | None = None) -> Component:
     """Build the frame; the router fills `page`, `nav`, `title` and `view`, the live channel the pill and the banner.
 
     Args:
         theme: What this browser chose.
+        shown: The page that it is built with; outlines, which the router replaces, when it isn't known yet.
     """
-    view = View()
+    shown = shown or Shown()
     frame: Component = dmc.MantineProvider(
         [
             # The document's title: the page that Dash is started from has none of its own (see web.index).
-            html.Title("Scrapeboard", id=ids.TITLE),
+            html.Title(shown.title, id=ids.TITLE),
+            # It finds the address by itself: what it says is true whatever the page was built for.
             dcc.Location(id=ids.URL, refresh="callback-nav"),
-            dcc.Store(id=ids.VIEW),
+            dcc.Store(id=ids.VIEW, data=shown.data),
             dcc.Interval(id=ids.KEEPALIVE, interval=KEEPALIVE_MS),
             html.A("Skip to the content", href=f"#{ids.PAGE}", className="skip-link"),
             dmc.AppShell(
                 [
-                    dmc.AppShellHeader(_header(theme)),
-                    dmc.AppShellNavbar(html.Div(nav(view), id=ids.NAV)),
+                    dmc.AppShellHeader(_header(theme, shown)),
+                    dmc.AppShellNavbar(html.Div(nav(shown.view, shown.firing), id=ids.NAV)),
                     dmc.AppShellMain(
                         [
-                            html.Div(id=ids.DATABASE_BANNER, role="alert", **database_banner(None)),
-                            html.Div(filters(view, ()), id=ids.FILTER_BAR),
-                            html.Div(skeleton(), id=ids.PAGE, tabIndex="-1"),
+                            html.Div(id=ids.DATABASE_BANNER, role="alert", **shown.banner),
+                            html.Div(filters(shown.view, shown.sources), id=ids.FILTER_BAR),
+                            html.Div(shown.page, id=ids.PAGE, tabIndex="-1"),
                         ]
                     ),
                 ],
@@ -115,13 +144,13 @@ def register_shell_callbacks(app: Dash) -> None:
     register_theme_callback(app)
 
 
-def _header(theme: Theme) -> Component:
+def _header(theme: Theme, shown: Shown) -> Component:
     return html.Div(
         [
             dmc.Burger(id=ids.BURGER, hiddenFrom="sm", size="sm", **aria(label="Open or close the navigation")),
             dcc.Link([icon("logo"), html.Span("Scrapeboard")], href="/", className="brand"),
             html.Div(className="spacer"),
-            html.Div(id=ids.LIVE_PILL, role="status", **live_pill()),
+            html.Div(id=ids.LIVE_PILL, role="status", **shown.pill),
             html.Div([theme_picker(theme), _system_link(), help_button()], className="header-tools"),
         ],
         className="header",

@@ -59,6 +59,29 @@ def spark_text(counts: Sequence[int]) -> str:
     return "".join(_BLOCKS[0] if not number else _BLOCKS[1 + round(steps * number / largest)] for number in counts)
 
 
+def share_text(parts: Sequence[int], wholes: Sequence[int]) -> str:
+    """Write shares as a line of block characters: the highest block for all, the lowest for none, a dot for no data.
+
+    Args:
+        parts: Not negative, n of them.
+        wholes: What each is a part of; not less.
+
+    >>> share_text([0, 5, 10, 0], [10, 10, 10, 0])
+    '▁▅█·'
+    """
+    steps = len(_BLOCKS) - 2
+    return "".join(
+        "·"
+        if not whole
+        else _BLOCKS[0]
+        if not part
+        else _BLOCKS[-1]
+        if part >= whole
+        else _BLOCKS[min(steps, 1 + int(steps * part / whole))]
+        for part, whole in zip(parts, wholes, strict=True)
+    )
+
+
 def thinned(values: FloatArray, first: int) -> FloatArray:
     """Return means of neighbours, at most 48 values.
 

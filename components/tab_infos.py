@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ from charts.info import FAILED_KEY, MUTED_KEY, OK_KEY, BarInfo, HeatmapInfo, Lin
 from components.infos import MOST_BARS, MOST_LINES, OTHERS
 from components.numbers import count, duration, percent
 from components.timerange import DAY_MS, MINUTE_MS
+from db.field_coverage import FieldCoverage
 from db.results import ErrorGroup, FloatArray, IntArray, TimeRange
 from db.tab_results import Attempts, OkFailed, OutcomeSeries, WeekHours, YieldSeries
 
@@ -19,7 +20,7 @@ _WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Sat
 _RETRIES: Final = ("no retry", "1 retry", "2 retries", "3 or more")
 _MOST_ERRORS: Final = 10
 
-WeekMeasure = Literal["p95", "failures"]
+WeekMeasure = Literal["p95", "mean", "volume", "failures"]
 
 
 def week(hours: WeekHours, measure: WeekMeasure, *, what: str) -> HeatmapInfo:
@@ -27,27 +28,30 @@ def week(hours: WeekHours, measure: WeekMeasure, *, what: str) -> HeatmapInfo:
 
     Args:
         hours: The figures.
-        measure: The 95th percentile of the duration, or the share of failures.
+        measure: The 95th percentile or the mean of the duration, how many there were, or the share of failures.
         what: Whose, for instance "Navigation".
     """
-    failing = measure == "failures"
-    values = 100.0 - hours.success_rate if failing else hours.p95_ms
-    title = f"{what} failures by weekday and hour" if failing else f"{what} p95 by weekday and hour"
-    measured = "Share of failures" if failing else "95th percentile of the duration"
+    counts = np.where(hours.counts > 0, hours.counts, np.nan)
+    values, measured, unit, title = {
+        "p95": (hours.p95_ms, "95th percentile of the duration", "ms", "p95"),
+        "mean": (hours.mean_ms, "Mean duration", "ms", "mean"),
+        "volume": (counts, "How many", "", "count"),
+        "failures": (100.0 - hours.success_rate, "Share of failures", "%", "failed"),
+    }[measure]
+    told_by: Callable[[float], str] = {"ms": duration, "%": percent, "": lambda value: count(int(value))}[unit]
     said = "no data"
     if np.isfinite(values).any():
         day, hour = np.unravel_index(int(np.nanargmax(values)), values.shape)
         highest = float(values[day, hour])
-        told = percent(highest) if failing else duration(highest)
-        said = f"highest is {told} on {_WEEKDAYS[int(day)]}s at {int(hour):02d}:00"
+        said = f"highest is {told_by(highest)} on {_WEEKDAYS[int(day)]}s at {int(hour):02d}:00"
     return HeatmapInfo(
-        title=title,
+        title=f"{what} {measure} by weekday and hour",
         description=f"{measured} by weekday and hour of the day (UTC): {said}.",
         x_labels=tuple(f"{hour:02d}" for hour in range(24)),
         y_labels=tuple(day[:3] for day in _WEEKDAYS),
         values=values,
-        unit="%" if failing else "ms",
-        value_title="failed" if failing else "p95",
+        unit=unit,
+        value_title=title,
     )
 
 
@@ -240,6 +244,40 @@ def data_size(series: YieldSeries, range: TimeRange) -> LineInfo:
         y_title="bytes per scrape",
         y_unit="B",
         x_range_ms=(range.start_ms, range.end_ms),
+    )
+
+
+def coverage_over_time(fields: Sequence[FieldCoverage], range: TimeRange) -> LineInfo:
+    """Draw which share of the items had a field over time, of the eight fields that fell most.
+
+    Args:
+        fields: All there are, what fell most first.
+        range: The range.
+    """
+    shown = fields[:MOST_LINES]
+    sources = {one.source for one in shown}
+    cut = f" (top {len(shown)} of {count(len(fields))})" if len(shown) < len(fields) else ""
+    worst = fields[0] if fields else None
+    said = "no scrape told of fields"
+    if worst is not None:
+        before = "" if worst.coverage_before is None else f" after {percent(worst.coverage_before)} before"
+        said = f"{worst.field} of {worst.source} is at {percent(worst.coverage)}{before}"
+    return LineInfo(
+        title=f"Field coverage{cut}",
+        description=f"Share of items with a usable value by field over time: {said}.",
+        x_ms=np.array(fields[0].starts_ms if fields else (), dtype=np.int64),
+        lines=tuple(
+            Line(
+                one.field if len(sources) == 1 else f"{one.field} · {one.source}",
+                100 * _ratio(np.array(one.had_then, dtype=np.int64), np.array(one.items_then, dtype=np.int64)),
+                colour_key=f"field:{one.source}:{one.field}",
+            )
+            for one in shown
+        ),
+        y_title="of items",
+        y_unit="%",
+        x_range_ms=(range.start_ms, range.end_ms),
+        y_range=(0, 100),
     )
 
 

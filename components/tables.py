@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from components.aria import aria
 from components.content import Content
 from components.export_menu import export_menu
+from components.row_leads import led
 from components.view import View
 
 Mood = Literal["ok", "warn", "bad"]
@@ -23,7 +24,7 @@ ColumnKind = Literal["text", "number", "status", "name", "clip", "time"]
 _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
 # Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
-_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 124}
+_WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 144}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,30 @@ OK: Final = Status("ok", "✓ ok")
 FAILED: Final = Status("bad", "✕ failed")
 
 
-def table_props(columns: Sequence[Column], rows: Sequence[Sequence[str | Status]]) -> dict[str, Any]:
+def table_props(
+    columns: Sequence[Column], rows: Sequence[Sequence[str | Status]], leads: Sequence[str] | None = None
+) -> dict[str, Any]:
     """Return the live props of a table.
 
     Args:
         columns: c columns.
         rows: Rows of c cells.
+        leads: Where each row leads (components.row_leads); None when they lead nowhere.
     """
-    return {"data": {"head": [column.title for column in columns], "body": [_body_row(row) for row in rows]}}
+    data: dict[str, Any] = {"head": [column.title for column in columns], "body": [_body_row(row) for row in rows]}
+    if leads is not None:
+        data["leads"] = list(leads)  # unknown to the component, which draws head and body
+    return {"data": data}
 
 
-def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640) -> Component:
+def table(
+    id: str,
+    columns: Sequence[Column],
+    props: dict[str, Any],
+    *,
+    min_width_px: int = 640,
+    leading: Content | None = None,
+) -> Component:
     """Build a table that scrolls inside its card when the window is narrow.
 
     Args:
@@ -72,8 +86,10 @@ def table(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_widt
         columns: The columns that `props` was made with.
         props: What `table_props` returned.
         min_width_px: Below this width it scrolls sideways.
+        leading: The page's content, when the table's rows lead somewhere.
     """
-    return scrolling(bare_table(id, columns, props, min_width_px=min_width_px))
+    bare = bare_table(id, columns, props, min_width_px=min_width_px)
+    return scrolling(bare if leading is None else led(id, bare, leading))
 
 
 def table_below(id: str, columns: Sequence[Column], props: dict[str, Any], *, min_width_px: int = 640) -> Component:

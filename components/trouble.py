@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from typing import Any, Final, TypeAlias
 
 from components.content import Content
+from components.row_leads import rows_content
 from db.errors import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
@@ -90,29 +91,47 @@ def attempt(part: str, compute: Callable[[], Content], instead: Callable[[str], 
         return instead(reason_of(exc))
 
 
-def table_part(id: str, compute: Callable[[], dict[str, Any]]) -> Content:
+def table_part(id: str, compute: Callable[[], dict[str, Any]], *, leads: bool = True) -> Content:
     """Compute a table; one that fails is a single line that says so.
 
     Args:
         id: Its id.
         compute: Returns its live props, as `table_props` does.
+        leads: Whether its rows lead somewhere.
     """
-    return attempt(id, lambda: {id: compute()}, lambda reason: {id: _failed(reason)})
+
+    def computed() -> Content:
+        rows = compute()
+        return {id: rows, **rows_content(id, rows)}
+
+    return attempt(id, computed, lambda reason: {id: _failed(reason), **_no_buttons(id, leads)})
 
 
-def cut_table_part(id: str, compute: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> Content:
+def cut_table_part(
+    id: str, compute: Callable[[], tuple[dict[str, Any], dict[str, Any]]], *, leads: bool = True
+) -> Content:
     """Compute a table with the line below it that says how much more there is, `<id>-more`.
 
     Args:
         id: The table's id.
         compute: Returns its live props, as `table_props` does, and those of the line, as `more_props` does.
+        leads: Whether its rows lead somewhere.
     """
 
     def computed() -> Content:
         rows, more = compute()
-        return {id: rows, f"{id}-more": more}
+        return {id: rows, f"{id}-more": more, **rows_content(id, rows)}
 
-    return attempt(id, computed, lambda reason: {id: _failed(reason), f"{id}-more": {"children": ""}})
+    return attempt(
+        id,
+        computed,
+        lambda reason: {id: _failed(reason), f"{id}-more": {"children": ""}, **_no_buttons(id, leads)},
+    )
+
+
+def _no_buttons(id: str, leads: bool) -> Content:
+    """Take away what stood beside the rows: there are none now."""
+    return rows_content(id, {"data": {"leads": []}}) if leads else {}
 
 
 def _failed(reason: str) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from components.leads import EVENTS
 from components.numbers import clock, count, duration, percent
+from components.row_leads import lead_text
 from components.tables import Column, short_url, table_props
-from db.results import UrlStats
+from db.results import Kind, UrlStats
 
 URL_COLUMNS: Final = (
     Column("Page", "clip"),
@@ -31,15 +33,22 @@ WORST_COLUMNS: Final = (
 )
 
 
-def url_props(urls: Sequence[UrlStats], columns: Sequence[Column] = URL_COLUMNS, *, span_ms: int) -> dict[str, Any]:
-    """Return the props of a table of pages.
+def url_props(
+    urls: Sequence[UrlStats], columns: Sequence[Column] = URL_COLUMNS, *, kind: Kind, span_ms: int
+) -> dict[str, Any]:
+    """Return the props of a table of pages; each leads to its events.
 
     Args:
         urls: In the order to show.
         columns: `URL_COLUMNS`, `ONE_SOURCE_COLUMNS` or `WORST_COLUMNS`.
+        kind: What the figures are of.
         span_ms: Length of the range that the page shows.
     """
-    return table_props(columns, [[_cells(url, span_ms)[column.title] for column in columns] for url in urls])
+    return table_props(
+        columns,
+        [[_cells(url, span_ms)[column.title] for column in columns] for url in urls],
+        [lead_text(EVENTS, sources=(url.source,), kind=kind, url=url.url) for url in urls],
+    )
 
 
 def _cells(url: UrlStats, span_ms: int) -> dict[str, str]:

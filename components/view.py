@@ -39,8 +39,11 @@ class View:
         error: A kind of error as `db.error_kinds` writes it; empty for all.
         labels: The chosen labels, `key=value` each, sorted: any of those with the same key, and one of every key.
         q: Text that URLs must contain, case-insensitively; empty for all.
+        url: The one URL that is shown; empty for all.
+        run: The id of the one run of a scraper that is shown; empty for all.
         compare: What the range is compared with: `before`, `day`, `week`, or empty for nothing in particular.
-        metric: What the Scrapers tab compares sources by: `p95`, `mean`, `success`, `volume`, `items` or `errors`.
+        metric: What the Scrapers tab compares sources by, and what Navigation colours the week by: `p95`, `mean`,
+            `success`, `volume`, `items` or `errors`.
         live: False when the page is paused.
         problems: What was wrong with the query string, a sentence each; no part of the view's identity.
     """
@@ -55,6 +58,8 @@ class View:
     error: str = ""
     labels: tuple[str, ...] = ()
     q: str = ""
+    url: str = ""
+    run: str = ""
     compare: str = ""
     metric: str = METRICS[0]
     live: bool = True
@@ -81,6 +86,8 @@ class View:
             error=text.error(),
             labels=text.labels(),
             q=text.q(),
+            url=text.url(),
+            run=text.run(),
             compare=text.compare(),
             metric=text.metric(),
             live=text.live(),
@@ -102,6 +109,8 @@ class View:
         pairs += [("error", self.error)] if self.error else []
         pairs += [("label", label) for label in self.labels]
         pairs += [("q", self.q)] if self.q else []
+        pairs += [("url", self.url)] if self.url else []
+        pairs += [("run", self.run)] if self.run else []
         pairs += [("compare", self.compare)] if self.compare else []
         pairs += [("metric", self.metric)] if self.metric != METRICS[0] else []
         pairs += [] if self.live else [("live", "0")]
@@ -120,7 +129,7 @@ class View:
         """What the database is asked to keep."""
         return Filter(
             sources=self.sources, kind=self.shown_kind, result=self.result, outcomes=self.outcomes, error=self.error,
-            labels=self.labels, url_contains=self.q,
+            labels=self.labels, url_contains=self.q, url=self.url, run=self.run,
         )  # fmt: skip
 
     @property

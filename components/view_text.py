@@ -7,7 +7,14 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import parse_qsl
 
-from collector.fields import MAX_LABEL_KEY_CHARS, MAX_LABEL_VALUE_CHARS, MAX_NAME_CHARS, MAX_OUTCOME_CHARS
+from collector.fields import (
+    MAX_LABEL_KEY_CHARS,
+    MAX_LABEL_VALUE_CHARS,
+    MAX_NAME_CHARS,
+    MAX_OUTCOME_CHARS,
+    MAX_RUN_ID_CHARS,
+    MAX_URL_CHARS,
+)
 from components.timerange import DEFAULT_FROM, DEFAULT_TO, MomentError, parse_moment
 from db.error_kinds import MAX_KIND_CHARS
 
@@ -123,12 +130,28 @@ class ViewText:
         """Return the text that URLs must contain."""
         return clean(self._last("q"))[:LONGEST_Q].strip()
 
+    def url(self) -> str:
+        """Return the one URL that is asked for; empty for all."""
+        return self._whole("url", MAX_URL_CHARS, "A URL")
+
+    def run(self) -> str:
+        """Return the id of the one run that is asked for; empty for all."""
+        return self._whole("run", MAX_RUN_ID_CHARS, "A run’s id")
+
     def live(self) -> bool:
         """Return whether the page follows."""
         return self._last("live") not in ("0", "false", "no")
 
     def _last(self, name: str) -> str:
         return self._asked[name][-1] if name in self._asked else ""
+
+    def _whole(self, name: str, longest: int, what: str) -> str:
+        """Return a text that means nothing when it is cut."""
+        text = clean(self._last(name))
+        if len(text) <= longest:
+            return text
+        self.problems.append(f"{what} has at most {longest} characters: it was left out.")
+        return ""
 
     def _one_of(self, name: str, choices: Collection[str], what: str, advice: str) -> str:
         default = next(iter(choices))

@@ -1,4 +1,4 @@
-"""What rows add up to by URL, kind of error, outcome, attempt or yield: counted, merged, cut short. Pure functions."""
+"""What rows add up to by URL, kind of error, outcome, attempt, yield or field: counted, merged, cut short."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from db.breakdown_values import attempt_texts, outcome_hashes, outcomes, yield_t
 from db.columns import BoolArray, CodeArray, DetailColumns, Names, ObjectArray
 from db.error_kinds import kind_of_error
 from db.hashes import HashArray, hashes_of
+from db.item_fields import told_fields
 from db.results import Filter, FloatArray, IntArray, Kind
 
-Dimension = Literal["url", "error", "outcome", "attempt", "yield"]
-DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome", "attempt", "yield")
+Dimension = Literal["url", "error", "outcome", "attempt", "yield", "field"]
+DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome", "attempt", "yield", "field")
 OTHERS = 0  # the value of what was cut off
 # Values of one source and kind that are kept by each of the measures of `shortened`.
-_MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50}
+_MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50, "field": 200}
 _LEAST, _MOST_IN_ALL = 20, 20_000
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
 
@@ -86,10 +87,13 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
     Args:
         rows: With the columns that the dimension needs.
         dimension: By URL, every row; by kind of error, failures only; by outcome and by yield, scrapes only; by
-            attempt, navigations only.
+            attempt, navigations only; by field, scrapes that tell of fields only, each once with ALL_ITEMS
+            (db.item_fields) and once for each field, whose `items` are those that had it.
     """
     chosen: Any = slice(None)
     texts: Texts | None = None
+    if dimension == "field":
+        return _field_groups(rows)
     if dimension == "error":
         chosen, value = ~rows.success, rows.error_hash
     elif dimension == "outcome":
@@ -104,25 +108,37 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
         value, texts = _numbered_texts(yield_texts(rows.items, rows.data_size))
     else:
         value = rows.url_hash
-    columns, one = _added_up({
-        "value": value[chosen],
-        "source": rows.source[chosen],
-        "scrape": rows.scrape[chosen],
-        "success": rows.success[chosen],
-        "count": np.ones(len(value[chosen]), dtype=np.int64),
-        "items": rows.items[chosen],
-        "data_size": np.maximum(rows.data_size[chosen], 0),
-        "sum_ms": rows.duration_ms[chosen],
-        "max_ms": rows.duration_ms[chosen],
-        "first_ms": rows.created_at_ms[chosen],
-        "last_ms": rows.created_at_ms[chosen],
-    })  # fmt: skip
+    columns, one = _added_up(_columns_of(rows, chosen, value[chosen], rows.items[chosen]))
     if dimension == "error":
         kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
         texts = distinct(columns["value"], objects(kinds))
     elif texts is None:
         texts = distinct(columns["value"], rows.url[one])
     return Groups(**columns, texts=(texts,))
+
+
+def _field_groups(rows: DetailColumns) -> Groups:
+    names, place, row, had = told_fields(rows.fields, rows.items)
+    numbers = hashes_of(names)
+    columns, _ = _added_up(_columns_of(rows, row, numbers[place], had))
+    return Groups(**columns, texts=(Texts(numbers, objects(names)),))
+
+
+def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntArray) -> dict[str, Any]:
+    """Return the columns of groups of a row each."""
+    return {
+        "value": value,
+        "source": rows.source[chosen],
+        "scrape": rows.scrape[chosen],
+        "success": rows.success[chosen],
+        "count": np.ones(len(value), dtype=np.int64),
+        "items": items,
+        "data_size": np.maximum(rows.data_size[chosen], 0),
+        "sum_ms": rows.duration_ms[chosen],
+        "max_ms": rows.duration_ms[chosen],
+        "first_ms": rows.created_at_ms[chosen],
+        "last_ms": rows.created_at_ms[chosen],
+    }
 
 
 def merged(parts: Sequence[Groups]) -> Groups:
@@ -205,8 +221,8 @@ def counts(dimension: Dimension, filter: Filter) -> bool:
         dimension: What they were counted by.
         filter: What is asked for.
     """
-    asked = {"url": filter.url_contains, "error": filter.error, "outcome": filter.outcomes}
-    return not filter.labels and not any(value for name, value in asked.items() if name != dimension)
+    asked = {"url": filter.url_contains or filter.url, "error": filter.error, "outcome": filter.outcomes}
+    return not filter.labels and not filter.run and not any(value for name, value in asked.items() if name != dimension)
 
 
 def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
@@ -233,6 +249,8 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         mask &= groups.success == (filter.result == "ok")
     if filter.outcomes or filter.error:
         mask &= np.isin(groups.value, hashes_of(filter.outcomes or (filter.error,)))
+    if filter.url:
+        mask &= np.isin(groups.value, hashes_of((filter.url,)))
     if filter.url_contains:
         needle = filter.url_contains.lower()
         found = [texts.holding(needle) for texts in groups.texts]

@@ -28,7 +28,7 @@ from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 KEPT = (*DIMENSIONS, TIME)
 KEPT_OF_SLOTS = (*KEPT, ROWS)
 # Counted since a later version: of what outlived its detail rows then, the database holds some or nothing.
-_LATER = ("attempt", "yield")
+_LATER = ("attempt", "yield", "field")
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
 _FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.

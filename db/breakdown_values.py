@@ -1,4 +1,4 @@
-"""The values that rows are counted out by besides URL and error: outcome, attempt (retries, status) and yield."""
+"""The values that rows are counted out by besides URL, error and field: outcome, attempt (retries, status), yield."""
 
 from __future__ import annotations
 

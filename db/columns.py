@@ -14,6 +14,7 @@ import numpy.typing as npt
 from collector import fields
 from collector.events import PageNavigation, PageScrape
 from db.hashes import HashArray, error_hash, hash_of
+from db.item_fields import fields_text
 from db.labels import by_key, have, labels_text
 from db.results import Filter, FloatArray, IntArray, Kind
 
@@ -38,6 +39,7 @@ DTYPES: dict[str, Any] = {
     "url_hash": np.uint64,
     "error_hash": np.uint64,
     "labels": np.object_,
+    "fields": np.object_,
     "run_id": np.object_,
 }
 
@@ -109,6 +111,15 @@ class Chunk:
             text: In small letters; the URL's own don't matter.
         """
         return self._where(("url", text), lambda url: text in url.lower())
+
+    def with_text(self, column: str, text: str) -> BoolArray:
+        """Return which rows have exactly a text, bool[size].
+
+        Args:
+            column: `url` or `run_id`.
+            text: The text.
+        """
+        return self._where((column, ("all", text)), lambda value: value == text)
 
     def with_labels(self, wanted: Sequence[str]) -> BoolArray:
         """Return which rows have labels, bool[size].
@@ -198,12 +209,14 @@ def one_copy(run_id: str | None) -> str | None:
     return None if run_id is None else sys.intern(run_id)
 
 
-def _texts(metric: PageNavigation | PageScrape) -> tuple[str, str | None, int, int, str | None, str | None]:
+def _texts(metric: PageNavigation | PageScrape) -> tuple[Any, ...]:
     url, error = metric.url[: fields.MAX_URL_CHARS], metric.error
     if error is not None:
         error = error[: fields.MAX_ERROR_CHARS]
     labels = None if metric.labels is None else labels_text(metric.labels)
-    return url, error, hash_of(url), error_hash(error, metric.success), labels, one_copy(metric.run_id)
+    told = metric.fields if isinstance(metric, PageScrape) else None
+    counts = None if told is None else fields_text(told)
+    return url, error, hash_of(url), error_hash(error, metric.success), labels, counts, one_copy(metric.run_id)
 
 
 class DetailColumns:
@@ -310,6 +323,11 @@ class DetailColumns:
         return self._column("labels")
 
     @cached_property
+    def fields(self) -> ObjectArray:
+        """The fields of a scrape's items as `db.item_fields` writes them, str or None."""
+        return self._column("fields")
+
+    @cached_property
     def run_id(self) -> ObjectArray:
         """The id of the scraper's run, str or None."""
         return self._column("run_id")
@@ -355,6 +373,9 @@ class DetailColumns:
                 mask &= chunk.with_labels(filter.labels)
             if needle:
                 mask &= chunk.with_in_url(needle)
+            for column, text in (("url", filter.url), ("run_id", filter.run)):
+                if text:
+                    mask &= chunk.with_text(column, text)
             parts.append(chunk.chosen(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
 

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 from db.columns import Chunk, DetailColumns, Names, one_copy
 from db.error_kinds import kind_of_error, longest_piece
 from db.hashes import error_hash, hash_of
+from db.item_fields import shared_fields
 from db.labels import label_conditions, shared
 from db.models import PagePerformance as Page
 from db.results import Filter, Kind
@@ -34,6 +35,7 @@ _EXPRESSIONS: dict[str, ColumnElement[Any]] = {
     "url": Page.page_url.expression,
     "error": Page.error.expression,
     "labels": Page.labels.expression,
+    "fields": Page.fields.expression,
     "run_id": Page.run_id.expression,
 }
 # Columns that aren't read but made from others.
@@ -42,6 +44,7 @@ ALL = (*_EXPRESSIONS, *_MADE)
 STATISTICS = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
 BREAKDOWN = (
     *STATISTICS, "retry_count", "data_size", "status_code", "outcome", "url", "error", "url_hash", "error_hash",
+    "fields",
 )  # fmt: skip
 
 
@@ -137,6 +140,7 @@ def conditions(
     wanted += label_conditions(Page.labels, filter.labels)
     if filter.url_contains:
         wanted.append(func.lower(Page.page_url).contains(filter.url_contains.lower(), autoescape=True))
+    wanted += [column == text for column, text in ((Page.page_url, filter.url), (Page.run_id, filter.run)) if text]
     return wanted
 
 
@@ -194,6 +198,8 @@ def _fetch(
             values["error_hash"] = [error_hash(*pair) for pair in zip(values["error"], values["success"], strict=True)]
         if "labels" in values:
             values["labels"] = [None if text is None else shared(text) for text in values["labels"]]
+        if "fields" in values:
+            values["fields"] = [None if text is None else shared_fields(text) for text in values["fields"]]
         chunk = Chunk.of_columns(values)
         if error:
             of_kind = [kind_of_error(text or "") == error for text in values["error"]]

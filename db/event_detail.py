@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from db.event_keys import rows_statement
 from db.events import Statement, page_columns, page_event, run_columns, run_event, run_row
 from db.hashes import hash_of
+from db.item_fields import fields_of
 from db.models import PagePerformance as Page
 from db.models import SchedulerMetric as Run
 from db.recent import RecentDetail
@@ -38,15 +39,15 @@ def read_event(connection: Connection, id: str) -> EventDetail | None:
     if row is None:
         return None
     if match[1] == "s":
-        return EventDetail(run_event(run_row(row)), row.run_id, (), None, row.scraper_source)
-    return EventDetail(page_event(row), row.run_id, _labels(row.labels), row.data_size, None)
+        return EventDetail(run_event(run_row(row)), row.run_id, (), None, row.scraper_source, ())
+    return EventDetail(page_event(row), row.run_id, _labels(row.labels), row.data_size, None, fields_of(row.fields))
 
 
 def event_statement(number: int, *, of_run: bool) -> Statement:
     """Return the query for one row by its id."""
     if of_run:
         return select(*run_columns()).where(Run.id == number)
-    return select(*page_columns(), Page.run_id, Page.labels, Page.data_size).where(Page.id == number)
+    return select(*page_columns(), Page.run_id, Page.labels, Page.data_size, Page.fields).where(Page.id == number)
 
 
 def url_history(connection: Connection, recent: RecentDetail, event: Event, limit: int) -> UrlHistory:

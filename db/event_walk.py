@@ -30,7 +30,7 @@ _Place = tuple[int, int]  # created_at, id
 # The columns of an EventRow: all that is known of a page metric or a scheduler run, `id` as in db.results.Event.
 EVENT_FIELDS: Final = (
     "recorded_at_ms", "kind", "source", "url", "duration_ms", "items", "data_size", "retry_count", "success", "error",
-    "status_code", "outcome", "run_id", "labels", "id",
+    "status_code", "outcome", "run_id", "labels", "fields", "id",
 )  # fmt: skip
 
 _CHUNK_ROWS: Final = 5_000
@@ -109,7 +109,7 @@ def _pages(filter: Filter) -> _Walk:
         Page.created_at, Page.metric_type, Page.scraper_source, Page.page_url,
         func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms), Page.items_extracted, Page.data_size,
         Page.retry_count, type_coerce(Page.success, Integer), Page.error, Page.status_code, Page.outcome, Page.run_id,
-        Page.labels, Page.id,
+        Page.labels, Page.fields, Page.id,
     )  # fmt: skip
     one = filter.sources[0] if len(filter.sources) == 1 else None
     return _Walk(
@@ -127,7 +127,7 @@ def _runs(filter: Filter) -> _Walk:
     columns = (
         Run.created_at, literal("scheduler"), Run.scheduler_name, null(), Run.execution_duration_ms,
         Run.items_processed, null(), null(), type_coerce(Run.success, Integer), Run.error, null(), null(), Run.run_id,
-        Run.scraper_source, Run.id,
+        Run.scraper_source, null(), Run.id,
     )  # fmt: skip
     return _Walk(
         table=Run,
@@ -153,7 +153,7 @@ def _chunks(engine: Engine, walk: _Walk, start_ms: int, end_ms: int, chunk_rows:
             rows = list(connection.execute(part))
         if walk.error:  # SQL let every failure through that may be of the kind
             rows = [row for row in rows if kind_of_error(row[9] or "") == walk.error]
-        yield [(*row[:8], bool(row[8]), *row[9:14], f"{walk.prefix}{row[14]}") for row in rows]
+        yield [(*row[:8], bool(row[8]), *row[9:15], f"{walk.prefix}{row[15]}") for row in rows]
         if last is None:
             return
         before = last[0], last[1]

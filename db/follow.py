@@ -7,18 +7,23 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import ColumnElement, Integer, func, or_, select, type_coerce
 from sqlalchemy.engine import Connection, Engine
 
-from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.events import Event, Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.run_events import ScraperRun
 from db.errors import DatabaseUnavailable, unavailable_as_ours
-from db.ingest_log import Committed, IdRange, entry_key
+from db.ingest_log import Committed, IdRange, Of, entry_key
+from db.item_fields import fields_of
 from db.models import IngestLog as Log
 from db.models import PagePerformance as Page
+from db.models import RunMessage
 from db.models import SchedulerMetric as Run
+from db.run_states import run_event
 from db.store import Store
 
 _log = logging.getLogger(__name__)
@@ -89,13 +94,12 @@ class Follower:
             new = [entry for entry in entries if entry[0] not in self._seen]
             for some in _portions(new):
                 with self._engine.connect() as connection:
-                    pages, runs = _read(connection, [_ids(entry) for entry in some])
-                metrics = [*pages.values(), *runs.values()]
-                commits = _by_entry(some, pages, runs) if self._store.says_commits else ()
+                    found = _read(connection, [_ids(entry) for entry in some])
+                commits = _by_entry(some, found) if self._store.says_commits else ()
                 # Known before they are told: a listener that fails must not make the next look tell them twice.
                 self._seen.update(entry[0] for entry in some)
-                self._store.tell(metrics, list(runs), commits)
-                told += len(metrics)
+                self._store.tell(found.metrics, list(found.runs), commits, list(found.told.values()))
+                told += len(found.metrics) + len(found.told)
         self.followed += told
         self._forget(newest)
         return told
@@ -160,34 +164,55 @@ def read_metrics(connection: Connection, ranges: Sequence[IdRange]) -> tuple[lis
         (page metrics by id and then scheduler runs by id, the ids of these runs); rows that are deleted meanwhile are
         left out.
     """
-    pages, runs = _read(connection, ranges)
-    return [*pages.values(), *runs.values()], list(runs)
+    found = _read(connection, ranges)
+    return found.metrics, list(found.runs)
 
 
-def _read(connection: Connection, ranges: Sequence[IdRange]) -> tuple[dict[int, Metric], dict[int, Metric]]:
-    """Return page metrics and scheduler runs by their ids, in the order of these."""
-    pages = [ids for ids in ranges if not ids.of_runs]
-    runs = [ids for ids in ranges if ids.of_runs]
-    found_pages: dict[int, Metric] = {}
-    found_runs: dict[int, Metric] = {}
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of some entries as they were stored from, by their ids and in the order of these."""
+
+    pages: dict[int, Metric]
+    runs: dict[int, Metric]
+    told: dict[int, ScraperRun]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Page metrics and then scheduler runs."""
+        return [*self.pages.values(), *self.runs.values()]
+
+    def of(self, of: Of) -> Mapping[int, Event]:
+        """Return those of one table."""
+        if of is Of.RUN_MESSAGES:
+            return self.told
+        return self.runs if of is Of.SCHEDULER_RUNS else self.pages
+
+
+def _read(connection: Connection, ranges: Sequence[IdRange]) -> _Found:
+    """Return page metrics, scheduler runs and run messages by their ids, in the order of these."""
+    found = _Found({}, {}, {})
+    pages, runs, told = ([ids for ids in ranges if ids.of is of] for of in Of)
     if pages:
         for id, *row in connection.execute(_PAGES.where(_within(Page.id, pages)).order_by(Page.id)):
-            found_pages[id] = _page(row)
+            found.pages[id] = _page(row)
     if runs:
         for id, *row in connection.execute(_RUNS.where(_within(Run.id, runs)).order_by(Run.id)):
-            found_runs[id] = _run(row)
-    return found_pages, found_runs
+            found.runs[id] = _run(row)
+    if told:
+        for one in connection.execute(_TOLD.where(_within(RunMessage.id, told)).order_by(RunMessage.id)):
+            found.told[one.id] = run_event(one)
+    return found
 
 
 def _ids(entry: Any) -> IdRange:
-    return IdRange(bool(entry[1]), *entry[2:5])
+    return IdRange(Of(int(entry[1])), *entry[2:5])
 
 
-def _by_entry(entries: Sequence[Any], pages: dict[int, Metric], runs: dict[int, Metric]) -> list[Committed]:
+def _by_entry(entries: Sequence[Any], read: _Found) -> list[Committed]:
     commits = []
     for entry in entries:
         ids = _ids(entry)
-        found = runs if ids.of_runs else pages
+        found = read.of(ids.of)
         every_id = range(ids.first_id, ids.last_id + 1, ids.id_step)
         commits.append(Committed(entry_key(entry.writer, entry.seq), [found[id] for id in every_id if id in found]))
     return commits
@@ -197,18 +222,19 @@ _OF_RUNS = type_coerce(Log.of_runs, Integer)
 _PAGES = select(
     Page.id, Page.scraper_source, Page.metric_type, Page.page_url, Page.navigation_duration_ms, Page.retry_count,
     Page.scrape_duration_ms, Page.items_extracted, Page.data_size, type_coerce(Page.success, Integer), Page.error,
-    Page.status_code, Page.outcome, Page.run_id, Page.labels, Page.created_at,
+    Page.status_code, Page.outcome, Page.run_id, Page.labels, Page.fields, Page.created_at,
 )  # fmt: skip
 _RUNS = select(
     Run.id, Run.scheduler_name, Run.execution_duration_ms, type_coerce(Run.success, Integer), Run.items_processed,
     Run.error, Run.scraper_source, Run.created_at, Run.run_id,
 )  # fmt: skip
+_TOLD = select(*RunMessage.__table__.c)
 
 
 def _page(row: Any) -> Metric:
     (
         source, kind, url, navigation_ms, retries, scrape_ms, items, size, success, error, status, outcome, run_id,
-        labels, at_ms,
+        labels, counts, at_ms,
     ) = row  # fmt: skip
     known = None if labels is None else json.loads(labels)
     if kind == "navigation":
@@ -216,8 +242,9 @@ def _page(row: Any) -> Metric:
             source, url, _number(navigation_ms), bool(success), retries or 0, error, status, at_ms, run_id, known
         )
     return PageScrape(
-        source, url, _number(scrape_ms), items or 0, bool(success), error, size, outcome, at_ms, run_id, known
-    )
+        source, url, _number(scrape_ms), items or 0, bool(success), error, size, outcome, at_ms, run_id, known,
+        None if counts is None else dict(fields_of(counts)),
+    )  # fmt: skip
 
 
 def _run(row: Any) -> Metric:

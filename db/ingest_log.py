@@ -6,14 +6,16 @@ the end of the transaction: numbers are hardly ever seen in another order than t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
-from collector.events import Metric, SchedulerRun
+from collector.events import Event, Metric, SchedulerRun
+from collector.run_events import ScraperRun
 from db.engine import begin_writing
 from db.models import IngestLog
 from db.rows import Row, insert_many
@@ -23,10 +25,18 @@ _COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
 _KEPT_ENTRIES = 50_000
 
 
+class Of(IntEnum):
+    """What the ids of an entry are of; the numbers are in the database, in the column `of_runs`."""
+
+    PAGES = 0
+    SCHEDULER_RUNS = 1
+    RUN_MESSAGES = 2
+
+
 class IdRange(NamedTuple):
     """The ids that one statement gave: first_id, first_id + id_step, ..."""
 
-    of_runs: bool  # scheduler runs, else page metrics
+    of: Of
     first_id: int
     row_count: int
     id_step: int
@@ -41,7 +51,7 @@ class Committed(NamedTuple):
     """The metrics of one entry under a name that no other entry has, also not after a restore into another database."""
 
     key: str
-    metrics: Sequence[Metric]
+    metrics: Sequence[Event]
 
 
 def entry_key(writer: int, seq: int) -> str:
@@ -55,7 +65,7 @@ def entry_key(writer: int, seq: int) -> str:
 
 
 def insert_logged(
-    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], *, of_runs: bool
+    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], of: Of
 ) -> list[IdRange]:
     """Insert rows and say which ids they got.
 
@@ -64,7 +74,7 @@ def insert_logged(
         table: A table that numbers its rows.
         columns: Its columns, in the order of the values.
         rows: The rows.
-        of_runs: Whether they are scheduler runs.
+        of: What they are.
 
     Returns:
         The ids, one range for each statement that it took.
@@ -78,8 +88,8 @@ def insert_logged(
     if connection.dialect.name == "sqlite":
         # One writer at a time, so the ids are in a row; the driver tells the last one only.
         last_id = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
-        return [IdRange(of_runs, last_id - len(rows) + 1, len(rows), 1)]
-    return [IdRange(of_runs, first_id, count, _id_step(connection)) for first_id, count in numbered]
+        return [IdRange(of, last_id - len(rows) + 1, len(rows), 1)]
+    return [IdRange(of, first_id, count, _id_step(connection)) for first_id, count in numbered]
 
 
 def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) -> list[tuple[int, IdRange]]:
@@ -96,7 +106,7 @@ def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) ->
     joined = _joined(ranges)
     if not joined:
         return []
-    rows = [(writer, *ids) for ids in joined]
+    rows = [(writer, int(ids.of), *ids[1:]) for ids in joined]
     numbered = insert_many(connection, IngestLog.__tablename__, _COLUMNS, rows)
     if connection.dialect.name == "sqlite":
         last_seq = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
@@ -107,20 +117,23 @@ def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) ->
     return list(zip(seqs, joined, strict=True))
 
 
-def commits_of(writer: int, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric]) -> list[Committed]:
-    """Return a transaction's metrics by entry.
+def commits_of(
+    writer: int, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric], told: Iterable[ScraperRun] = ()
+) -> list[Committed]:
+    """Return a transaction's metrics and run messages by entry.
 
     Args:
         writer: Who stored them.
         entries: From `write_log`.
         metrics: All of the transaction, in the order of their rows.
+        told: Its run messages, in theirs.
     """
-    pages = iter([metric for metric in metrics if not isinstance(metric, SchedulerRun)])
-    runs = iter([metric for metric in metrics if isinstance(metric, SchedulerRun)])
-    return [
-        Committed(entry_key(writer, seq), list(islice(runs if ids.of_runs else pages, ids.row_count)))
-        for seq, ids in entries
-    ]
+    rest: dict[Of, Iterator[Event]] = {
+        Of.PAGES: iter([metric for metric in metrics if not isinstance(metric, SchedulerRun)]),
+        Of.SCHEDULER_RUNS: iter([metric for metric in metrics if isinstance(metric, SchedulerRun)]),
+        Of.RUN_MESSAGES: iter(told),
+    }
+    return [Committed(entry_key(writer, seq), list(islice(rest[ids.of], ids.row_count))) for seq, ids in entries]
 
 
 def shorten_log(engine: Engine) -> None:
@@ -139,7 +152,7 @@ def _joined(ranges: Sequence[IdRange]) -> list[IdRange]:
     joined: list[IdRange] = []
     for ids in ranges:
         last = joined[-1] if joined else None
-        if last and last.of_runs == ids.of_runs and last.last_id + last.id_step == ids.first_id:
+        if last and last.of == ids.of and last.last_id + last.id_step == ids.first_id:
             joined[-1] = last._replace(row_count=last.row_count + ids.row_count)
         else:
             joined.append(ids)

@@ -40,6 +40,7 @@ class PagePerformance(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))
     run_id: Mapped[str | None] = mapped_column(String(64))
     labels: Mapped[str | None] = mapped_column(Text)  # a JSON object of strings
+    fields: Mapped[str | None] = mapped_column(Text)  # a JSON object: field of the items -> items that had it
     created_at: Mapped[int] = mapped_column(BigInteger)  # when it was recorded
 
 
@@ -81,7 +82,7 @@ class IngestLog(Base):
 
     seq: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
     writer: Mapped[int] = mapped_column(BigInteger)  # a random number for each store
-    of_runs: Mapped[bool]  # ids of scheduler runs, else of page metrics
+    of_runs: Mapped[bool]  # what the ids are of: 0 page metrics, 1 scheduler runs, 2 run messages (db.ingest_log)
     first_id: Mapped[int] = mapped_column(BigInteger)
     row_count: Mapped[int] = mapped_column(Integer)
     id_step: Mapped[int] = mapped_column(SmallInteger)  # distance of two ids: not 1 in a cluster of several writers
@@ -230,6 +231,70 @@ class SchedulerDay(JobAggregates, Base):
     metric_date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     scheduler_name: Mapped[str] = mapped_column(String(50), primary_key=True)
     scraper_source: Mapped[str] = mapped_column(String(50), primary_key=True)
+
+
+class RunTold:
+    """What a scraper told of one of its runs."""
+
+    name: Mapped[str] = mapped_column(String(50))
+    scraper_source: Mapped[str | None] = mapped_column(String(50))
+    state: Mapped[str] = mapped_column(String(10))  # 'running', 'ok', 'failed', 'killed'; 'lost' says the app alone
+    started_at: Mapped[int] = mapped_column(BigInteger)
+    recorded_at: Mapped[int] = mapped_column(BigInteger)  # when it was told
+    items_extracted: Mapped[int] = mapped_column(BigInteger)
+    expected_items: Mapped[int | None] = mapped_column(BigInteger)
+    heartbeat_interval_ms: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str | None] = mapped_column(Text)
+    heard_at: Mapped[int] = mapped_column(BigInteger)  # when it arrived, by the app's clock
+
+
+class RunMessage(RunTold, Base):
+    """One message about a run: its beginning, a heartbeat, its end; kept as long as detail."""
+
+    __tablename__ = "scraper_run_messages"
+    __table_args__ = (Index("ix_run_message_heard", "heard_at"),)
+
+    id: Mapped[int] = mapped_column(AutoId, primary_key=True, autoincrement=True)
+    run_id: Mapped[str] = mapped_column(String(64))
+
+
+class ScraperRun(RunTold, Base):
+    """What counts of a run's messages (db.run_states), with the moment of the newest one."""
+
+    __tablename__ = "scraper_runs"
+    __table_args__ = (Index("ix_run_recorded", "recorded_at"), Index("ix_run_state", "state", "heard_at"))
+
+    run_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    progress: Mapped[int] = mapped_column(BigInteger)  # of two messages, the one with more of it counts
+
+
+class CollectorState(Base):
+    """What a process' collector last said of itself, and what the app thinks of its clock."""
+
+    __tablename__ = "collectors"
+    __table_args__ = (Index("ix_collector_heard", "heard_at"),)
+
+    collector_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    way: Mapped[str] = mapped_column(String(10))  # 'http', 'app' (within an app's process) or 'database'
+    host: Mapped[str] = mapped_column(String(200))
+    pid: Mapped[int] = mapped_column(BigInteger)
+    name: Mapped[str] = mapped_column(String(200))
+    version: Mapped[str] = mapped_column(String(200))
+    python: Mapped[str] = mapped_column(String(200))
+    started_at: Mapped[int] = mapped_column(BigInteger)  # by the app's clock, as all moments here
+    heard_at: Mapped[int] = mapped_column(BigInteger)
+    interval_s: Mapped[float] = mapped_column(Double)
+    recorded: Mapped[int] = mapped_column(BigInteger)
+    flushed: Mapped[int] = mapped_column(BigInteger)
+    pending: Mapped[int] = mapped_column(BigInteger)
+    adopted: Mapped[int] = mapped_column(BigInteger)
+    dropped: Mapped[str] = mapped_column(Text)  # a JSON object: reason -> metrics
+    spool_bytes: Mapped[int] = mapped_column(BigInteger)
+    spool_metrics: Mapped[int] = mapped_column(BigInteger)
+    last_flush_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_error: Mapped[str | None] = mapped_column(String(200))
+    skew_ms: Mapped[int] = mapped_column(BigInteger)  # the app's clock less its own
+    corrected: Mapped[int] = mapped_column(BigInteger)  # metrics whose time was corrected by that
 
 
 class RollupState(Base):

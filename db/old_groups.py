@@ -15,6 +15,7 @@ from db.columns import Names
 from db.detail import conditions
 from db.error_kinds import kind_of_error
 from db.hashes import hashes_of
+from db.item_fields import told_fields
 from db.models import PagePerformance as Page
 from db.results import Filter, Kind, TimeRange
 
@@ -31,6 +32,7 @@ _TEXT: dict[Dimension, ColumnElement[Any]] = {
     "outcome": Page.outcome.expression,
     # Two numbers in one: these become texts here.
     "attempt": func.coalesce(Page.retry_count, 0) * _STATUSES + func.coalesce(Page.status_code, 0),
+    "field": Page.fields.expression,
     "yield": case((func.coalesce(Page.items_extracted, 0) > 0, 2), else_=0) + case((Page.data_size >= 0, 1), else_=0),
 }
 _ROWS: dict[Dimension, list[ColumnElement[bool]]] = {
@@ -38,6 +40,7 @@ _ROWS: dict[Dimension, list[ColumnElement[bool]]] = {
     "error": [Page.success == False],  # noqa: E712 - it is SQL
     "outcome": [Page.metric_type == "scrape"],
     "attempt": [Page.metric_type == "navigation"],
+    "field": [Page.metric_type == "scrape", Page.fields.is_not(None)],
     "yield": [Page.metric_type == "scrape"],
 }
 
@@ -91,6 +94,15 @@ def _groups(rows: Sequence[Any], dimension: Dimension, sources: Names) -> Groups
         else:
             names, place = yield_texts(numbers // 2, numbers % 2 - 1)
         texts = [names[index] for index in place.tolist()]
+    elif dimension == "field":
+        sums = (count, items, data_size, sum_ms, max_ms, first_ms, last_ms, source, metric_type, success)
+        names, place, row, had = told_fields(
+            objects(texts), np.array([int(value) for value in items], np.int64), np.array(count, np.int64)
+        )
+        count, _, data_size, sum_ms, max_ms, first_ms, last_ms, source, metric_type, success = (
+            [column[index] for index in row.tolist()] for column in sums
+        )
+        texts, items = [names[index] for index in place.tolist()], had.tolist()
     value = hashes_of(texts)
     return added_up(
         Groups(

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.alone import alone
 from db.errors import TransferRefused, where_is
-from db.models import Base, RollupState
+from db.models import Base, CollectorState, RollupState
 from db.rows import Row
 
 # (what is being done, rows done, rows in all)
@@ -162,7 +162,7 @@ def count_rows(connection: Connection, table: PortableTable) -> int:
 
 
 def is_empty(connection: Connection) -> bool:
-    """Say whether nothing was ever stored; what the rollups note about themselves doesn't count.
+    """Say whether nothing was ever stored; what rollups and collectors note about themselves doesn't count.
 
     Args:
         connection: An open connection.
@@ -170,7 +170,7 @@ def is_empty(connection: Connection) -> bool:
     return not any(
         connection.execute(sa.select(sa.literal(1)).select_from(_clause(table)).limit(1)).first()
         for table in tables_of(connection)
-        if table.name != RollupState.__tablename__
+        if table.name not in (RollupState.__tablename__, CollectorState.__tablename__)
     )
 
 

@@ -15,6 +15,7 @@ from db.alert_board import AlertBoardQueries
 from db.alert_queries import AlertQueries
 from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
+from db.collector_queries import CollectorQueries
 from db.days import daily_rows, date_of
 from db.errors import unavailable_as_ours
 from db.event_queries import EventQueries
@@ -59,7 +60,16 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQueries, AlertBoardQueries, VitalsQueries):
+class Queries(
+    TabQueries,
+    ScraperQueries,
+    ExportQueries,
+    EventQueries,
+    CollectorQueries,
+    AlertQueries,
+    AlertBoardQueries,
+    VitalsQueries,
+):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.
@@ -208,16 +218,16 @@ class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, AlertQuer
     def duration_histogram(
         self, range: TimeRange, filter: Filter, kind: Kind, bins: int = 40
     ) -> tuple[FloatArray, IntArray]:
-        """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+        """Return how durations are distributed, from 0 to about the 99th percentile; see `db.spread.histogram`.
 
         Args:
             range: The range.
             filter: Which rows.
             kind: Navigations or scrapes.
-            bins: How many bins, at least 1.
+            bins: How many bins of equal width, at least 1.
 
         Returns:
-            (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+            (edges_ms float64[n + 1], counts int64[n]); the last bin holds everything slower too.
         """
 
         def answer() -> tuple[FloatArray, IntArray]:

@@ -143,6 +143,14 @@ class RecentDetail:
                 self._size += new.size
                 self._evict()
 
+    def touch(self, *_: object) -> None:
+        """Note that something was stored that isn't kept here: answers that were given before have to be found again.
+
+        A listener of what is told about runs.
+        """
+        with self._lock:
+            self._version += 1
+
     def columns(self, start_ms: int | None = None, end_ms: int | None = None) -> DetailColumns:
         """Return the rows of [start_ms, end_ms) as they are now; later changes don't show in it.
 

@@ -57,6 +57,8 @@ class Filter:
         outcomes: Scrapes with any of these; one that told none counts as "ok" or "failed".
         error: Failures with this kind of error (db.error_kinds).
         labels: `key=value` each: of those with the same key any, of every key one.
+        url: This very URL.
+        run: What this run of a scraper recorded, by the id that it told.
     """
 
     sources: tuple[str, ...] = ()
@@ -66,6 +68,8 @@ class Filter:
     outcomes: tuple[str, ...] = ()
     error: str = ""
     labels: tuple[str, ...] = ()
+    url: str = ""
+    run: str = ""
 
     def within(self, kind: Kind | None) -> tuple[Filter, Kind | None] | None:
         """Return what is left when the kind of metric is told apart, or None when no row can fulfil all of it.
@@ -85,8 +89,8 @@ class Filter:
 
     @property
     def without_runs(self) -> bool:
-        """True when something is asked for that no scheduler run has: a type, an outcome, a label, a URL."""
-        return bool(self.kind != "all" or self.outcomes or self.labels or self.url_contains)
+        """True when something is asked for that no scheduler run has: a type, an outcome, a label, a URL, a run."""
+        return bool(self.kind != "all" or self.outcomes or self.labels or self.url_contains or self.url or self.run)
 
     @property
     def only_sources(self) -> bool:
@@ -96,7 +100,7 @@ class Filter:
     @property
     def in_rollups(self) -> bool:
         """True when rollups can answer: they know sources, kinds and results only."""
-        return not (self.url_contains or self.outcomes or self.error or self.labels)
+        return not (self.url_contains or self.outcomes or self.error or self.labels or self.url or self.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +231,7 @@ class EventDetail:
     labels: tuple[tuple[str, str], ...]
     data_size: int | None  # bytes
     scraper_source: str | None  # the scraper that a scheduler run was for
+    fields: tuple[tuple[str, int], ...] = ()  # of a scrape's items: name, items that had it
 
 
 @dataclass(frozen=True, slots=True)

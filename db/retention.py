@@ -22,8 +22,10 @@ from db.models import (
     IngestBatch,
     MinuteRollup,
     PagePerformance,
+    RunMessage,
     SchedulerHour,
     SchedulerMetric,
+    ScraperRun,
 )
 from db.pace import Pace
 from db.partitions import drop_days, make_days
@@ -88,7 +90,7 @@ def cleanup(
         engine: A migrated database.
         retention_days: Days to keep detail rows and scheduler runs, at least 1.
         now_ms: The present in epoch milliseconds.
-        minute_days: Days to keep minute rollups and batch ids; at least as long as detail.
+        minute_days: Days to keep minute rollups, runs and batch ids; at least as long as detail.
         hour_days: Days to keep hour rollups; at least as long as minutes.
         progress: Called with (what, how many are deleted, 0).
         rollups: This program's, so that nothing is looked for that they know; new ones by default.
@@ -129,6 +131,8 @@ def cleanup(
         # With partitions, only late rows that the oldest of them took in.
         deleted += _delete_before(engine, PagePerformance.id, PagePerformance.created_at, detail_ms, progress)
         deleted += _delete_before(engine, SchedulerMetric.id, SchedulerMetric.created_at, detail_ms, progress)
+        _delete_before(engine, RunMessage.id, RunMessage.heard_at, detail_ms, progress)
+        _delete_before(engine, ScraperRun.run_id, ScraperRun.recorded_at, minutes_ms, progress)
         # Longer than detail: a scraper's spool may come back late, and must not be stored twice then.
         _delete_before(engine, IngestBatch.batch_id, IngestBatch.created_at, minutes_ms, progress)
         shorten_log(engine)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 
 from collector import fields
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from db.item_fields import fields_text
 from db.labels import labels_text
 from db.literals import insert_text
 
@@ -24,7 +25,7 @@ PAGE_TABLE = "scraper_page_performance"
 PAGE_COLUMNS = (
     "scraper_source", "metric_type", "page_url", "domain", "navigation_duration_ms", "retry_count",
     "scrape_duration_ms", "items_extracted", "data_size", "success", "error", "status_code", "outcome", "run_id",
-    "labels", "created_at",
+    "labels", "fields", "created_at",
 )  # fmt: skip
 SCHEDULER_TABLE = "scheduler_metrics"
 SCHEDULER_COLUMNS = (
@@ -76,7 +77,7 @@ def page_row(metric: PageNavigation | PageScrape) -> Row:
         return (
             metric.scraper_source, "navigation", url, domain_of(url), duration_ms, metric.retry_count,
             None, None, None, metric.success, error, metric.status_code, None, metric.run_id,
-            labels, metric.recorded_at_ms,
+            labels, None, metric.recorded_at_ms,
         )  # fmt: skip
     duration_ms = metric.scrape_duration_ms
     if not 0 <= duration_ms <= fields.MAX_DURATION_MS:
@@ -84,7 +85,7 @@ def page_row(metric: PageNavigation | PageScrape) -> Row:
     return (
         metric.scraper_source, "scrape", url, domain_of(url), None, None,
         duration_ms, metric.items_extracted, metric.data_size, metric.success, error, None, metric.outcome,
-        metric.run_id, labels, metric.recorded_at_ms,
+        metric.run_id, labels, None if metric.fields is None else fields_text(metric.fields), metric.recorded_at_ms,
     )  # fmt: skip
 
 
@@ -136,7 +137,8 @@ def repaired(metric: Metric) -> Metric:
         "labels": metric.labels and {fields.clean(key): fields.clean(value) for key, value in metric.labels.items()},
     }
     if isinstance(metric, PageScrape):
-        return replace(metric, outcome=text(metric.outcome, fields.MAX_OUTCOME_CHARS), **common)
+        told = metric.fields and {fields.clean(name): had for name, had in metric.fields.items()}
+        return replace(metric, outcome=text(metric.outcome, fields.MAX_OUTCOME_CHARS), fields=told, **common)
     return replace(metric, **common)
 
 

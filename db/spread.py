@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -114,16 +115,25 @@ def mixed_whole(parts: Spread, counts: FloatArray) -> Spread:
     return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms, max_ms))
 
 
+# More than this share of all in the first of many equal bins says little of how durations are spread.
+_MOST_IN_FIRST: Final = 0.5
+_FEWEST_DECADE_EDGES: Final = 5
+
+
 def histogram(durations_ms: FloatArray, rolled: FloatArray | None, bins: int) -> tuple[FloatArray, IntArray]:
-    """Return how durations are distributed, in bins of equal width from 0 to about the 99th percentile.
+    """Return how durations are distributed, from 0 to about the 99th percentile.
+
+    In bins of equal width; where most would fall into the first of them (durations over many decades), in bins that
+    end at 1, 2 and 5 times a power of ten.
 
     Args:
         durations_ms: From detail rows.
         rolled: What rollup rows hold in each bin of their sketches, float64[BINS], None without any.
-        bins: How many bins.
+        bins: How many bins of equal width.
 
     Returns:
-        (edges_ms float64[bins + 1], counts int64[bins]); the last bin holds everything slower too.
+        (edges_ms float64[n + 1], counts int64[n]); n is `bins` where they are equal, and the last bin holds everything
+        slower too.
     """
     values, weights = durations_ms, np.ones(len(durations_ms))
     if rolled is not None:
@@ -138,7 +148,27 @@ def histogram(durations_ms: FloatArray, rolled: FloatArray | None, bins: int) ->
     width_ms = _round_up(top_ms / bins)
     edges_ms = np.arange(bins + 1, dtype=np.float64) * width_ms
     at = np.minimum((values / width_ms).astype(np.int64), bins - 1)
-    return edges_ms, np.bincount(at, weights=weights, minlength=bins).astype(np.int64)
+    counts = np.bincount(at, weights=weights, minlength=bins).astype(np.int64)
+    if counts[0] > _MOST_IN_FIRST * counts.sum():
+        rising_ms = _decades(values, weights, top_ms)
+        if len(rising_ms) >= _FEWEST_DECADE_EDGES:
+            at = np.clip(np.searchsorted(rising_ms, values, side="right") - 1, 0, len(rising_ms) - 2)
+            return rising_ms, np.bincount(at, weights=weights, minlength=len(rising_ms) - 1).astype(np.int64)
+    return edges_ms, counts
+
+
+def _decades(values: FloatArray, weights: FloatArray, top_ms: float) -> FloatArray:
+    """Return edges at 1, 2 and 5 times powers of ten: the first bin, from 0, holds about the fastest percent."""
+    above = np.flatnonzero(values > 0)
+    if not above.size:
+        return np.empty(0)
+    above = above[np.argsort(values[above])]
+    low_ms = float(values[above][np.searchsorted(np.cumsum(weights[above]), 0.01 * weights[above].sum())])
+    powers = range(int(np.floor(np.log10(low_ms))), int(np.ceil(np.log10(top_ms))) + 1)
+    steps = np.array([step * 10.0**power for power in powers for step in (1, 2, 5)])
+    first = max(int(np.searchsorted(steps, low_ms, side="right")) - 1, 0)
+    last = int(np.searchsorted(steps, top_ms * (1 - 1e-9)))
+    return np.concatenate(([0.0], steps[first : last + 1]))
 
 
 def _round_up(width_ms: float) -> float:

@@ -15,8 +15,11 @@ from sqlalchemy.engine import Engine
 
 from collector.errors import SinkRefused, SinkUnavailable
 from collector.events import Metric, SchedulerRun
+from collector.report import CollectorReport
+from collector.run_events import ScraperRun
 from collector.sinks import Batch, Delivery
 from db.clock import now_ms
+from db.collectors import line_of, write_collectors
 from db.errors import UNAVAILABLE, DatabaseUnavailable, one_line, takes_no_writes, where_is
 from db.health import HealthTracker, StoreHealth
 from db.ingest_log import Committed
@@ -27,6 +30,7 @@ from db.writer import Duplicate, Prepared, Stored, Writer
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[Sequence[Metric]], None]
+ToldListener = Callable[[Sequence[ScraperRun]], None]
 RunListener = Callable[[Sequence[tuple[int, SchedulerRun]]], None]
 CommitListener = Callable[[Sequence[Committed]], None]
 
@@ -53,6 +57,7 @@ class Store:
         self._listeners: list[Listener] = []
         self._run_listeners: list[RunListener] = []
         self._commit_listeners: list[CommitListener] = []
+        self._told_listeners: list[ToldListener] = []
         self._writer = Writer(engine, clock_ms=clock_ms, doubt=self._doubt)
         self.writer = self._writer.number
         writers = _WRITERS["sqlite" if engine.dialect.name == "sqlite" else "mysql"]
@@ -83,6 +88,15 @@ class Store:
         with self._publish_lock:
             self._run_listeners.append(listener)
 
+    def subscribe_told(self, listener: ToldListener) -> None:
+        """Call a function with what was told about runs of scrapers, after the listeners of all metrics.
+
+        Args:
+            listener: As for `subscribe`; never called without a message.
+        """
+        with self._publish_lock:
+            self._told_listeners.append(listener)
+
     def subscribe_commits(self, listener: CommitListener) -> None:
         """Call a function with the entries of the log that transactions wrote, after the listeners of all metrics.
 
@@ -99,16 +113,23 @@ class Store:
         """Whether somebody wants to hear of commits."""
         return bool(self._commit_listeners)
 
-    def tell(self, metrics: Sequence[Metric], run_ids: Sequence[int] = (), commits: Sequence[Committed] = ()) -> None:
+    def tell(
+        self,
+        metrics: Sequence[Metric],
+        run_ids: Sequence[int] = (),
+        commits: Sequence[Committed] = (),
+        told: Sequence[ScraperRun] = (),
+    ) -> None:
         """Tell the listeners of metrics that another process stored.
 
         Args:
             metrics: Committed, and never told before.
             run_ids: The ids of the scheduler runs among them, in their order.
-            commits: The same metrics by their entries in the log.
+            commits: The same metrics, and what is told, by their entries in the log.
+            told: What is told about runs of scrapers.
         """
         with self._publish_lock:
-            self._publish([Stored(metrics, run_ids, commits=commits)])
+            self._publish([Stored(metrics, run_ids, commits=commits, told=told)])
 
     def send(self, batch: Batch) -> Delivery:
         """Store a batch in one transaction, once for each batch id, and tell the listeners.
@@ -130,7 +151,7 @@ class Store:
         if not 0 < len(batch_id) <= 64 or batch_id != batch_id.strip() or not batch_id.isprintable():
             raise SinkRefused("the batch id must be 1 to 64 printable characters without spaces around them")
         try:
-            stored = self._turns.do(self._writer.prepare(batch), weight=len(batch.metrics))
+            stored = self._turns.do(self._writer.prepare(batch), weight=len(batch.events))
         except Duplicate:
             self._health.succeeded(duplicates=1)
             with self._in_doubt_lock:
@@ -145,8 +166,20 @@ class Store:
             raise SinkUnavailable(str(DatabaseUnavailable(where_is(self._engine), reason))) from exc
         with self._in_doubt_lock:
             self._in_doubt.pop(batch_id, None)
-        self._health.succeeded(rows=len(stored.metrics), batches=1, rejected=len(stored.rejected))
-        return Delivery(accepted=len(stored.metrics), duplicate=False, rejected=stored.rejected)
+        self._health.succeeded(rows=stored.count, batches=1, rejected=len(stored.rejected))
+        return Delivery(accepted=stored.count, duplicate=False, rejected=stored.rejected)
+
+    def report(self, report: CollectorReport) -> None:
+        """Write what a collector says of itself that stores here without an app.
+
+        Args:
+            report: What it says.
+
+        Raises:
+            DatabaseUnavailable: The database can't be reached.
+        """
+        present_ms = self._clock_ms()
+        write_collectors(self._engine, [line_of(report, present_ms, "database")], present_ms)
 
     def ping(self) -> StoreHealth:
         """Ask the database whether it is there and, on MySQL/MariaDB, whether it may be written.
@@ -225,13 +258,15 @@ class Store:
     def _publish(self, batches: Sequence[Stored]) -> None:
         """Tell the listeners of what was stored together; the caller holds _publish_lock."""
         metrics = batches[0].metrics if len(batches) == 1 else [metric for one in batches for metric in one.metrics]
-        if not metrics:
+        told = [event for one in batches for event in one.told]
+        if not metrics and not told:
             return
         run_ids = [run_id for one in batches for run_id in one.run_ids]
         runs = [metric for metric in metrics if isinstance(metric, SchedulerRun)] if run_ids else []
         numbered = list(zip(run_ids, runs, strict=True))
         calls = [partial(listener, numbered) for listener in self._run_listeners if numbered]
-        calls += [partial(listener, metrics) for listener in self._listeners]
+        calls += [partial(listener, metrics) for listener in self._listeners if metrics]
+        calls += [partial(listener, told) for listener in self._told_listeners if told]
         commits = list({one.key: one for stored in batches for one in stored.commits}.values())
         calls += [partial(listener, commits) for listener in self._commit_listeners if commits]
         for call in calls:

@@ -9,11 +9,13 @@ from typing import TypeVar
 from sqlalchemy.engine import Engine
 
 from db.errors import unavailable_as_ours
+from db.field_coverage import FieldCoverage, field_coverage
 from db.history import Rows
+from db.recent import RecentDetail
 from db.results import Filter, IntArray, Kind, TimeRange, UrlStats
-from db.tab_results import Attempts, OutcomeSeries, WeekHours, YieldSeries
-from db.tab_shapes import attempts_of, items_of, outcome_series_of, yields_of
-from db.table_answers import TableAnswers
+from db.tab_results import Attempts, OutcomeSeries, UsableSuccess, WeekHours, YieldSeries
+from db.tab_shapes import attempts_of, items_of, outcome_series_of, usable_of, yields_of
+from db.table_answers import TableAnswers, spark_ms
 from db.week_hours import WeekHoursHistory
 
 _Answer = TypeVar("_Answer")
@@ -27,6 +29,7 @@ class TabQueries:
     """
 
     _engine: Engine
+    _recent: RecentDetail
     _tables: TableAnswers
     _week_hours: WeekHoursHistory
 
@@ -84,6 +87,38 @@ class TabQueries:
             return outcome_series_of(*self._tables.over_time("outcome", range, range.bucket_ms, filter, "scrape"))
 
         return self._once(("outcome_series", range, filter), answer)
+
+    def usable_success(self, range: TimeRange, filter: Filter = _EVERYTHING) -> tuple[UsableSuccess, ...]:
+        """Return how many scrapes of each scraper were of use, by name: a challenge that answers 200 isn't.
+
+        Args:
+            range: The range.
+            filter: Which rows.
+        """
+
+        def answer() -> tuple[UsableSuccess, ...]:
+            return usable_of(self._tables.groups("outcome", range, filter, "scrape"), self._recent.sources)
+
+        return self._once(("usable_success", range, filter), answer)
+
+    def field_coverage(
+        self, range: TimeRange, filter: Filter = _EVERYTHING, than: TimeRange | None = None
+    ) -> tuple[FieldCoverage, ...]:
+        """Return which share of each scraper's items had each field, the one that fell most first.
+
+        Args:
+            range: The range; its counts over time are cut as those of errors are.
+            filter: Which rows.
+            than: What to compare with; None for the range just before.
+        """
+        earlier = than or range.before()
+
+        def answer() -> tuple[FieldCoverage, ...]:
+            bounds, parts = self._tables.over_time("field", range, spark_ms(range), filter, "scrape")
+            before = self._tables.groups("field", earlier, filter, "scrape")
+            return field_coverage(bounds, parts, before, self._recent.sources)
+
+        return self._once(("field_coverage", range, filter, earlier), answer)
 
     def items_by_source(self, range: TimeRange, filter: Filter = _EVERYTHING) -> Mapping[str, IntArray]:
         """Return the items that each source extracted per bucket, int64[n] by name; who extracted none is left out.

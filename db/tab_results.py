@@ -16,6 +16,25 @@ class OkFailed(NamedTuple):
     failed: int
 
 
+class UsableSuccess(NamedTuple):
+    """How many scrapes of a scraper went well by what was recorded, and how many were of use."""
+
+    source: str
+    scrapes: int
+    successes: int  # as recorded: a page that answered may have been a challenge
+    usable: int  # that went well and ended with the outcome ok, or told none
+
+    @property
+    def success_rate(self) -> float:
+        """Successful share in percent 0..100."""
+        return 100.0 * self.successes / self.scrapes
+
+    @property
+    def usable_rate(self) -> float:
+        """Usable share in percent 0..100."""
+        return 100.0 * self.usable / self.scrapes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WeekHours:
     """What a range adds up to by weekday (UTC, Monday first) and hour of the day: arrays [7, 24]."""

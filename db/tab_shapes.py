@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from db.breakdown import OTHERS, Groups, texts_of
 from db.breakdown_values import MOST_RETRIES, Attempt, Yield
+from db.columns import Names
+from db.hashes import hash_of
 from db.history import Rows
 from db.over_time import Bounds
 from db.results import IntArray, TimeRange
-from db.tab_results import Attempts, OkFailed, OutcomeSeries, YieldSeries
+from db.tab_results import Attempts, OkFailed, OutcomeSeries, UsableSuccess, YieldSeries
+
+USABLE: Final = "ok"  # the outcome of a scrape that was of use
 
 
 def attempts_of(groups: Groups) -> Attempts:
@@ -71,6 +76,21 @@ def outcome_series_of(bounds: Sequence[Bounds], parts: Sequence[Groups]) -> Outc
     order = sorted(counts, key=lambda name: (-int(counts[name].sum()), name))
     ends = np.array([high for _, high in bounds], dtype=np.int64)
     return OutcomeSeries(_starts(bounds), ends, {name: counts[name] for name in order})
+
+
+def usable_of(groups: Groups, names: Names) -> tuple[UsableSuccess, ...]:
+    """Return how many scrapes of each scraper were of use, by name.
+
+    Args:
+        groups: By outcome.
+        names: What their source numbers stand for.
+    """
+    sums = np.zeros((3, len(names)), dtype=np.int64)
+    usable = groups.success & (groups.value == np.uint64(hash_of(USABLE)))
+    for row, chosen in zip(sums, (np.ones(len(groups), np.bool_), groups.success, usable), strict=True):
+        np.add.at(row, groups.source[chosen], groups.count[chosen])
+    found = [UsableSuccess(names[code], *sums[:, code].tolist()) for code in np.flatnonzero(sums[0]).tolist()]
+    return tuple(sorted(found))
 
 
 def items_of(span: TimeRange, rows: Rows) -> Mapping[str, IntArray]:

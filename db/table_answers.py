@@ -128,6 +128,7 @@ class TableAnswers:
             span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
             for dimension in _OVER_TIME:
                 self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
+            self.over_time("field", span, spark_ms(span), Filter(), "scrape")
             for kind in _KINDS:
                 self.errors(span, Filter(), kind)
 

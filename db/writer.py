@@ -13,12 +13,13 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy import text
 from sqlalchemy.engine import Connection, Engine
 
-from collector.events import Metric, SchedulerRun
+from collector.events import Event, Metric, SchedulerRun
+from collector.run_events import ScraperRun
 from collector.sinks import Batch, Rejection
 from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
-from db.ingest_log import Committed, IdRange, commits_of, insert_logged, write_log
+from db.ingest_log import Committed, IdRange, Of, commits_of, insert_logged, write_log
 from db.rows import (
     BATCH_TABLE,
     PAGE_COLUMNS,
@@ -32,6 +33,7 @@ from db.rows import (
     repaired,
     scheduler_row,
 )
+from db.run_states import MESSAGE_COLUMNS, MESSAGE_TABLE, keep_states, message_row, repaired_run
 from db.state import accepted_since_ms
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,12 @@ class Stored:
     run_ids: Sequence[int] = ()  # of the scheduler runs among the metrics, in their order
     rejected: tuple[Rejection, ...] = ()
     commits: Sequence[Committed] = ()  # the whole transaction's, also what other batches brought into it
+    told: Sequence[ScraperRun] = ()  # what was told about runs
+
+    @property
+    def count(self) -> int:
+        """How many metrics and messages about runs were stored."""
+        return len(self.metrics) + len(self.told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class Prepared:
     batch: Batch
     pages: Sequence[Row]
     runs: Sequence[Row]
+    told: Sequence[Row] = ()  # messages about runs
     problem: Exception | None = None
 
 
@@ -107,9 +116,11 @@ class Writer:
         try:
             pages = [page_row(metric) for metric in batch.metrics if not isinstance(metric, SchedulerRun)]
             runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
+            heard_ms = self._clock_ms()
+            told = [message_row(event, heard_ms) for event in batch.runs]
         except self._row_errors as exc:
-            return Prepared(batch, (), (), exc)
-        return Prepared(batch, pages, runs)
+            return Prepared(batch, (), (), problem=exc)
+        return Prepared(batch, pages, runs, told)
 
     def store(self, group: Sequence[Prepared]) -> list[Stored | Exception]:
         """Store batches, together when all of them fit, so that none fails for another.
@@ -167,49 +178,72 @@ class Writer:
             for prepared in group:
                 if prepared.problem is not None:
                     raise prepared.problem
-                self._refuse_outlived(connection, prepared.batch.metrics)
+                self._refuse_outlived(connection, prepared.batch.events)
             pages = group[0].pages if len(group) == 1 else [row for prepared in group for row in prepared.pages]
             runs = [row for prepared in group for row in prepared.runs]
-            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, of_runs=False)
-            ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, of_runs=True)
+            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, Of.PAGES)
+            ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, Of.SCHEDULER_RUNS)
+            told = [event for each in group for event in each.batch.runs]
+            if told:
+                rows = [row for prepared in group for row in prepared.told]
+                ids += insert_logged(connection, MESSAGE_TABLE, MESSAGE_COLUMNS, rows, Of.RUN_MESSAGES)
+                keep_states(connection, told, self._clock_ms())
             entries = write_log(connection, self.number, ids)
             numbers = iter(_run_ids(ids))
-            commits = self._commits(entries, [metric for each in group for metric in each.batch.metrics])
+            commits = self._commits(entries, [metric for each in group for metric in each.batch.metrics], told)
             return [
-                Stored(each.batch.metrics, tuple(islice(numbers, len(each.runs))), commits=commits) for each in group
+                Stored(
+                    each.batch.metrics, tuple(islice(numbers, len(each.runs))), commits=commits, told=each.batch.runs
+                )
+                for each in group
             ]
 
         return insert
 
     def _row_by_row(self, connection: Connection, prepared: Prepared) -> Stored:
         kept: list[Metric] = []
+        told: list[ScraperRun] = []
         rejected: list[Rejection] = []
         ids: list[IdRange] = []
-        for index, metric in enumerate(prepared.batch.metrics):
+        for index, event in enumerate(prepared.batch.events):
             try:
-                self._refuse_outlived(connection, (metric,))
-                metric = repaired(metric)
+                self._refuse_outlived(connection, (event,))
+                event = repaired_run(event) if isinstance(event, ScraperRun) else repaired(event)
                 with connection.begin_nested():
-                    if isinstance(metric, SchedulerRun):
-                        ids += insert_logged(
-                            connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, [scheduler_row(metric)], of_runs=True
-                        )
-                    else:
-                        ids += insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, [page_row(metric)], of_runs=False)
+                    ids += self._insert_one(connection, event)
             except self._row_errors as exc:
                 if isinstance(exc, sa_exc.DBAPIError) and exc.connection_invalidated:
                     raise
                 field, message = (exc.field, exc.message) if isinstance(exc, BadRow) else ("metric", one_line(exc))
                 rejected.append(Rejection(index, field, message))
             else:
-                kept.append(metric)
+                if isinstance(event, ScraperRun):
+                    told.append(event)
+                else:
+                    kept.append(event)
         entries = write_log(connection, self.number, ids)
-        return Stored(tuple(kept), _run_ids(ids), tuple(rejected), self._commits(entries, kept))
+        return Stored(tuple(kept), _run_ids(ids), tuple(rejected), self._commits(entries, kept, told), tuple(told))
 
-    def _commits(self, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric]) -> Sequence[Committed]:
-        return commits_of(self.number, entries, metrics) if self.says_commits else ()
+    def _insert_one(self, connection: Connection, event: Event) -> list[IdRange]:
+        if isinstance(event, ScraperRun):
+            now_ms = self._clock_ms()
+            ids = insert_logged(
+                connection, MESSAGE_TABLE, MESSAGE_COLUMNS, [message_row(event, now_ms)], Of.RUN_MESSAGES
+            )
+            keep_states(connection, [event], now_ms)
+            return ids
+        if isinstance(event, SchedulerRun):
+            return insert_logged(
+                connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, [scheduler_row(event)], Of.SCHEDULER_RUNS
+            )
+        return insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, [page_row(event)], Of.PAGES)
 
-    def _refuse_outlived(self, connection: Connection, metrics: Sequence[Metric]) -> None:
+    def _commits(
+        self, entries: Sequence[tuple[int, IdRange]], metrics: Sequence[Metric], told: Sequence[ScraperRun]
+    ) -> Sequence[Committed]:
+        return commits_of(self.number, entries, metrics, told) if self.says_commits else ()
+
+    def _refuse_outlived(self, connection: Connection, metrics: Sequence[Event]) -> None:
         """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""
         oldest_ms = min((metric.recorded_at_ms for metric in metrics), default=0)
         # Retention keeps a whole day at least, so that hardly any batch has to ask.
@@ -240,7 +274,7 @@ class Writer:
         """Store the batches' ids and whatever `insert` stores, together or not at all."""
         stored: list[Stored] | None = None
         # In one order everywhere, so that two groups with the same ids wait for each other without a deadlock.
-        claims = sorted((each.batch.batch_id, self._clock_ms(), len(each.batch.metrics)) for each in group)
+        claims = sorted((each.batch.batch_id, self._clock_ms(), len(each.batch.events)) for each in group)
         try:
             with begin_writing(self._engine) as connection:
                 try:
@@ -253,7 +287,7 @@ class Writer:
                     if one.rejected:
                         connection.execute(
                             text("UPDATE ingest_batches SET accepted = :accepted WHERE batch_id = :batch_id"),
-                            {"accepted": len(one.metrics), "batch_id": prepared.batch.batch_id},
+                            {"accepted": one.count, "batch_id": prepared.batch.batch_id},
                         )
                 stored = done
         except UNAVAILABLE as exc:
@@ -266,4 +300,6 @@ class Writer:
 
 
 def _run_ids(ranges: Sequence[IdRange]) -> list[int]:
-    return [id for ids in ranges if ids.of_runs for id in range(ids.first_id, ids.last_id + 1, ids.id_step)]
+    return [
+        id for ids in ranges if ids.of is Of.SCHEDULER_RUNS for id in range(ids.first_id, ids.last_id + 1, ids.id_step)
+    ]

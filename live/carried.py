@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from collector.events import Metric, from_wire, to_wire
+from collector.events import Event, from_wire, to_wire
+from collector.run_events import LOST, STATES, read_run
 from live import protocol
 from live.channel import Delivery, Published
 from live.frames import to_json
@@ -23,8 +24,8 @@ class Commit(Protocol):
         """The name."""
 
     @property
-    def metrics(self) -> Sequence[Metric]:
-        """The metrics."""
+    def metrics(self) -> Sequence[Event]:
+        """The metrics and messages about runs."""
 
 
 def outgoing(commits: Sequence[Commit]) -> list[Outgoing]:
@@ -33,7 +34,7 @@ def outgoing(commits: Sequence[Commit]) -> list[Outgoing]:
     Args:
         commits: Commits.
     """
-    by_source: dict[str, list[tuple[str, Metric]]] = {}
+    by_source: dict[str, list[tuple[str, Event]]] = {}
     for commit in commits:
         for metric in commit.metrics:
             by_source.setdefault(protocol.topic(metric), []).append((commit.key, metric))
@@ -75,14 +76,21 @@ def delivery(message: Message, is_new: Callable[[str], bool]) -> Delivery:
     return Delivery(batch, protocol.batch_of(message.source, message.seq, len(kept), message.timestamp_ms, kept))
 
 
-def new_metrics(message: Message, is_new: Callable[[str], bool]) -> list[Metric]:
+def new_metrics(message: Message, is_new: Callable[[str], bool]) -> list[Event]:
     """Return a message's metrics, without those that its listeners had before.
 
     Args:
         message: The message.
         is_new: As for `delivery`.
     """
-    return [from_wire(metric, now_ms=message.timestamp_ms) for metric in _new_metrics(message, is_new)]
+    return [_event(event, message.timestamp_ms) for event in _new_metrics(message, is_new)]
+
+
+def _event(wire: Any, now_ms: int) -> Event:
+    """Read what an app wrote: it says of a run, too, that it is lost."""
+    if wire.get("type") == "run":
+        return read_run(wire, now_ms, states=(*STATES, LOST))
+    return from_wire(wire, now_ms=now_ms)
 
 
 def _new_metrics(message: Message, is_new: Callable[[str], bool]) -> list[Any]:

@@ -10,7 +10,7 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from collector.events import Metric
+from collector.events import Event
 from live import protocol
 from live.connection import Connection
 from live.frames import text_frame
@@ -79,12 +79,12 @@ class Channel:
         self._ring_size = 0  # bytes
         self._forgotten: dict[str, int] = {}  # source -> seq of its newest batch that left the ring
         self._forgotten_order = first_seq
-        self._waiting: defaultdict[str, list[Metric]] = defaultdict(list)
+        self._waiting: defaultdict[str, list[Event]] = defaultdict(list)
         self._rests_until_s = 0.0
         self._is_due = False  # what waits will be sent
 
-    def publish(self, metrics: Sequence[Metric]) -> None:
-        """Take metrics that have just been committed, from any thread; calls keep their order."""
+    def publish(self, metrics: Sequence[Event]) -> None:
+        """Take metrics and messages about runs that were just committed, from any thread; calls keep their order."""
         self.hub.call(self._take, list(metrics))
 
     def seq(self, source: str) -> int:
@@ -148,7 +148,7 @@ class Channel:
             fields = {"scraperSource": source, "seq": self.seq(source)}
             self.hub.write_all(list(listeners), text_frame(protocol.answer("gap", fields)))
 
-    def _take(self, metrics: list[Metric]) -> None:
+    def _take(self, metrics: list[Event]) -> None:
         full = False
         for metric in metrics:
             waiting = self._waiting[protocol.topic(metric)]

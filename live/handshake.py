@@ -31,7 +31,7 @@ def guard_handshakes(app: Flask, path: str, allowed_origins: tuple[str, ...], re
             return None
         problem = handshake_problem(request.headers)
         if problem:
-            refused.add("connections: no handshake of a WebSocket")
+            refused.add("connections: no handshake")
             return _answer(426 if "Upgrade" in problem or "Version" in problem else 400, problem)
         if not origin_allowed(request.headers, allowed_origins):
             refused.add("connections: of a page of another site")

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from collector.events import Metric, SchedulerRun, to_wire
+from collector.events import Event, SchedulerRun, to_wire
+from collector.run_events import ScraperRun
 from live.frames import to_json
 
 PROTOCOL_VERSION = 1
@@ -18,7 +19,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 MAX_BATCH = 100
 MAX_SUBSCRIPTIONS = 1_000  # a client; "*" needs one
 EVERYTHING = "*"
-MAX_SOURCE_CHARS = 64  # 50 for a source, and the prefix of a scheduler's
+MAX_SOURCE_CHARS = 64  # 50 for a source, and the prefix of a scheduler's or of a run's
 
 
 class RequestError(Exception):
@@ -90,12 +91,14 @@ def answer(kind: str, fields: Mapping[str, Any] | None = None, *, correlation_id
     return to_json(message)
 
 
-def topic(metric: Metric) -> str:
-    """Return the source that a metric travels on: its scraper's name, or `scheduler:<name>` for a run."""
-    return f"scheduler:{metric.scheduler_name}" if isinstance(metric, SchedulerRun) else metric.scraper_source
+def topic(event: Event) -> str:
+    """Return the source that an event travels on: its scraper's name, `scheduler:<name>` or `run:<name>`."""
+    if isinstance(event, SchedulerRun):
+        return f"scheduler:{event.scheduler_name}"
+    return f"run:{event.name}" if isinstance(event, ScraperRun) else event.scraper_source
 
 
-def batch(source: str, seq: int, metrics: Sequence[Metric]) -> bytes:
+def batch(source: str, seq: int, metrics: Sequence[Event]) -> bytes:
     """Encode one `metrics_batch` of SPEC section 5."""
     return batch_of(source, seq, len(metrics), now_ms(), [to_wire(metric) for metric in metrics])
 

@@ -27,6 +27,8 @@ class PageChart:
         subtitle: A line that says what is drawn; or content -> a component, when it changes with the data.
         wide: Whether its card takes the page's full width.
         tall: Whether it is twice as high.
+        tools: view -> what stands between heading and chart: links that choose what it shows.
+        note: What stands below the chart: how its numbers are defined.
     """
 
     id: str
@@ -34,6 +36,12 @@ class PageChart:
     subtitle: str | Callable[[Content], Component] = ""
     wide: bool = False
     tall: bool = False
+    tools: Callable[[View], Component] | None = None
+    note: str = ""
+
+    def __call__(self, queries: Queries, view: View, now_ms: int) -> ChartInfo:
+        """Return what to draw: a chart is its own export."""
+        return self.info(queries, view, now_ms)
 
 
 def drawn(charts: Sequence[PageChart], queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
@@ -68,15 +76,17 @@ def cards(charts: Sequence[PageChart], view: View, content: Content) -> list[Com
             subtitle=chart.subtitle if isinstance(chart.subtitle, str) else chart.subtitle(content),
             wide=chart.wide,
             tall=chart.tall,
+            tools=None if chart.tools is None else chart.tools(view),
+            note=chart.note,
         )
         for chart in charts
     ]
 
 
-def exports(charts: Sequence[PageChart]) -> Mapping[str, Callable[[Queries, View, int], ChartInfo]]:
+def exports(charts: Sequence[PageChart]) -> Mapping[str, PageChart]:
     """Return what `/api/export` serves of these charts.
 
     Args:
         charts: The page's.
     """
-    return {chart.id: chart.info for chart in charts}
+    return {chart.id: chart for chart in charts}

@@ -12,18 +12,19 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import event_infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_reports
 from components.event_facts import event_facts, event_url
-from components.event_table import EVENT_COLUMNS, event_rows
+from components.event_table import EVENT_COLUMNS, event_leads, event_rows
 from components.frame import frame, frame_content
 from components.numbers import exact_time
 from components.tables import Column, table, table_card, table_props
 from components.timerange import DAY_MS
+from components.trouble import table_part
 from components.view import View, event_of
 from db.queries import Queries
 from db.results import Event, EventDetail, UrlHistory
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows
 
 MOST_EVENTS: Final = 50
@@ -64,8 +65,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     history = _history(queries, view)
     events = history.events
     return {
-        **chart_content("event-durations", adapter, lambda: _durations(queries, view, now_ms)),
-        "event-history": _table(events),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        **table_part("event-history", lambda: _table(events)),
         "event-history-note": {"children": _note(history)},
         "event-history-part": {"className": "page-body" if events else "page-body page-body-away"},
     }
@@ -96,12 +97,10 @@ def layout(view: View, content: Content) -> Component:
             ),
             html.Div(
                 [
-                    chart_card(
-                        "event-durations", view, content, subtitle="Navigations and scrapes, each event a point"
-                    ),
+                    *cards(CHARTS, view, content),
                     table_card(
                         "The same URL",
-                        [table("event-history", _COLUMNS, content["event-history"]), note],
+                        [table("event-history", _COLUMNS, content["event-history"], leading=content), note],
                         subtitle=f"The last {MOST_EVENTS} events of this source at this URL, newest first",
                         wide=True,
                         export="event-history",
@@ -121,6 +120,7 @@ def _table(events: Sequence[Event]) -> dict[str, Any]:
     return table_props(
         _COLUMNS,
         [[exact_time(event.recorded_at_ms), *row[2:6], row[7]] for event, row in rows],
+        event_leads(events),
     )
 
 
@@ -170,6 +170,8 @@ def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     return Rows(columns, tuple(tuple(getattr(event, column) for column in columns) for event in events))
 
 
+CHARTS: Final = (PageChart("event-durations", _durations, "Navigations and scrapes, each event a point"),)
+
 PAGE: Final = Page(
     name="event",
     path="/events/",
@@ -178,5 +180,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({"event-durations": _durations, "event-history": _rows}),
+    leading=("event-history",),
+    exports=MappingProxyType({**exports(CHARTS), "event-history": _rows}),
 )

@@ -11,7 +11,6 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import event_infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.event_grid import LIBRARY, event_grid
@@ -21,6 +20,7 @@ from components.tables import table_card
 from components.view import View
 from db.queries import Queries
 from db.results import Anchor, TimeRange
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, event_export
 
 
@@ -52,7 +52,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     span = view.time_range(now_ms)
     anchor = queries.open_events(span, view.filter).anchor
     return {
-        **chart_content("events-when", adapter, lambda: _when(queries, view, now_ms)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
         "events-newest": {"data": [span.start_ms, span.end_ms, span.bucket_ms, *anchor]},
     }
 
@@ -79,7 +79,7 @@ def layout(view: View, content: Content) -> Component:
         view,
         content,
         [
-            chart_card("events-when", view, content, subtitle="Navigations and scrapes per minute", wide=True),
+            *cards(CHARTS, view, content),
             table_card(
                 "Every event",
                 [
@@ -101,6 +101,8 @@ def _when(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return event_infos.events_over_time(queries.overview(span, view.filter).series, span, now_ms)
 
 
+CHARTS: Final = (PageChart("events-when", _when, "Navigations and scrapes per minute", wide=True),)
+
 PAGE: Final = Page(
     name="events",
     path="/events",
@@ -109,6 +111,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({"events-when": _when, "events-list": event_export}),
+    exports=MappingProxyType({**exports(CHARTS), "events-list": event_export}),
     libraries=(LIBRARY,),
 )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
+from components.aria import aria
 from components.content import Content
 from components.empty import no_data
 from components.error_table import error_content, error_table
@@ -26,6 +28,13 @@ from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, error_rows, url_rows
 
 _TAB: Final = tab("navigation")
+# The link's word -> what the week is coloured by, and how that is said.
+_MEASURES: Final[dict[str, tuple[tab_infos.WeekMeasure, str]]] = {
+    "p95": ("p95", "p95 duration"),
+    "mean": ("mean", "Mean duration"),
+    "volume": ("volume", "Volume"),
+    "errors": ("failures", "Failures"),
+}
 _MOST_URLS: Final = 20
 
 
@@ -41,7 +50,9 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     span_ms = range.end_ms - range.start_ms
     slowest = table_part(
         "navigation-slowest",
-        lambda: url_props(queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), span_ms=span_ms),
+        lambda: url_props(
+            queries.slowest_urls(range, view.filter, "navigation", _MOST_URLS), kind="navigation", span_ms=span_ms
+        ),
     )
     empty = None if has_rows(slowest) else no_data(queries, view, "No navigation", now_ms=now_ms)
     return {
@@ -76,7 +87,7 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860)
+    slowest = table("navigation-slowest", URL_COLUMNS, content["navigation-slowest"], min_width_px=860, leading=content)
     return frame(
         "navigation",
         _TAB.title,
@@ -123,17 +134,28 @@ def _statuses(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 
 def _week(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     hours = queries.week_hours(view.time_range(now_ms), view.filter, "navigation")
-    return tab_infos.week(hours, "p95", what="Navigation")
+    return tab_infos.week(hours, _measure(view), what="Navigation")
+
+
+def _measure(view: View) -> tab_infos.WeekMeasure:
+    return _MEASURES.get(view.metric, ("p95", ""))[0]
+
+
+def _week_choices(view: View) -> Component:
+    """Return the links that choose what the week is coloured by: the choice is part of the page's link."""
+    chosen = _measure(view)
+    links = [
+        dcc.Link(
+            words, href=replace(view, metric=name).href(), className="chip chip-chosen" if one == chosen else "chip"
+        )
+        for name, (one, words) in _MEASURES.items()
+    ]
+    return html.Nav(links, className="chips choices", **aria(label="Colour by"))
 
 
 def _week_note(content: Content) -> Component:
     note: Component = html.P(id="navigation-note", className="card-subtitle", **content["navigation-note"])
     return note
-
-
-def _week_failures(queries: Queries, view: View, now_ms: int) -> ChartInfo:
-    hours = queries.week_hours(view.time_range(now_ms), view.filter, "navigation")
-    return tab_infos.week(hours, "failures", what="Navigation")
 
 
 def _kinds(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -152,8 +174,7 @@ CHARTS: Final = (
     PageChart("navigation-duration", _trend, "Mean and percentiles over time", wide=True),
     PageChart("navigation-spread", _spread, "How many took how long"),
     PageChart("navigation-retries", _retries, "Ok or failed in the end"),
-    PageChart("navigation-week", _week, _week_note),
-    PageChart("navigation-week-failures", _week_failures, "UTC; the share that failed"),
+    PageChart("navigation-week", _week, _week_note, wide=True, tools=_week_choices),
     PageChart("navigation-kinds", _kinds, "Numbers, ids and URLs folded"),
     PageChart("navigation-statuses", _statuses, "HTTP status of the last attempt"),
 )
@@ -166,5 +187,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("navigation-slowest",),
     exports=MappingProxyType({**exports(CHARTS), "navigation-slowest": _slowest, "navigation-errors": _errors}),
 )

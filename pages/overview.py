@@ -11,11 +11,10 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo, LineInfo
 from components import infos
-from components.chart_card import chart_card, chart_content
 from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
-from components.event_table import event_content, event_table, older_event_content
+from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
 from components.frame import frame, frame_content, grid
 from components.leads import events_of
@@ -24,10 +23,11 @@ from components.scraper_card import scraper_content, scraper_grid
 from components.states import states_of
 from components.tables import table_card
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
-from components.trouble import has_rows
+from components.trouble import attempt, has_rows
 from components.view import View
 from db.queries import Queries
 from db.results import Overview, TimeRange, Totals
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, event_export, events_in
 
 _TAB: Final = tab("overview")
@@ -70,8 +70,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     overview = _overview(queries, view, now_ms)
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("overview-throughput", adapter, lambda: _throughput(queries, view, now_ms)),
-        **chart_content("overview-success", adapter, lambda: infos.success_rates(overview.sources)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        **attempt("overview-usable", lambda: _usable_line(queries, view, now_ms), _no_usable_line),
         **totals_sparks("overview", overview.series, overview.range, now_ms),
         **older_event_content(
             "overview-events",
@@ -97,10 +97,7 @@ def layout(view: View, content: Content) -> Component:
         content,
         [
             totals_cards("overview", view, content),
-            grid(
-                chart_card("overview-throughput", view, content, subtitle="Metrics per minute, by source"),
-                chart_card("overview-success", view, content, subtitle="Navigations and scrapes, lowest first"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             html.Section([html.H2("Scrapers", className="section-title"), scrapers]),
             table_card(
                 "Latest events",
@@ -114,6 +111,20 @@ def layout(view: View, content: Content) -> Component:
             ),
         ],
     )
+
+
+def _usable(content: Content) -> Component:
+    return html.P(id="overview-usable", className="card-subtitle", **content["overview-usable"])
+
+
+def _usable_line(queries: Queries, view: View, now_ms: int) -> Content:
+    found = queries.usable_success(view.time_range(now_ms), view.filter)
+    said = f"Navigations and scrapes as recorded, lowest first; usable: {infos.usable_words(found)}"
+    return {"overview-usable": {"children": said}}
+
+
+def _no_usable_line(reason: str) -> Content:
+    return {"overview-usable": {"children": f"Navigations and scrapes as recorded, lowest first. {reason}"}}
 
 
 def _overview(queries: Queries, view: View, now_ms: int) -> Overview:
@@ -145,6 +156,11 @@ def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
     )
 
 
+CHARTS: Final = (
+    PageChart("overview-throughput", _throughput, "Metrics per minute, by source"),
+    PageChart("overview-success", _success, _usable),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -153,10 +169,10 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=leading("overview-events"),
     exports=MappingProxyType(
         {
-            "overview-throughput": _throughput,
-            "overview-success": _success,
+            **exports(CHARTS),
             "overview-totals": _totals,
             "overview-events": event_export,
         }

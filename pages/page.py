@@ -17,6 +17,7 @@ from charts.sheet import Field, Kind, Sheet, sheet_of
 from components.content import Content
 from components.view import View
 from db.event_walk import EVENT_FIELDS
+from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from db.results import ErrorGroup, UrlStats
 
@@ -75,6 +76,7 @@ class Page:
         charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
         period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
+        leading: Ids of the tables whose rows lead somewhere (components.row_leads).
         libraries: Component packages that this page alone needs: their scripts are sent with it (web.libraries).
         needs_database: Whether it can't be computed while the database is away.
     """
@@ -88,6 +90,7 @@ class Page:
     charts: Callable[[Queries, ChartAdapter, View, int], Content]
     exports: Mapping[str, Export] = field(default_factory=dict)
     period_ms: int | None = None
+    leading: tuple[str, ...] = ()
     libraries: tuple[str, ...] = ()
     needs_database: bool = True
 
@@ -118,6 +121,7 @@ _EVENT_FIELDS: Final = (
     Field("outcome", "text"),
     Field("run_id", "text"),
     Field("labels", "text"),
+    Field("fields", "text"),
     Field("id", "text"),
 )
 _RUN_FIELDS: Final = (
@@ -216,6 +220,26 @@ def error_rows(errors: Sequence[ErrorGroup]) -> Rows:
         for one in errors
     ]
     return Rows(columns, tuple(rows))
+
+
+def field_rows(fields: Sequence[FieldCoverage]) -> Rows:
+    """Return a table of items' fields to export.
+
+    Args:
+        fields: In the order to write.
+    """
+    columns = (
+        "field", "source", "coverage_percent", "coverage_before_percent", "items", "had", "items_before", "had_before",
+    )  # fmt: skip
+    rows = [
+        (
+            one.field, one.source, one.coverage, one.coverage_before, one.items, one.had, one.items_before,
+            one.had_before,
+        )
+        for one in fields
+    ]  # fmt: skip
+    kinds: tuple[Kind, ...] = ("text", "text", "number", "number", "whole", "whole", "whole", "whole")
+    return Rows(columns, tuple(rows), kinds)
 
 
 def broken(title: str, reason: str, href: str) -> Component:

@@ -13,7 +13,6 @@ from alerts.habits import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Le
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scheduler_infos as infos
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
@@ -22,8 +21,10 @@ from components.job_tables import (
     NEXT_COLUMNS,
     RUN_COLUMNS,
     SLIP_COLUMNS,
+    job_leads,
     job_row,
     next_rows,
+    run_leads,
     run_row,
     slip_row,
 )
@@ -35,6 +36,7 @@ from components.trouble import cut_table_part, has_rows, table_part
 from components.view import View
 from db.queries import Queries
 from db.results import SchedulerStats, TimeRange
+from pages.chart import PageChart, cards, drawn, exports
 from pages.page import Page, Rows, rows_of, run_export
 
 _TAB: Final = tab("scheduler")
@@ -70,22 +72,25 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     def following() -> tuple[dict[str, Any], dict[str, Any]]:
         learnt, _ = habits()
         rows = next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)
-        return table_props(NEXT_COLUMNS, rows), more_props(_MOST_ROWS, len(learnt.schedules), "jobs")
+        return table_props(NEXT_COLUMNS, rows, job_leads(row[0] for row in rows)), more_props(
+            _MOST_ROWS, len(learnt.schedules), "jobs"
+        )
 
     def slips() -> tuple[dict[str, Any], dict[str, Any]]:
         _, found = habits()
         rows = [slip_row(slip, span_ms) for slip in found[:_MOST_ROWS]]
         more = more_props(_MOST_ROWS, len(found), "of them", "choose a shorter range, or export all")
-        return table_props(SLIP_COLUMNS, rows), more
+        return table_props(SLIP_COLUMNS, rows, job_leads(slip.job for slip in found[:_MOST_ROWS])), more
 
     def jobs() -> tuple[dict[str, Any], dict[str, Any]]:
         found = queries.scheduler_summary(range, view.filter)
         rows = [job_row(job, span_ms) for job in found[:_MOST_ROWS]]
-        return table_props(JOB_COLUMNS, rows), more_props(_MOST_ROWS, len(found), "jobs")
+        leads = job_leads(job.scheduler_name for job in found[:_MOST_ROWS])
+        return table_props(JOB_COLUMNS, rows, leads), more_props(_MOST_ROWS, len(found), "jobs")
 
     def runs() -> dict[str, Any]:
         latest = queries.scheduler_runs(range, view.filter, _MOST_RUNS)
-        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest])
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in latest], run_leads(latest))
 
     job_table, slip_table = cut_table_part("scheduler-jobs", jobs), cut_table_part("scheduler-slips", slips)
     something = has_rows(job_table) or (has_rows(slip_table) and not view.filter.without_runs)
@@ -113,12 +118,7 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return {
-        **chart_content("scheduler-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
-        **chart_content("scheduler-results", adapter, lambda: _results(queries, view, now_ms)),
-        **chart_content("scheduler-duration", adapter, lambda: _durations(queries, view, now_ms)),
-        **chart_content("scheduler-items", adapter, lambda: _items(queries, view, now_ms)),
-    }
+    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:
@@ -128,27 +128,25 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    following = table("scheduler-next", NEXT_COLUMNS, content["scheduler-next"], min_width_px=800)
-    slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640)
-    jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980)
-    runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760)
+    following = table("scheduler-next", NEXT_COLUMNS, content["scheduler-next"], min_width_px=800, leading=content)
+    slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640, leading=content)
+    jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980, leading=content)
+    runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760, leading=content)
     return frame(
         "scheduler",
         _TAB.title,
         view,
         content,
         [
-            chart_card(
-                "scheduler-timeline",
-                view,
-                content,
-                subtitle="Outlines show when a run was usually due; a block stands for many runs",
-                wide=True,
-                tall=True,
-            ),
             grid(
-                chart_card("scheduler-results", view, content, subtitle="Runs that went well and runs that failed"),
-                chart_card("scheduler-duration", view, content, subtitle="Mean duration of the runs that ended"),
+                *cards(CHARTS, view, content),
+                table_card(
+                    "Late, missed and overlapping runs",
+                    [slips, more_line("scheduler-slips-more", content)],
+                    subtitle="Against each job’s own habits, newest first",
+                    export="scheduler-slips",
+                    view=view,
+                ),
             ),
             table_card(
                 "Next runs",
@@ -157,16 +155,6 @@ def layout(view: View, content: Content) -> Component:
                 wide=True,
                 export="scheduler-next",
                 view=view,
-            ),
-            grid(
-                table_card(
-                    "Late, missed and overlapping runs",
-                    [slips, more_line("scheduler-slips-more", content)],
-                    subtitle="Against each job’s own habits, newest first",
-                    export="scheduler-slips",
-                    view=view,
-                ),
-                chart_card("scheduler-items", view, content, subtitle="By all runs of the range"),
             ),
             table_card(
                 "Jobs",
@@ -235,6 +223,19 @@ def _next(queries: Queries, view: View, now_ms: int) -> Rows:
     return Rows(columns, tuple(tuple(getattr(one, column) for column in columns) for one in learnt.schedules))
 
 
+CHARTS: Final = (
+    PageChart(
+        "scheduler-timeline",
+        _timeline,
+        "Outlines show when a run was usually due; a block stands for many runs",
+        wide=True,
+        tall=True,
+    ),
+    PageChart("scheduler-results", _results, "Runs that went well and runs that failed"),
+    PageChart("scheduler-duration", _durations, "Mean duration of the runs that ended"),
+    PageChart("scheduler-items", _items, "By all runs of the range"),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -243,12 +244,10 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("scheduler-next", "scheduler-slips", "scheduler-jobs", "scheduler-runs"),
     exports=MappingProxyType(
         {
-            "scheduler-timeline": _timeline,
-            "scheduler-results": _results,
-            "scheduler-duration": _durations,
-            "scheduler-items": _items,
+            **exports(CHARTS),
             "scheduler-next": _next,
             "scheduler-slips": _slips,
             "scheduler-jobs": _jobs,

@@ -13,31 +13,46 @@ from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scraper_infos
 from components.cards import stat_card, stat_state
-from components.chart_card import chart_card, chart_content
 from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data, no_such_scraper
 from components.error_table import error_content, error_table
-from components.event_table import event_content, event_table, older_event_content
+from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
+from components.field_table import MOST_FIELDS, NO_FIELDS, field_props
+from components.field_table import ONE_SOURCE_COLUMNS as ONE_SOURCE_FIELD_COLUMNS
 from components.frame import frame, frame_content, grid
-from components.job_tables import RUN_COLUMNS, run_row
+from components.job_tables import RUN_COLUMNS, run_leads, run_row
 from components.leads import events_of
+from components.more import more_line, more_props
 from components.nav import tab
 from components.numbers import NOTHING, clock
-from components.run_table import SCRAPER_RUN_COLUMNS, scraper_run_props
+from components.run_table import SCRAPER_RUN_COLUMNS, run_props
 from components.spark import spark_props
 from components.states import states_of
 from components.tables import table, table_card, table_props
 from components.totals_cards import totals_cards, totals_numbers, totals_sparks
 from components.trends import duration_chart
-from components.trouble import has_rows, table_part
+from components.trouble import cut_table_part, has_rows, table_part
 from components.url_table import ONE_SOURCE_COLUMNS, url_props
 from components.view import View, source_of
+from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from db.results import Filter, Overview, SchedulerRunRow
-from db.scraper_runs import ScraperRun
-from pages.page import Export, Page, Rows, RowStream, error_rows, event_export, events_in, url_rows
+from db.told_runs import RunLine
+from pages.chart import PageChart, cards, drawn, exports
+from pages.page import (
+    Export,
+    Page,
+    Rows,
+    RowStream,
+    error_rows,
+    event_export,
+    events_in,
+    field_rows,
+    rows_of,
+    url_rows,
+)
 
 _TAB: Final = tab("scrapers")
 _MOST_EVENTS: Final = 50
@@ -62,11 +77,11 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
 
     def slowest() -> dict[str, Any]:
         urls = queries.slowest_urls(range, asked.filter, "navigation", _MOST_URLS)
-        return url_props(urls, ONE_SOURCE_COLUMNS, span_ms=span_ms)
+        return url_props(urls, ONE_SOURCE_COLUMNS, kind="navigation", span_ms=span_ms)
 
     def jobs() -> dict[str, Any]:
         runs = _scheduled(queries, asked, now_ms, _MOST_RUNS)
-        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs])
+        return table_props(RUN_COLUMNS, [run_row(run, span_ms) for run in runs], run_leads(runs))
 
     latest = event_content("scraper-events", lambda: queries.events(range, asked.filter, _MOST_EVENTS), span_ms=span_ms)
     scheduled = table_part("scraper-jobs", jobs)
@@ -104,15 +119,18 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     series = overview.series
     range = view.time_range(now_ms)
     return {
-        **chart_content("scraper-navigation", adapter, lambda: _navigation(queries, view, now_ms)),
-        **chart_content("scraper-scrape", adapter, lambda: _scrape(queries, view, now_ms)),
-        **chart_content("scraper-results", adapter, lambda: _results(queries, view, now_ms)),
-        **chart_content("scraper-funnel", adapter, lambda: _funnel(queries, view, now_ms)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
         # Put together from every row of the range: once a second is enough.
         **table_part(
             "scraper-runs",
-            lambda: scraper_run_props(_runs_of(queries, view, now_ms, _MOST_RUNS), span_ms=_span_ms(view, now_ms)),
+            lambda: run_props(
+                _runs_of(queries, view, now_ms, _MOST_RUNS),
+                SCRAPER_RUN_COLUMNS,
+                span_ms=_span_ms(view, now_ms),
+                source=source_of(view.path),
+            ),
         ),
+        **cut_table_part("scraper-fields", lambda: _field_table(queries, view, now_ms), leads=False),
         **totals_sparks("scraper", series, overview.range, now_ms, one_source=True),
         "scraper-seen-spark": spark_props(series.navigations + series.scrapes, overview.range, now_ms),
         **older_event_content(
@@ -133,9 +151,12 @@ def layout(view: View, content: Content) -> Component:
     source = source_of(view.path)
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = error_table("scraper-failures", content, one_source=True)
-    slowest = table("scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480)
-    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=940)
-    jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760)
+    slowest = table(
+        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480, leading=content
+    )
+    runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1160, leading=content)
+    fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=860)
+    jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760, leading=content)
     events = event_table("scraper-events", content)
     return frame(
         "scraper",
@@ -144,14 +165,7 @@ def layout(view: View, content: Content) -> Component:
         content,
         [
             totals_cards("scraper", view, content, stat_card("scraper-seen", "Last seen (UTC)", content)),
-            grid(
-                chart_card("scraper-navigation", view, content, subtitle="Mean and percentiles over time"),
-                chart_card("scraper-scrape", view, content, subtitle="Mean and percentiles over time"),
-                chart_card(
-                    "scraper-results", view, content, subtitle="What went well, and what failed loading or scraping"
-                ),
-                chart_card("scraper-funnel", view, content, subtitle="How many are left after each step"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             table_card(
                 "Errors",
                 errors,
@@ -171,9 +185,18 @@ def layout(view: View, content: Content) -> Component:
             table_card(
                 "Runs",
                 runs,
-                subtitle=f"Metrics that came with the same run id, the last {_MOST_RUNS} runs, newest first",
+                subtitle=f"What came with the same run id and what was told of it, the last {_MOST_RUNS}, newest first",
                 wide=True,
                 export="scraper-runs",
+                view=view,
+            ),
+            table_card(
+                "Fields of the items",
+                [fields, more_line("scraper-fields-more", content)],
+                subtitle=f"Share of items with a usable value, now against {earlier_words(view)}; "
+                "what fell most comes first",
+                wide=True,
+                export="scraper-fields",
                 view=view,
             ),
             table_card(
@@ -257,14 +280,27 @@ def _funnel(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     )
 
 
-def _runs_of(queries: Queries, view: View, now_ms: int, most: int) -> tuple[ScraperRun, ...]:
-    return queries.scraper_runs(view.time_range(now_ms), _only(view).filter, most)
+def _coverage(queries: Queries, view: View, now_ms: int) -> tuple[FieldCoverage, ...]:
+    range = view.time_range(now_ms)
+    return queries.field_coverage(range, _only(view).filter, earlier_range(view, range))
+
+
+def _field_table(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = _coverage(queries, view, now_ms)
+    more = more_props(min(len(found), MOST_FIELDS), len(found), "fields, which fell less", "the export has them all")
+    return field_props(found, ONE_SOURCE_FIELD_COLUMNS), more if found else {"children": NO_FIELDS}
+
+
+def _fields(queries: Queries, view: View, now_ms: int) -> Rows:
+    return field_rows(_coverage(queries, view, now_ms))
+
+
+def _runs_of(queries: Queries, view: View, now_ms: int, most: int) -> tuple[RunLine, ...]:
+    return queries.runs_of_scraper(view.time_range(now_ms), _only(view).filter, most)
 
 
 def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
-    columns = tuple(ScraperRun.__dataclass_fields__)
-    found = _runs_of(queries, view, now_ms, 1_000)
-    return Rows(columns, tuple(tuple(getattr(run, column) for column in columns) for run in found))
+    return rows_of(RunLine, _runs_of(queries, view, now_ms, 1_000))
 
 
 def _jobs(queries: Queries, view: View, now_ms: int) -> Rows:
@@ -285,12 +321,16 @@ def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
     return event_export(queries, _only(view), now_ms)
 
 
+CHARTS: Final = (
+    PageChart("scraper-navigation", _navigation, "Mean and percentiles over time"),
+    PageChart("scraper-scrape", _scrape, "Mean and percentiles over time"),
+    PageChart("scraper-results", _results, "What went well, and what failed loading or scraping"),
+    PageChart("scraper-funnel", _funnel, "How many are left after each step"),
+)
 _EXPORTS: Final[dict[str, Export]] = {
-    "scraper-navigation": _navigation,
-    "scraper-scrape": _scrape,
-    "scraper-results": _results,
-    "scraper-funnel": _funnel,
+    **exports(CHARTS),
     "scraper-runs": _runs,
+    "scraper-fields": _fields,
     "scraper-jobs": _jobs,
     "scraper-failures": _errors,
     "scraper-slowest": _slowest,
@@ -305,5 +345,6 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=(*leading("scraper-events"), "scraper-slowest", "scraper-runs", "scraper-jobs"),
     exports=MappingProxyType(_EXPORTS),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -14,20 +14,24 @@ from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import fleet_infos, infos
 from components.aria import aria
-from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.empty import no_data
 from components.frame import frame, frame_content, grid
 from components.more import more_line, more_props
 from components.nav import tab
 from components.numbers import clock, count, duration, per_minute, percent
+from components.row_leads import lead_text
+from components.run_table import FLEET_RUN_COLUMNS, run_props
 from components.scores import DEFINITIONS
 from components.states import State, states_of
 from components.tables import Column, Status, table, table_card, table_props
+from components.trouble import table_part
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
-from pages.page import Page, Rows
+from db.told_runs import RunLine
+from pages.chart import PageChart, cards, drawn, exports
+from pages.page import Page, Rows, rows_of
 
 _TAB: Final = tab("scrapers")
 
@@ -41,6 +45,7 @@ _METRICS: Final[dict[str, infos.Metric]] = {
     "errors": "errors",
 }
 _MOST_ROWS: Final = 100
+_MOST_RUNS: Final = 20
 _COLUMNS: Final = (
     Column("Source", "name"),
     Column("State", "status"),
@@ -70,7 +75,14 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     shown = fleet_infos.busiest(sources, _MOST_ROWS)
     return {
         **frame_content("scrapers", view, now_ms, None if sources else no_data(queries, view, now_ms=now_ms)),
-        "scrapers-table": table_props(_COLUMNS, [_row(stats, states[stats.source], range) for stats in shown]),
+        **table_part(
+            "scrapers-table",
+            lambda: table_props(
+                _COLUMNS,
+                [_row(stats, states[stats.source], range) for stats in shown],
+                [lead_text(source_path(stats.source)) for stats in shown],
+            ),
+        ),
         "scrapers-more": more_props(len(shown), len(sources), "scrapers, less busy", "find them with the filter"),
         "scrapers-links": {"children": _links(shown, view)},
     }
@@ -87,11 +99,8 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
     """
     adapter.know_sources(queries.source_names())
     return {
-        **chart_content("scrapers-comparison", adapter, lambda: _comparison(queries, view, now_ms)),
-        **chart_content("scrapers-scores", adapter, lambda: _scores(queries, view, now_ms)),
-        **chart_content("scrapers-fleet", adapter, lambda: _fleet(queries, view, now_ms)),
-        **chart_content("scrapers-volume", adapter, lambda: _volume(queries, view, now_ms)),
-        **chart_content("scrapers-share", adapter, lambda: _share(queries, view, now_ms)),
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        **table_part("scrapers-runs", lambda: _run_table(queries, view, now_ms)),
     }
 
 
@@ -103,46 +112,29 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     links = html.Div(id="scrapers-links", className="chips", **content["scrapers-links"])
-    rows = table("scrapers-table", _COLUMNS, content["scrapers-table"], min_width_px=980)
+    rows = table("scrapers-table", _COLUMNS, content["scrapers-table"], min_width_px=980, leading=content)
+    runs = table("scrapers-runs", FLEET_RUN_COLUMNS, content["scrapers-runs"], min_width_px=1100, leading=content)
     return frame(
         "scrapers",
         _TAB.title,
         view,
         content,
         [
-            chart_card(
-                "scrapers-comparison",
-                view,
-                content,
-                subtitle="The busiest scrapers, by the metric chosen here",
-                wide=True,
-                tools=_choices(view),
-            ),
-            grid(
-                chart_card(
-                    "scrapers-scores",
-                    view,
-                    content,
-                    subtitle="Of the busiest, 100 is best",
-                    tall=True,
-                    note=DEFINITIONS,
-                ),
-                chart_card(
-                    "scrapers-fleet",
-                    view,
-                    content,
-                    subtitle="Items against pages; the larger the bubble, the slower",
-                    tall=True,
-                ),
-                chart_card("scrapers-volume", view, content, subtitle="Metrics per minute, the shares over time"),
-                chart_card("scrapers-share", view, content, subtitle="Of all navigations and scrapes"),
-            ),
+            grid(*cards(CHARTS, view, content)),
             table_card(
                 "All scrapers",
                 [rows, more_line("scrapers-more", content), links],
                 subtitle="In this range, with these filters",
                 wide=True,
                 export="scrapers-table",
+                view=view,
+            ),
+            table_card(
+                "Runs",
+                runs,
+                subtitle=f"As collector.run tells of them, the last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scrapers-runs",
                 view=view,
             ),
         ],
@@ -217,6 +209,16 @@ def _share(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return infos.share_of_volume(queries.sources(view.time_range(now_ms), view.filter))
 
 
+def _run_table(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
+    range = view.time_range(now_ms)
+    runs = queries.told_runs(range, view.filter, _MOST_RUNS)
+    return run_props(runs, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
+
+
+def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
+    return rows_of(RunLine, queries.told_runs(view.time_range(now_ms), view.filter, 10_000))
+
+
 def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     sources = queries.sources(view.time_range(now_ms), view.filter)
     return Rows(
@@ -248,6 +250,20 @@ def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     )
 
 
+CHARTS: Final = (
+    PageChart(
+        "scrapers-comparison",
+        _comparison,
+        "The busiest scrapers, by the metric chosen here",
+        wide=True,
+        tools=_choices,
+    ),
+    PageChart("scrapers-scores", _scores, "Of the busiest, 100 is best", tall=True, note=DEFINITIONS),
+    PageChart("scrapers-fleet", _fleet, "Items against pages; the larger the bubble, the slower", tall=True),
+    PageChart("scrapers-volume", _volume, "Metrics per minute, the shares over time"),
+    PageChart("scrapers-share", _share, "Of all navigations and scrapes"),
+)
+
 PAGE: Final = Page(
     name=_TAB.name,
     path=_TAB.path,
@@ -256,14 +272,12 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
+    leading=("scrapers-table", "scrapers-runs"),
     exports=MappingProxyType(
         {
-            "scrapers-comparison": _comparison,
-            "scrapers-scores": _scores,
-            "scrapers-fleet": _fleet,
-            "scrapers-volume": _volume,
-            "scrapers-share": _share,
+            **exports(CHARTS),
             "scrapers-table": _rows,
+            "scrapers-runs": _runs,
         }
     ),
 )

@@ -10,19 +10,23 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
+from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data
 from components.error_table import error_content, error_table
+from components.field_table import FIELD_COLUMNS, MOST_FIELDS, NO_FIELDS, field_props
 from components.frame import frame, frame_content, grid
+from components.more import more_line, more_props
 from components.nav import tab
 from components.tables import table, table_card
 from components.trends import duration_chart
-from components.trouble import has_rows, table_part
+from components.trouble import cut_table_part, has_rows, table_part
 from components.url_table import WORST_COLUMNS, url_props
 from components.view import View
+from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from pages.chart import PageChart, cards, drawn, exports
-from pages.page import Page, Rows, error_rows, url_rows
+from pages.page import Page, Rows, error_rows, field_rows, url_rows
 
 _TAB: Final = tab("scraping")
 _MOST_URLS: Final = 20
@@ -40,7 +44,9 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     span_ms = range.end_ms - range.start_ms
 
     def worst() -> dict[str, Any]:
-        return url_props(queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, span_ms=span_ms)
+        return url_props(
+            queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, kind="scrape", span_ms=span_ms
+        )
 
     worst_pages = table_part("scraping-worst", worst)
     empty = None if has_rows(worst_pages) else no_data(queries, view, "No scrape", now_ms=now_ms)
@@ -66,7 +72,11 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return drawn(CHARTS, queries, adapter, view, now_ms)
+    return {
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        # Two ranges counted out by field: once a second is enough.
+        **cut_table_part("scraping-fields", lambda: _field_table(queries, view, now_ms), leads=False),
+    }
 
 
 def layout(view: View, content: Content) -> Component:
@@ -76,7 +86,8 @@ def layout(view: View, content: Content) -> Component:
         view: Range and filters.
         content: What `numbers` and `charts` returned.
     """
-    worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900)
+    worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900, leading=content)
+    fields = table("scraping-fields", FIELD_COLUMNS, content["scraping-fields"], min_width_px=980)
     return frame(
         "scraping",
         _TAB.title,
@@ -90,6 +101,15 @@ def layout(view: View, content: Content) -> Component:
                 subtitle="By kind of error, most frequent first; a click shows these failures alone",
                 wide=True,
                 export="scraping-errors",
+                view=view,
+            ),
+            table_card(
+                "Fields that go missing",
+                [fields, more_line("scraping-fields-more", content)],
+                subtitle=f"Share of items with a usable value, now against {earlier_words(view)}; "
+                "what fell most comes first",
+                wide=True,
+                export="scraping-fields",
                 view=view,
             ),
             table_card(
@@ -141,6 +161,29 @@ def _size(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     return tab_infos.data_size(queries.yields(range, view.filter), range)
 
 
+def _usable(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return infos.usable_success(queries.usable_success(view.time_range(now_ms), view.filter))
+
+
+def _coverage(queries: Queries, view: View, now_ms: int) -> tuple[FieldCoverage, ...]:
+    range = view.time_range(now_ms)
+    return queries.field_coverage(range, view.filter, earlier_range(view, range))
+
+
+def _coverage_lines(queries: Queries, view: View, now_ms: int) -> ChartInfo:
+    return tab_infos.coverage_over_time(_coverage(queries, view, now_ms), view.time_range(now_ms))
+
+
+def _field_table(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    found = _coverage(queries, view, now_ms)
+    more = more_props(min(len(found), MOST_FIELDS), len(found), "fields, which fell less", "the export has them all")
+    return field_props(found), more if found else {"children": NO_FIELDS}
+
+
+def _fields(queries: Queries, view: View, now_ms: int) -> Rows:
+    return field_rows(_coverage(queries, view, now_ms))
+
+
 def _worst(queries: Queries, view: View, now_ms: int) -> Rows:
     return url_rows(queries.worst_urls(view.time_range(now_ms), view.filter, "scrape", 1_000))
 
@@ -153,11 +196,13 @@ CHARTS: Final = (
     PageChart("scraping-duration", _trend, "Mean and percentiles over time"),
     PageChart("scraping-growth", _growth, "Per minute and source, stacked"),
     PageChart("scraping-outcomes", _outcomes, "How scrapes ended"),
+    PageChart("scraping-usable", _usable, "Scrapes that ended ok: a page that answers with a challenge is no success"),
     PageChart("scraping-endings", _endings, "Scrapes per minute, stacked"),
     PageChart("scraping-yield", _yield, "All scrapes, failed ones too"),
     PageChart("scraping-nothing", _nothing, "Share of the scrapes that went well"),
     PageChart("scraping-size", _size, "Mean of the scrapes that tell a size"),
     PageChart("scraping-items", _items, "What scrapes brought home"),
+    PageChart("scraping-coverage", _coverage_lines, "Share of items with a usable value, of the fields that fell most"),
 )
 
 PAGE: Final = Page(
@@ -168,5 +213,8 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({**exports(CHARTS), "scraping-worst": _worst, "scraping-errors": _errors}),
+    leading=("scraping-worst",),
+    exports=MappingProxyType(
+        {**exports(CHARTS), "scraping-worst": _worst, "scraping-errors": _errors, "scraping-fields": _fields}
+    ),
 )

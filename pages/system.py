@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from types import MappingProxyType
 from typing import Final
 
@@ -10,6 +11,7 @@ from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
 from components.cards import stat_state
+from components.collectors import collector_numbers, collector_section
 from components.content import Content
 from components.empty import notice_props
 from components.frame import grid
@@ -17,10 +19,11 @@ from components.numbers import NOTHING, age, clock, count, date_time, duration, 
 from components.system_parts import COUNT_COLUMNS, count_card, count_rows, figures, section
 from components.tables import table_props
 from components.view import View
+from db.collectors import CollectorLine
 from db.health import StoreHealth
 from db.queries import Queries
 from db.vitals import ChannelVitals, Vitals
-from pages.page import Page, Rows
+from pages.page import Page, Rows, rows_of
 
 _CHANNEL: Final = (
     ("system-viewers", "Open pages", "Pages in browsers that follow a view"),
@@ -54,7 +57,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         "system-process": {"children": _process(vitals, now_ms)},
         **_channel_numbers(vitals.channel),
         **_database_numbers(vitals.store),
-        # Other sections' numbers go here, each from a function of its own: **collector_numbers(queries, now_ms).
+        **collector_numbers(queries.collectors, now_ms, reachable=vitals.store.reachable),
     }
 
 
@@ -75,10 +78,9 @@ def layout(view: View, content: Content) -> Component:
     """Build the page.
 
     Args:
-        view: Its range and filters say nothing here.
+        view: Its range and filters say nothing here; it goes into the links of exports.
         content: What `numbers` and `charts` returned.
     """
-    del view
     heading = [
         html.H1("System", className="page-title"),
         html.P(id="system-process", className="page-subtitle", **content["system-process"]),
@@ -86,7 +88,7 @@ def layout(view: View, content: Content) -> Component:
     sections = [
         _channel_section(content),
         section("Database", figures(_DATABASE, content)),
-        # Other sections go here: collector_section(content).
+        collector_section(content, view),
     ]
     return html.Div(
         [
@@ -171,6 +173,14 @@ def _counts(queries: Queries, view: View, now_ms: int) -> Rows:
     )
 
 
+def _collectors(queries: Queries, view: View, now_ms: int) -> Rows:
+    del view
+    found = rows_of(CollectorLine, queries.collectors(now_ms))
+    at = found.columns.index("dropped")  # by reason: a cell holds no mapping
+    rows = tuple((*row[:at], json.dumps(row[at]), *row[at + 1 :]) for row in found.rows)
+    return Rows(found.columns, rows, (*found.kinds[:at], "text", *found.kinds[at + 1 :]))
+
+
 PAGE: Final = Page(
     name="system",
     path="/system",
@@ -179,7 +189,7 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    exports=MappingProxyType({"system-channel": _counts}),
+    exports=MappingProxyType({"system-channel": _counts, "system-collectors": _collectors}),
     period_ms=1_000,  # its numbers move though no metric comes
     needs_database=False,
 )

@@ -14,6 +14,14 @@ from db.migrate import upgrade
 from tests.servers import PrivateMariaDB
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_spools_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Collectors of tests, and of the processes that they start, leave nothing in the home of who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[PrivateMariaDB]:
     """A private MariaDB server, one for the session (one for each worker under xdist)."""

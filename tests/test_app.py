@@ -87,14 +87,14 @@ def app_with_few_threads(tmp_path: Path) -> Iterator[App]:
 
 
 def test_sigterm_says_going_away_and_ends_in_time(app: App) -> None:
-    client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=10)
+    client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=30)
     assert json.loads(client.recv())["type"] == "connected"
     assert app.process is not None
     app.process.send_signal(signal.SIGTERM)
     opcode, data = client.recv_data(control_frame=True)
     assert (opcode, int.from_bytes(data[:2], "big")) == (websocket.ABNF.OPCODE_CLOSE, 1001)
     client.shutdown()
-    assert app.process.wait(10) == 0
+    assert app.process.wait(30) == 0
 
 
 def test_health_statistics_and_the_channel_without_a_socket_answer(app: App) -> None:

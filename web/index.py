@@ -9,11 +9,14 @@ from flask import request
 
 from components.theme_picker import forced, theme_of
 
+# What Dash asks for when its scripts run is on its way by then (see web.first_page for what the layout is).
 # No <title>: a document's title is its first one, and the shell has one that changes with the page.
 _INDEX: Final = """<!DOCTYPE html>
 <html lang="en">
     <head>
         {%metas%}
+        <link rel="preload" as="fetch" crossorigin href="{%prefix%}_dash-layout">
+        <link rel="preload" as="fetch" crossorigin href="{%prefix%}_dash-dependencies">
         {%favicon%}
         {%css%}
     </head>
@@ -37,5 +40,6 @@ class ThemedDash(Dash):
     def interpolate_index(self, **kwargs: Any) -> str:  # type: ignore[override]  # Dash names each, and types none
         """Return the start page for the browser that asks."""
         page: str = super().interpolate_index(**kwargs)  # type: ignore[no-untyped-call]
+        page = page.replace("{%prefix%}", self.config.requests_pathname_prefix)
         scheme = forced(theme_of(request.cookies))
         return page.replace("<html ", f'<html data-mantine-color-scheme="{scheme}" ', 1) if scheme else page

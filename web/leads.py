@@ -17,6 +17,7 @@ from db.clock import now_ms
 from db.errors import DatabaseUnavailable
 from db.queries import Queries
 from pages import PAGES
+from pages.chart import PageChart
 from pages.page import Export
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ def register_leads(app: Dash, queries: Queries, adapter: ChartAdapter) -> None:
     """
     for page in PAGES:
         for name, export in page.exports.items():
-            _register(app, queries, adapter, name, export)
+            if isinstance(export, PageChart):
+                _register(app, queries, adapter, name, export)
 
 
 def lead(

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from dash import Dash, Input, Output, State, ctx, dcc, set_props
+from dash import Dash, Input, Output, State, ctx, dcc, no_update, set_props
 from dash.development.base_component import Component
 
 from charts.base import ChartAdapter
@@ -18,6 +18,7 @@ from components import ids
 from components.filters import filter_content
 from components.nav import badge_props, nav
 from components.paper import report_of
+from components.shell import Shown
 from components.status import database_banner, live_pill, paused_state, pill_props
 from components.trouble import Troubles, noting, reason_of
 from components.view import ONE_KIND_PATHS, View, source_of
@@ -30,6 +31,7 @@ from live.diff import Content, digest, digests, normalise
 from live.views import RELOAD_ID, ViewEngine
 from pages import NOT_FOUND, PAGES, SYSTEM, find
 from pages.page import Export, Exported, Page, broken, unreachable
+from web.first_page import FIRST
 from web.freshness import Freshness
 from web.libraries import need
 
@@ -207,6 +209,34 @@ def page_title(view: View) -> str:
     return f"{name} · Scrapeboard"
 
 
+def showing(source: PageSource, pathname: str, search: str) -> Shown:
+    """Load the page of an address, with all that the frame says of it.
+
+    Args:
+        source: The pages.
+        pathname: The address' path.
+        search: Its query string with its question mark, or "".
+    """
+    loaded = source.load(pathname, search)
+    view = loaded.view
+    following = view.follows_now and not loaded.broken
+    data = {
+        "href": view.href(),
+        "follow": view.follows_now,
+        "complete": loaded.content is not None,
+        "digests": digests(loaded.content or {}),
+    }
+    return Shown(
+        view=view,
+        page=loaded.layout,
+        title=page_title(view),
+        pill=live_pill("connecting" if following else paused_state(view), source.freshness.since_ms),
+        banner=dict(source.status(0)[ids.DATABASE_BANNER]),
+        data=None if loaded.broken else data,
+        firing=source.firing(),
+    )
+
+
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
@@ -222,29 +252,24 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         Input(ids.URL, "pathname"),
         Input(ids.URL, "search"),
         Input(RELOAD_ID, "data"),
+        State(ids.VIEW, "data"),
     )
-    def load(pathname: str | None, search: str | None, _reload: object) -> tuple[Any, ...]:
-        loaded = source.load(pathname or "/", search or "")
-        view = loaded.view
-        need(find(view.path).libraries)
-        following = view.follows_now and not loaded.broken
-        pill = live_pill("connecting" if following else paused_state(view), source.freshness.since_ms)
-        banner = source.status(0)[ids.DATABASE_BANNER]
-        data = {
-            "href": view.href(),
-            "follow": view.follows_now,
-            "complete": loaded.content is not None,
-            "digests": digests(loaded.content or {}),
-        }
+    def load(
+        pathname: str | None, search: str | None, _reload: object, there: dict[str, Any] | None
+    ) -> tuple[Any, ...]:
+        if there and ctx.triggered_id != RELOAD_ID and there.get(FIRST) == [pathname or "/", search or ""]:
+            return (*[no_update] * 7, {key: value for key, value in there.items() if key != FIRST})
+        shown = showing(source, pathname or "/", search or "")
+        need(find(shown.view.path).libraries)
         return (
-            loaded.layout,
-            nav(view, source.firing()),
-            page_title(view),
-            pill["children"],
-            pill["className"],
-            banner["children"],
-            banner["className"],
-            None if loaded.broken else data,
+            shown.page,
+            nav(shown.view, shown.firing),
+            shown.title,
+            shown.pill["children"],
+            shown.pill["className"],
+            shown.banner["children"],
+            shown.banner["className"],
+            shown.data,
         )
 
     @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
@@ -266,7 +291,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     @app.callback(State(ids.VIEW, "data"), websocket=True)
     def return_(data: dict[str, Any] | None) -> None:
         """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
-        if ctx.websocket is not None and data:
+        if ctx.websocket is not None and data and FIRST not in data:
             _join(data, fresh=False)
 
     @app.callback(
@@ -274,7 +299,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     )
     def keepalive(_n: int | None, data: dict[str, Any] | None) -> None:
         """Renew the page's lease; without a socket, poll instead."""
-        if not data:
+        if not data or FIRST in data:
             return
         if ctx.websocket is None:
             _poll(source, data)

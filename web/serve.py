@@ -18,9 +18,9 @@ from settings import Settings
 log = logging.getLogger("scrapeboard")
 
 STALLED_S = 20
-# From SIGTERM to the end, at most: the worker's requests get 3 s, and the board 5.5; then gunicorn kills.
-END_S = 9
-BOARD_END_S = 5.5
+# From SIGTERM to the end, at most: the worker's requests get 2 s, and the board 4.5; then gunicorn kills.
+END_S = 8
+BOARD_END_S = 4.5
 
 
 class Board(Protocol):

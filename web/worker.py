@@ -37,7 +37,7 @@ TOO_MANY: Final = (
 )
 BATCH: Final = re.compile(rb"POST /api/ingest[ ?]")
 LONG_PATH: Final = re.compile(rb"[A-Z]+ /api/export/")  # these may take long; no more than a few run at a time
-DRAIN_S: Final = 3  # what a stopping worker gives to requests that run
+DRAIN_S: Final = 2  # what a stopping worker gives to requests that run
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,18})[ \t]*\r\n", re.IGNORECASE)
 _ASKS_FIRST: Final = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 

@@ -189,6 +189,7 @@ class Fleet:
             "outcome": _or_none(~loads, _OUTCOMES[outcome]),
             "run_id": runs[place],
             "labels": np.full(size, None, dtype=object),
+            "fields": np.full(size, None, dtype=object),
             "created_at": at_ms,
         }
         return Rows({name: columns[name].tolist() for name in PAGE_COLUMNS})

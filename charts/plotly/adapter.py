@@ -48,6 +48,7 @@ class PlotlyAdapter(ChartAdapter):
     name = "plotly"
     pick_prop = "clickData"
     zoom_prop = "relayoutData"
+    scripts = (("plotly", "package_data/plotly.min.js"), ("dash", "dcc/async-graph.js"))
 
     def line(self, info: LineInfo) -> Drawing:
         """Draw lines over time."""

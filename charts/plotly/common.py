@@ -25,7 +25,7 @@ _DAY_MS = 86_400_000
 _TIME_FORMATS = [
     {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
     {"dtickrange": [1_000, 60_000], "value": "%H:%M:%S\n%-d %b, UTC"},
-    {"dtickrange": [60_000, _DAY_MS], "value": "%H:%M\n%-d %b, UTC"},
+    {"dtickrange": [60_000, _DAY_MS - 1], "value": "%H:%M\n%-d %b, UTC"},
     {"dtickrange": [_DAY_MS, "M1"], "value": "%-d %b\n%Y, UTC"},
     {"dtickrange": ["M1", "M12"], "value": "%b\n%Y, UTC"},
     {"dtickrange": ["M12", None], "value": "%Y"},

@@ -15,6 +15,13 @@ REPOSITORY = Path(__file__).parents[2]
 _ON_PATH = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})"
 
 
+@pytest.fixture(autouse=True)
+def spool_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Spools of this test alone, also of the processes that it starts."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "scrapeboard" / "spool"
+
+
 @pytest.fixture
 def make_collector() -> Iterator[Callable[[], Collector]]:
     """Make collectors that are closed when the test ends; each starts unconfigured."""

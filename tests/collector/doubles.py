@@ -167,6 +167,12 @@ class App:
             assert arrived, f"only {len(self.requests)} of {count} requests came"
             return list(self.requests)
 
+    def wait_for_metrics(self, count: int, wait_s: float = 60.0) -> None:
+        """Wait until so many are stored; `wait_s` is for processes that have to start first."""
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: sum(map(len, self.stored.values())) >= count, wait_s)
+        assert arrived, f"only {len(self.metrics())} of {count} metrics arrived"
+
     def metrics(self) -> list[dict[str, Any]]:
         with self._changed:
             return [metric for batch in self.stored.values() for metric in batch]
@@ -190,6 +196,7 @@ class App:
         if answer.status == 202 or answer.store:
             with self._changed:
                 self.stored.setdefault(body["batchId"], body["metrics"])
+                self._changed.notify_all()
         if answer.status == 0:
             handler.close_connection = True
             return

@@ -93,6 +93,7 @@ metrics: st.SearchStrategy[Metric] = st.one_of(
         recorded_at_ms=moments,
         run_id=short,
         labels=labels,
+        fields=st.none() | st.just({"price": 0, "title": 0}),
     ),
     st.builds(
         SchedulerRun,
@@ -143,6 +144,7 @@ def test_arbitrary_json_is_a_metric_or_invalid_and_nothing_else(value: object) -
                 "outcome",
                 "runId",
                 "labels",
+                "fields",
             ]
         ),
         json_values,
@@ -180,8 +182,9 @@ def test_scheduler_run_has_exactly_the_keys_of_the_specification_in_their_order(
 def test_further_fields_travel_only_when_they_are_set() -> None:
     further = {"statusCode": 503, "runId": "r1", "labels": {"proxy": "eu"}}
     assert list(to_wire(from_wire(navigation(**further), now_ms=NOW_MS)))[8:] == ["statusCode", "runId", "labels"]
-    further = {"dataSize": 12, "outcome": "ok", "runId": "r1", "labels": {"proxy": "eu"}}
-    assert list(to_wire(from_wire(scrape(**further), now_ms=NOW_MS)))[8:] == ["dataSize", "outcome", "runId", "labels"]
+    further = {"dataSize": 12, "outcome": "ok", "fields": {"price": 5}, "runId": "r1", "labels": {"proxy": "eu"}}
+    keys = ["dataSize", "outcome", "fields", "runId", "labels"]
+    assert list(to_wire(from_wire(scrape(**further), now_ms=NOW_MS)))[8:] == keys
     further = {"scraperSource": "cnbc", "runId": "r1"}
     assert list(to_wire(from_wire(scheduler(**further), now_ms=NOW_MS)))[7:] == ["scraperSource", "runId"]
 
@@ -274,6 +277,14 @@ def test_characters_that_cannot_be_stored_are_replaced() -> None:
         (scrape(dataSize=-1), "dataSize"),
         (scrape(dataSize=2**63), "dataSize"),
         (scrape(outcome="o" * 21), "outcome"),
+        (scrape(fields=["price"]), "fields"),
+        (scrape(fields={"price": 6}), "fields"),
+        (scrape(fields={"price": -1}), "fields"),
+        (scrape(fields={"price": 1.0}), "fields"),
+        (scrape(fields={"price": True}), "fields"),
+        (scrape(fields={"": 1}), "fields"),
+        (scrape(fields={"f" * 65: 1}), "fields"),
+        (scrape(fields={str(number): 1 for number in range(51)}), "fields"),
         (scheduler(schedulerName=None), "schedulerName"),
         (scheduler(executionDurationMs=None), "executionDurationMs"),
         (scheduler(itemsProcessed=None), "itemsProcessed"),

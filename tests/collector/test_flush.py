@@ -163,6 +163,9 @@ def test_stats_have_every_key_before_anything_happened(collector: Collector) -> 
         "last_flush": None,
         "last_error": None,
         "spool_size": 0,
+        "spool_bytes": 0,
+        "adopted": 0,
+        "left_on_disk": 0,
         "batches": 0,
         "retries": 0,
     }

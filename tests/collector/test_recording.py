@@ -310,6 +310,8 @@ def test_the_public_names_are_those_of_the_specification() -> None:
         "track_navigation",
         "track_scrape",
         "track_run",
+        "run",
+        "classify",
     }
 
 

@@ -49,15 +49,17 @@ def test_a_scrape_that_fails_is_recorded_and_raised(tracked: Collector, sink: Me
     with pytest.raises(KeyError):
         tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=extract)
     metric = only(PageScrape, tracked, sink)
-    assert (metric.items_extracted, metric.success, metric.outcome) == (0, False, None)
+    assert (metric.items_extracted, metric.success, metric.outcome) == (0, False, "parse_error")
     assert metric.error == "KeyError: 'price'"
 
 
-def test_an_iterator_is_passed_on_untouched(tracked: Collector, sink: MemorySink) -> None:
+def test_an_iterator_is_counted_while_it_is_consumed(tracked: Collector, sink: MemorySink) -> None:
     result = tracked.scrape_page_tracked(None, URL, scraper_source="cnbc", extract=lambda page: iter([1, 2]))
-    metric = only(PageScrape, tracked, sink)
-    assert (metric.items_extracted, metric.outcome) == (0, None)
+    assert tracked.flush()
+    assert sink.metrics == []
     assert list(result) == [1, 2]
+    metric = only(PageScrape, tracked, sink)
+    assert (metric.items_extracted, metric.outcome) == (2, "ok")
 
 
 def test_an_async_scrape_is_recorded_when_it_is_done(tracked: Collector, sink: MemorySink) -> None:

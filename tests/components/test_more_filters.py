@@ -99,7 +99,7 @@ def test_range_and_filters_are_said_in_one_line() -> None:
     [
         ("/?outcome=odd", ""),
         ("/navigation?outcome=odd", "Only scrapes have an outcome."),
-        ("/scheduler?label=a=b", "Scheduler runs have no type, outcome, label or URL."),
+        ("/scheduler?label=a=b", "Scheduler runs have no type, outcome, label, URL or scraper’s run."),
         ("/scheduler?error=boom", ""),
     ],
 )

@@ -79,6 +79,11 @@ def test_a_week_is_drawn_by_hour_and_weekday() -> None:
     assert failing.values[6][23] == 0
     assert failing.description.endswith("highest is 10.0\u00a0% on Mondays at 03:00.")
     assert tab_infos.week(hours({}), "p95", what="Navigation").description.endswith(": no data.")
+    volume = tab_infos.week(WEEK, "volume", what="Navigation")
+    assert (volume.title, volume.unit) == ("Navigation volume by weekday and hour", "")
+    assert np.isnan(volume.values[1][0])
+    mean = tab_infos.week(WEEK, "mean", what="Navigation")
+    assert mean.description.startswith("Mean duration by weekday and hour of the day (UTC): highest is ")
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_the_filter_is_what_the_address_says() -> None:
 def test_every_filter_has_its_place_in_the_address_and_in_the_filter() -> None:
     search = (
         "?from=now-6h&source=a&kind=scrape&result=failed&outcome=blocked&outcome=empty&error=HTTP%20503"
-        "&label=env=live&label=env=test&label=x=1=2&q=Stocks&compare=week&live=0"
+        "&label=env=live&label=env=test&label=x=1=2&q=Stocks&url=https://a.test/%3Fa%3D1&run=nightly%201&compare=week&live=0"
     )
     view = View.parse("/", search)
     assert view.problems == ()
@@ -152,10 +152,10 @@ def test_every_filter_has_its_place_in_the_address_and_in_the_filter() -> None:
     assert view.compare == "week"
     assert view.filter == Filter(
         sources=("a",), result="failed", url_contains="Stocks", kind="scrape", outcomes=("blocked", "empty"),
-        error="HTTP 503", labels=("env=live", "env=test", "x=1=2"),
+        error="HTTP 503", labels=("env=live", "env=test", "x=1=2"), url="https://a.test/?a=1", run="nightly 1",
     )  # fmt: skip
     assert view.unfiltered().href() == "/?from=now-6h&compare=week&live=0"
-    for part in ("kind=scrape", "outcome=ok", "error=boom", "label=a=b"):
+    for part in ("kind=scrape", "outcome=ok", "error=boom", "label=a=b", "url=x", "run=x"):
         assert View.parse("/", part).is_filtered
     assert not View.parse("/", "compare=day").is_filtered
 
@@ -175,6 +175,10 @@ def test_a_filter_knows_who_can_answer_it() -> None:
         assert filter.in_rollups
         assert not filter.only_sources
     for filter in (Filter(outcomes=("ok",)), Filter(error="x"), Filter(labels=("a=b",)), Filter(url_contains="x")):
+        assert not filter.in_rollups
+        assert not filter.only_sources
+    for filter in (Filter(url="x"), Filter(run="x")):
+        assert filter.without_runs
         assert not filter.in_rollups
         assert not filter.only_sources
 

@@ -36,6 +36,8 @@ class Truth:
             and (not filter.sources or metric.scraper_source in filter.sources)
             and (filter.result == "all" or metric.success == (filter.result == "ok"))
             and filter.url_contains.lower() in metric.url.lower()
+            and filter.url in ("", metric.url)
+            and filter.run in ("", metric.run_id)
             and (filter.kind == "all" or isinstance(metric, PageScrape) == (filter.kind == "scrape"))
             and (not filter.outcomes or outcome(metric) in filter.outcomes)
             and (not filter.error or (not metric.success and kind_of_error(metric.error or "") == filter.error))

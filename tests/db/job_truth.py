@@ -25,6 +25,7 @@ def inside(runs: Sequence[Stored], span: TimeRange, filter: Filter) -> list[Stor
             and (not filter.sources or run.scheduler_name in filter.sources or run.scraper_source in filter.sources)
             and (filter.result == "all" or run.success == (filter.result == "ok"))
             and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
+            and not (filter.url or filter.run)
             and (not filter.error or (not run.success and kind_of_error(run.error or "") == filter.error))
         ),
         key=lambda stored: (stored[1].recorded_at_ms, stored[0]),

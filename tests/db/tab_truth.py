@@ -30,6 +30,8 @@ def check_tabs(queries: Queries, truth: Truth, span: TimeRange, filter: Filter) 
     check_yields(queries, scrapes, span, filter)
     check_outcomes(queries, scrapes, span, filter)
     check_items(queries, scrapes, span, filter)
+    before = [page for page in truth.pages(span.before(), filter, "scrape") if isinstance(page, PageScrape)]
+    check_fields(queries, scrapes, before, span, filter)
 
 
 def check_week(queries: Queries, pages: Sequence[Page], span: TimeRange, filter: Filter, kind: Kind) -> None:
@@ -133,3 +135,27 @@ def check_items(queries: Queries, scrapes: Sequence[PageScrape], span: TimeRange
 def _bounds(starts_ms: list[int], span: TimeRange) -> list[tuple[int, int]]:
     assert starts_ms[0] == span.start_ms
     return list(zip(starts_ms, [*starts_ms[1:], span.end_ms], strict=True))
+
+
+def check_fields(
+    queries: Queries, scrapes: Sequence[PageScrape], before: Sequence[PageScrape], span: TimeRange, filter: Filter
+) -> None:
+    found = queries.field_coverage(span, filter)
+    wanted = {}
+    for source in {page.scraper_source for page in scrapes if page.fields}:
+        now, then = (
+            [page for page in pages if page.fields and page.scraper_source == source] for pages in (scrapes, before)
+        )
+        items, items_then = (sum(page.items_extracted for page in pages) for pages in (now, then))
+        for field in {name for page in (*now, *then) for name in page.fields or {}} if items else ():
+            had, had_then = (sum((page.fields or {}).get(field, 0) for page in pages) for pages in (now, then))
+            wanted[source, field] = (items, had, items_then, had_then)
+    assert {(one.source, one.field): one[2:6] for one in found} == wanted
+    falls = [one.fall or 0 for one in found]
+    assert falls == sorted(falls, reverse=True)
+    for one in found:
+        own = [page for page in scrapes if page.fields and page.scraper_source == one.source]
+        for index, (low, high) in enumerate(_bounds(list(one.starts_ms), span)):
+            inside = [page for page in own if low <= page.recorded_at_ms < high]
+            assert one.items_then[index] == sum(page.items_extracted for page in inside)
+            assert one.had_then[index] == sum((page.fields or {}).get(one.field, 0) for page in inside)

@@ -42,11 +42,13 @@ def some_metrics(count: int = 600, *, seed: int = 3) -> list[Metric]:
     made: list[Metric] = []
     for number in range(count):
         ok = rng.random() < 0.8
+        kind, fields = rng.choice(((navigation, {}), (scrape, {"fields": {"price": rng.randrange(6), "title": 5}})))
         made.append(
-            rng.choice((navigation, scrape))(
+            kind(
                 f"source{rng.randrange(3)}", START_MS + number * (60 * HOUR_MS // count),
                 url=f"https://shop.example/{rng.randrange(20)}", success=ok,
                 error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)),
+                **fields,
             )
         )  # fmt: skip
     return made

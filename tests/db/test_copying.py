@@ -84,7 +84,8 @@ def test_copy_that_is_killed_goes_on_where_it_was(engine: Engine, database_url: 
         pass
     done = copy(engine, other, quiet)
     assert content(other) == content(engine)
-    assert done.written <= done.rows - 7 * (steps - 1)
+    shorter = 2 * 6  # the last chunk of each of the first two tables
+    assert done.written <= done.rows - 7 * (steps - 1) + shorter
     with migrated(target_url):
         pass
 

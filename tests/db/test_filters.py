@@ -44,12 +44,14 @@ def filter_of(page: PageNavigation | PageScrape, parts: list[str]) -> Filter:
         "error": "" if page.success else kind_of_error(page.error or ""),
         "labels": tuple(f"{key}={value}" for key, value in (page.labels or {}).items()),
         "url_contains": page.url[-3:].upper(),
+        "url": page.url,
+        "run": page.run_id or "",
     }
     return Filter(**{part: of_page[part] for part in parts})
 
 
 parts = st.lists(
-    st.sampled_from(["sources", "kind", "result", "outcomes", "error", "labels", "url_contains"]),
+    st.sampled_from(["sources", "kind", "result", "outcomes", "error", "labels", "url_contains", "url", "run"]),
     max_size=4,
     unique=True,
 )

@@ -17,7 +17,7 @@ from collector.events import Metric
 from db.columns import DetailColumns
 from db.engine import begin_writing
 from db.follow import Follower, read_metrics
-from db.ingest_log import IdRange, insert_logged, shorten_log, write_log
+from db.ingest_log import IdRange, Of, insert_logged, shorten_log, write_log
 from db.recent import RecentDetail
 from db.rollups import Rollups
 from db.rows import PAGE_COLUMNS, PAGE_TABLE, page_row
@@ -96,7 +96,7 @@ def test_batch_that_commits_after_a_later_one_is_not_missed(engine: Engine) -> N
     now_s = [0.0]
     follower, told = following(engine, Store(engine), clock_s=lambda: now_s[0])
     with begin_writing(engine) as slow:
-        ids = insert_logged(slow, PAGE_TABLE, PAGE_COLUMNS, [page_row(navigation("slow"))], of_runs=False)
+        ids = insert_logged(slow, PAGE_TABLE, PAGE_COLUMNS, [page_row(navigation("slow"))], Of.PAGES)
         write_log(slow, 1, ids)
         for number in range(30):
             Store(engine).send(batch(navigation("quick", NOON_MS + number)))
@@ -124,7 +124,7 @@ def test_rows_that_a_cluster_numbers_in_steps_are_found(engine: Engine) -> None:
     Store(engine).send(batch(*(navigation(at_ms=NOON_MS + number) for number in range(12))))
     with engine.connect() as connection:
         found, _ = read_metrics(
-            connection, [IdRange(False, 2, 3, 3), IdRange(False, 9, 2, 1), IdRange(False, 11, 1, 1)]
+            connection, [IdRange(Of.PAGES, 2, 3, 3), IdRange(Of.PAGES, 9, 2, 1), IdRange(Of.PAGES, 11, 1, 1)]
         )
     assert [metric.recorded_at_ms - NOON_MS for metric in found] == [1, 4, 7, 8, 9, 10]
 

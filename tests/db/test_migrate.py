@@ -12,6 +12,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.engine import Engine
 
+from db.breakdown_pack import unpacked
+from db.columns import Names
 from db.engine import begin_writing, make_engine
 from db.errors import DatabaseUnavailable, SchemaTooNew
 from db.migrate import _config, check, current_revision, upgrade
@@ -153,3 +155,52 @@ def test_migrating_an_unreachable_database_is_explained() -> None:
     for tries in (upgrade, check, current_revision):
         with pytest.raises(DatabaseUnavailable, match="check that it runs"):
             tries(engine)
+
+
+def test_released_database_gets_fields_without_counting_anything_anew(engine: Engine, store: Store) -> None:
+    store.send(batch(*(scrape("a", NOON_MS - hours * 3_600_000) for hours in range(60))))
+    rollups = Rollups(engine, clock_ms=lambda: NOON_MS)
+    rollups.run_once()
+    with begin_writing(engine) as connection:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0006")
+    assert "fields" not in {column["name"] for column in inspect(engine).get_columns("scraper_page_performance")}
+    upgrade(engine)
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        spans = {
+            name: connection.execute(
+                text(
+                    "SELECT length_ms, start_ms, row_count, packed FROM scraper_breakdowns WHERE dimension = :name "
+                    "ORDER BY 1, 2"
+                ),
+                {"name": name},
+            ).all()
+            for name in ("outcome", "field")
+        }
+    assert [row[:3] for row in spans["field"]] == [row[:3] for row in spans["outcome"]] != []
+    assert all(len(unpacked(bytes(row[3]), row[1], Names())) == 0 for row in spans["field"])
+    again = Rollups(engine, clock_ms=lambda: NOON_MS)
+    again.run_once()
+    assert again.breakdowns.unsettled() == rollups.breakdowns.unsettled()
+    with engine.connect() as connection:
+        found = connection.scalar(text("SELECT COUNT(*) FROM scraper_breakdowns WHERE dimension = 'field'"))
+    assert found == len(spans["field"])
+
+
+def test_migration_of_fields_and_runs_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMariaDB) -> None:
+    mariadb.execute("CREATE DATABASE cut_off_later")
+    engine = make_engine(url=mariadb.url("cut_off_later"))
+    upgrade(engine)
+    with begin_writing(engine) as connection:
+        for statement in (
+            "UPDATE alembic_version SET version_num = '0006'",
+            "DROP TABLE collectors",
+            "DROP INDEX ix_run_state ON scraper_runs",
+        ):
+            connection.execute(text(statement))
+    upgrade(engine)
+    assert differences(engine) == []
+    engine.dispose()
+    mariadb.execute("DROP DATABASE cut_off_later")

@@ -313,6 +313,15 @@ def test_histogram_has_readable_edges_and_counts_everything(board: Board) -> Non
     assert counts.tolist() == [10] * 9 + [11]
 
 
+def test_histogram_over_many_decades_has_bins_that_grow(board: Board) -> None:
+    durations_ms = [3] * 30 + [40] * 30 + [700] * 20 + [9_000] * 15 + [36_000] * 5
+    board.store.send(batch(*(navigation(navigation_duration_ms=ms) for ms in durations_ms)))
+    edges_ms, counts = board.queries.duration_histogram(HOUR, Filter(), "navigation", bins=40)
+    assert edges_ms.tolist() == [0, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000]
+    told = {int(low): int(count) for low, count in zip(edges_ms[:-1], counts, strict=True) if count}
+    assert told == {2: 30, 20: 30, 500: 20, 5_000: 15, 20_000: 5}
+
+
 def test_duration_trend_is_of_one_kind(board: Board) -> None:
     board.store.send(batch(navigation(navigation_duration_ms=10), scrape(scrape_duration_ms=99)))
     series = board.queries.duration_trend(HOUR, Filter(), "navigation")

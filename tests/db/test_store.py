@@ -33,14 +33,16 @@ def test_every_field_of_a_navigation_is_stored(store: Store, engine: Engine) -> 
         "scraper_source": "robinhood", "metric_type": "navigation", "page_url": "https://user@Shop.example:8443/a?b",
         "domain": "shop.example", "navigation_duration_ms": 150, "retry_count": 0, "scrape_duration_ms": None,
         "items_extracted": None, "data_size": None, "success": 1, "error": None, "status_code": 200, "outcome": None,
-        "run_id": "r1", "created_at": NOON_MS,
+        "run_id": "r1", "fields": None, "created_at": NOON_MS,
     }  # fmt: skip
 
 
 def test_every_field_of_a_scrape_is_stored(store: Store, engine: Engine) -> None:
-    store.send(batch(scrape(success=False, error="no table", outcome="parse_error", data_size=2**40)))
+    fields = {"price": 0, "prîce": 5}
+    store.send(batch(scrape(success=False, error="no table", outcome="parse_error", data_size=2**40, fields=fields)))
     (row,) = rows(engine, "scraper_page_performance")
     del row["id"]
+    assert json.loads(row.pop("fields")) == fields
     assert row == {
         "scraper_source": "robinhood", "metric_type": "scrape", "page_url": "https://robinhood.example/page",
         "domain": "robinhood.example", "navigation_duration_ms": None, "retry_count": None, "scrape_duration_ms": 40.5,

@@ -27,7 +27,7 @@ from tests.db.brute_force import Truth
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.tab_truth import check_tabs
 
-LATER = ("attempt", "yield")
+LATER = ("attempt", "yield", "field")
 FILTERS = (Filter(), Filter(("source1",)), Filter(result="failed"), Filter(("source0", "source2"), "ok"))
 
 
@@ -47,9 +47,11 @@ def some_metrics(count: int = 700, *, hours: int = 24 * 9, seed: int = 4) -> lis
                 )
             )  # fmt: skip
         else:
+            items = rng.choice((0, 3, 20))
+            fields = rng.choice((None, {"title": items}, {"price": rng.randrange(items + 1), "title": items}))
             made.append(
                 scrape(
-                    source, at_ms, url=url, success=ok, error=error, items_extracted=rng.choice((0, 3, 20)),
+                    source, at_ms, url=url, success=ok, error=error, items_extracted=items, fields=fields,
                     data_size=rng.choice((None, 0, 70_000)), scrape_duration_ms=rng.randrange(1, 900),
                     outcome=rng.choice((None, "ok", "blocked")),
                 )

@@ -10,7 +10,7 @@ from db.job_rollups import JobRollups
 from db.portable import Checksum, read_chunks, snapshot, tables_of
 from db.rollups import Rollups
 from db.store import Store
-from tests.db.samples import NOON_MS, batch, navigation, run, scrape
+from tests.db.samples import NOON_MS, batch, navigation, report, run, scrape, told
 
 ALERT_SETTINGS: tuple[Setting, ...] = ("rules", "silences", "channels", "schedules")
 
@@ -27,10 +27,14 @@ def fill(engine: Engine, rows: int = 40) -> None:
         store.send(
             batch(
                 navigation(f"s{number % 3}", at_ms, navigation_duration_ms=0.1 + number / 3, labels={"a": "ä"}),
-                scrape("Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s"),
+                scrape(
+                    "Ünïcode 🦊", at_ms, success=False, error="näh 🦊\nline \\ ' \" %s", fields={"prîce": number % 6}
+                ),
                 run(at_ms=at_ms),
+                runs=(told(f"run-🦊-{number // 9}", at_ms, error=None if number % 9 else "näh"),),
             )
         )
+    store.report(report())
     _alert(engine)
     Rollups(engine).run_once()
     JobRollups(engine).run_once()
@@ -38,15 +42,18 @@ def fill(engine: Engine, rows: int = 40) -> None:
 
 def _alert(engine: Engine) -> None:
     tables = AlertTables(engine, clock_ms=lambda: NOON_MS)
+    numbers = range(7)  # as many as a chunk has where tests make them small
     for which in ALERT_SETTINGS:
         secret = "pässword" if which == "channels" else None
-        tables.settings.put(which, "ops", {"name": "Öps 🦊", "n": 0.1}, by="ana", secret=secret)
+        documents = {f"ops-{number}": {"name": "Öps 🦊", "n": 0.1} for number in numbers}
+        tables.settings.put_all(which, documents, by="ana", secret=secret)
     lease = tables.lease(7, length_s=15)
     assert lease.take()
-    state = StateRow("low", "Ünïcode 🦊", "firing", NOON_MS, NOON_MS, 1 / 3, {"facts": {"a": "ä"}})
-    happened = HistoryRow(NOON_MS, "low", state.key, "firing", {"value": 1 / 3})
+    facts = {"facts": {"a": "ä"}}
+    states = tuple(StateRow("low", f"Ünï 🦊 {n}", "firing", NOON_MS, NOON_MS, 1 / 3, facts) for n in numbers)
+    happened = tuple(HistoryRow(NOON_MS, "low", state.key, "firing", {"value": 1 / 3}) for state in states)
     delivery = DeliveryRow(NOON_MS, "ops", "low", "g", "firing", {"what": "firing"})
-    tables.store.write(lease, Changes((state,), (), (happened,), (delivery,)), evaluated_at_ms=NOON_MS)
+    tables.store.write(lease, Changes(states, (), happened, (delivery,) * len(numbers)), evaluated_at_ms=NOON_MS)
 
 
 def content(engine: Engine) -> dict[str, tuple[int, str]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from db.collectors import CollectorLine
 from db.error_kinds import kind_of_error
 from db.results import (
     Anchor,
@@ -37,7 +38,7 @@ from db.results import (
 )
 from db.vitals import VitalsQueries
 from tests.pages.memory_alerts import MemoryAlerts
-from tests.pages.memory_runs import MemoryRuns
+from tests.pages.memory_runs import MemoryRuns, told_of
 from tests.pages.memory_sums import series, totals
 from tests.pages.memory_tabs import MemoryTabs
 
@@ -58,6 +59,7 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
         self.labels = labels  # by the event's id
         self.veterans = veterans
         self.run_ids = {}
+        self.known_collectors: tuple[CollectorLine, ...] = ()
         self.all = sorted(events, key=lambda event: event.recorded_at_ms)
         self.runs = sorted(runs, key=lambda run: run.recorded_at_ms)
 
@@ -198,6 +200,9 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
         event = next((event for event in self.events(None, limit=1 << 40) if event.id == id), None)
         return None if event is None else EventDetail(event, "run-1", (("team", "a"),), 4_096, None)
 
+    def collectors(self, now_ms: int) -> tuple[CollectorLine, ...]:
+        return self.known_collectors
+
     def url_history(self, event: Event, limit: int = 50) -> UrlHistory:
         same = [one for one in reversed(self.all) if (one.source, one.url) == (event.source, event.url)]
         return UrlHistory(tuple(same[:limit]), whole=True, gap=False)
@@ -213,6 +218,7 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
             and filter.result in ("all", "ok" if run.success else "failed")
             and _has_error(run, filter.error)
             and not (filter.url_contains or filter.outcomes or filter.labels or filter.kind != "all")
+            and not (filter.url or filter.run)
         ]
         return tuple(reversed(inside))[:limit]
 
@@ -247,7 +253,8 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 event.recorded_at_ms, event.kind, event.source, event.url, event.duration_ms, event.items, None,
-                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, event.id,
+                event.retry_count, event.success, event.error, event.status_code, event.outcome, None, None, None,
+                event.id,
             )
             for event in self.events(range, filter, 10**9)
         ]  # fmt: skip
@@ -256,7 +263,7 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
         yield [
             (
                 run.recorded_at_ms, "scheduler", run.scheduler_name, None, run.duration_ms, run.items, None, None,
-                run.success, run.error, None, None, run.run_id, run.source, run.id,
+                run.success, run.error, None, None, run.run_id, run.source, None, run.id,
             )
             for run in self.scheduler_runs(range, filter, 10**9)
         ]  # fmt: skip
@@ -281,6 +288,8 @@ class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
             and (not filter.sources or event.source in filter.sources)
             and filter.result in ("all", "ok" if event.success else "failed")
             and filter.url_contains.lower() in (event.url or "").lower()
+            and filter.url in ("", event.url)
+            and filter.run in ("", self.run_ids.get(event.id))
             and filter.kind in ("all", event.kind)
             and (not filter.outcomes or _outcome(event) in filter.outcomes)
             and _has_error(event, filter.error)
@@ -317,7 +326,14 @@ def fleet(sources: Sequence[str], *, seed: int = 1, hours: float = 2.0, now_ms: 
         while moment_ms < now_ms:
             events += _page(dice, source, int(moment_ms), speed_ms, failing, len(events))
             moment_ms += 1000 * pace_s * dice.expovariate(1)
-    return MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made = MemoryQueries([event for event in events if event.recorded_at_ms <= now_ms], _runs(dice, hours, now_ms))
+    made.fields = {
+        event.id: {"title": event.items or 0, "price": (event.items or 0) // 2}
+        for event in events
+        if event.kind == "scrape"
+    }
+    made.told = told_of(sources[:5], now_ms)
+    return made
 
 
 def _page(dice: random.Random, source: str, moment_ms: int, speed_ms: float, failing: float, n: int) -> list[Event]:

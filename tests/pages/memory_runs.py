@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from collector.run_events import ScraperRun as RunEvent
 from db.job_runs import JobRuns, JobTrend
 from db.results import Event, Filter, FloatArray, Kind, SchedulerRunRow, SchedulerSeries, TimeRange
+from db.run_states import RunState
 from db.scraper_runs import ScraperRun
+from db.told_runs import RunLine, run_lines
 
 
 class MemoryRuns:
     """Answers from what `MemoryQueries` was given; `run_ids` says which run an event came with."""
 
     run_ids: dict[str, str]  # event id -> run
+    told: Sequence[RunState] = ()
 
     def scheduler_series(self, range: TimeRange, filter: Filter = Filter()) -> SchedulerSeries:
         buckets: list[list[SchedulerRunRow]] = [[] for _ in range.bucket_starts()]
@@ -85,6 +89,22 @@ class MemoryRuns:
         ]
         return tuple(sorted(found, key=lambda run: (-run.ended_ms, run.run_id))[:limit])
 
+    def told_runs(self, range: TimeRange, filter: Filter = Filter(), limit: int = 100) -> tuple[RunLine, ...]:
+        told = [
+            state
+            for state in self.told
+            if state.told.recorded_at_ms >= range.start_ms
+            and state.told.started_at_ms < range.end_ms
+            and (not filter.sources or state.told.scraper_source in filter.sources)
+            and not (filter.url_contains or filter.labels)
+        ]
+        return run_lines((), told, limit)
+
+    def runs_of_scraper(self, range: TimeRange, filter: Filter, limit: int = 20) -> tuple[RunLine, ...]:
+        added_up = self.scraper_runs(range, filter, limit)
+        own = {run.run_id for run in added_up} | {run.run_id for run in self.told_runs(range, filter, limit)}
+        return run_lines(added_up, [state for state in self.told if state.told.run_id in own], limit)
+
     def scrapes_with_items(self, range: TimeRange, filter: Filter) -> int | None:
         return sum(bool(event.items) for event in self._events_in(range, filter, "scrape"))
 
@@ -95,3 +115,18 @@ class MemoryRuns:
     def _events_in(self: Any, range: TimeRange, filter: Filter, kind: Kind | None = None) -> Sequence[Event]:
         events: Sequence[Event] = self._events(range, filter, kind)
         return events
+
+
+def told_of(sources: Sequence[str], now_ms: int) -> list[RunState]:
+    """Invent a run of each of up to five sources, each in another state."""
+    return [
+        RunState(
+            RunEvent(
+                "nightly", f"run-{number}", source, state, now_ms - 900_000, now_ms - 60_000, 70, 100, 30_000, None
+            ),
+            now_ms - 60_000,
+        )
+        for number, (source, state) in enumerate(
+            zip(sources, ("running", "ok", "failed", "killed", "lost"), strict=False)
+        )
+    ]

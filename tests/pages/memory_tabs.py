@@ -5,17 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from db.results import Event, Filter, IntArray, Kind, TimeRange, UrlStats
-from db.tab_results import Attempts, OkFailed, OutcomeSeries, WeekHours, YieldSeries
+from db.tab_results import Attempts, OkFailed, OutcomeSeries, UsableSuccess, WeekHours, YieldSeries
 
 
 class MemoryTabs(Queries):
     """Answers from the events that `_events` returns; a scrape's data is told to be 1,000 bytes an item."""
+
+    fields: Mapping[str, Mapping[str, int]] = MappingProxyType({})  # event id -> fields
 
     def _events(self, range: TimeRange, filter: Filter, kind: Kind | None = None) -> list[Event]:
         raise NotImplementedError
@@ -58,6 +62,36 @@ class MemoryTabs(Queries):
                 counts[event.outcome or ("ok" if event.success else "failed")][place] += 1
         starts = range.bucket_starts()
         return OutcomeSeries(starts, starts + range.bucket_ms, counts)
+
+    def usable_success(self, range: TimeRange, filter: Filter = Filter()) -> tuple[UsableSuccess, ...]:
+        scrapes = self._events(range, filter, "scrape")
+        return tuple(
+            UsableSuccess(
+                source,
+                sum(event.source == source for event in scrapes),
+                sum(event.source == source and event.success for event in scrapes),
+                sum(event.source == source and event.success and event.outcome in (None, "ok") for event in scrapes),
+            )
+            for source in sorted({event.source for event in scrapes})
+        )
+
+    def field_coverage(
+        self, range: TimeRange, filter: Filter = Filter(), than: TimeRange | None = None
+    ) -> tuple[FieldCoverage, ...]:
+        earlier = than or range.before()
+
+        def told(span: TimeRange, source: str, field: str) -> tuple[int, int]:
+            own = [event for event in self._events(span, filter, "scrape") if event.source == source]
+            own = [event for event in own if event.id in self.fields]
+            return sum(event.items or 0 for event in own), sum(self.fields[event.id].get(field, 0) for event in own)
+
+        found = []
+        scrapes = [*self._events(range, filter, "scrape"), *self._events(earlier, filter, "scrape")]
+        for source, field in {(event.source, name) for event in scrapes for name in self.fields.get(event.id, ())}:
+            now, before = told(range, source, field), told(earlier, source, field)
+            if now[0]:
+                found.append(FieldCoverage(source, field, *now, *before, (range.start_ms,), now[:1], now[1:]))
+        return tuple(sorted(found, key=lambda one: (-(one.fall or 0), one.coverage or 0, one.source, one.field)))
 
     def items_by_source(self, range: TimeRange, filter: Filter = Filter()) -> Mapping[str, IntArray]:
         found: dict[str, IntArray] = {}

@@ -24,13 +24,24 @@ from db.store import Store
 from pages import PAGES
 from pages.page import Rows, RowStream
 from tests.db.samples import batch
-from tests.pages.raw import alerts, attempts_and_yields, events, overview, pages_tabs, scheduler, scraper, scrapers
-from tests.pages.raw.fleet import HOURS, NOW_MS, SOURCES, Raw, chosen, metrics, read_tables
+from tests.pages.raw import (
+    alerts,
+    attempts_and_yields,
+    events,
+    items_and_runs,
+    overview,
+    pages_tabs,
+    scheduler,
+    scraper,
+    scrapers,
+)
+from tests.pages.raw.fleet import HOURS, NOW_MS, SOURCES, Raw, chosen, metrics, read_tables, told
 
 CHECKS: dict[str, Any] = {
     **overview.CHECKS,
     **scrapers.CHECKS,
     **scraper.CHECKS,
+    **items_and_runs.CHECKS,
     **pages_tabs.CHECKS,
     **attempts_and_yields.CHECKS,
     **scheduler.CHECKS,
@@ -69,6 +80,7 @@ def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     made = list(metrics())
     for first in range(0, len(made), 500):
         store.send(batch(*made[first : first + 500]))
+    store.send(batch(runs=tuple(told())))
     rollups.run_once()
     jobs.run_once()
     history = JobHistory(engine, runs, jobs, exact_runs=30, clock_ms=lambda: NOW_MS)

@@ -51,9 +51,9 @@ def after_updates(tree: Any, content: Content) -> Any:
         return [after_updates(item, content) for item in tree]
     if isinstance(tree, dict):
         tree = {name: after_updates(value, content) for name, value in tree.items()}
-        id = tree["props"].get("id") if "props" in tree else None
-        if isinstance(id, str) and id in content:  # ids of buttons in lists are dictionaries
-            return {**tree, "props": {**tree["props"], **plain(content[id])}}
+        own = tree.get("props", {}).get("id")
+        if isinstance(own, str) and own in content:  # a pattern is no live component's
+            return {**tree, "props": {**tree["props"], **plain(content[own])}}
     return tree
 
 

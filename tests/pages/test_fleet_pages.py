@@ -123,9 +123,9 @@ def test_a_scrapers_runs_are_put_together_and_jobs_that_ran_for_it_are_listed() 
     view = View.parse("/scrapers/cnbc", "")
     content = scraper.PAGE.content(queries, make_adapter("plotly"), view, NOW_MS)
     rows = content["scraper-runs"]["data"]["body"]
-    assert [(row[0], *row[4:]) for row in rows] == [
-        ("r2", "1", "1", "1", "100\u00a0%", "0"),
-        ("r1", "1", "2", "2", "100\u00a0%", "0"),
+    assert [(row[0], *row[7:]) for row in rows] == [
+        ("r2", "1", "1", "1", "–", "100\u00a0%", "0"),
+        ("r1", "1", "2", "2", "–", "100\u00a0%", "0"),
     ]
     assert [row[1] for row in content["scraper-jobs"]["data"]["body"]] == ["crawl"]
 

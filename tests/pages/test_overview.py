@@ -171,7 +171,8 @@ def test_a_new_scraper_names_every_card_anew_so_that_all_texts_are_sent(six: Mem
 
 def test_what_a_live_update_may_send_ten_times_a_second_is_small(six: MemoryQueries) -> None:
     numbers = PAGE.numbers(six, VIEW, NOW_MS)
-    del numbers["overview-scrapers"], numbers["overview-events-newest"]
+    # Buttons beside rows are sent when there are more or fewer rows than before.
+    del numbers["overview-scrapers"], numbers["overview-events-newest"], numbers["overview-events-newest-rows"]
     assert len(json.dumps(numbers)) < 16_000
 
 

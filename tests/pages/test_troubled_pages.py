@@ -85,4 +85,4 @@ def _plain(props: Any) -> str:
 
 
 def _parts_of(id: str) -> tuple[str, ...]:
-    return (id, f"{id}-title", f"{id}-words", f"{id}-note")
+    return (id, f"{id}-title", f"{id}-words", f"{id}-note", f"{id}-rows")

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,7 @@ class Sender(threading.Thread):
                 return
             self.acknowledged |= {f"https://x.test/{batch.batch_id}-{n}" for n in range(4)}
             number += 1
+            time.sleep(0.005)  # at a pace that viewers keep up with on a machine that has more to do
 
 
 @pytest.fixture

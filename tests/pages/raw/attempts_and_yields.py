@@ -27,6 +27,10 @@ def week(measure: str) -> Callable[[HeatmapInfo, Raw, Raw], None]:
                 shown = float(info.values[day][hour])
                 if own is None:
                     assert np.isnan(shown)
+                elif measure == "mean":
+                    same([shown], [own.duration_ms.mean()])
+                elif measure == "volume":
+                    same([shown], [len(own)])
                 elif measure == "p95":
                     near_percentile(shown, own.duration_ms.to_numpy(), 0.95)
                 else:
@@ -103,7 +107,6 @@ def size(info: LineInfo, raw: Raw, before: Raw) -> None:
 
 CHECKS = {
     "navigation-week": week("p95"),
-    "navigation-week-failures": week("failures"),
     "navigation-retries": retries,
     "navigation-statuses": statuses,
     "navigation-kinds": kinds,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape, SchedulerRun
+from collector.run_events import ScraperRun
 from db.results import Filter, TimeRange
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -52,10 +53,14 @@ def metrics() -> Iterator[Metric]:
                 error, status, when_ms, run_id, labels,
             )  # fmt: skip
             empty = turn % 11 == 0
+            items = place + 1 if ok and not empty else 0
+            # The price goes missing three hours before the end; a title is always there, an image rarely told of.
+            fields = {"title": items, "price": items if turn < (HOURS - 3) * 30 else items // 2}
+            fields |= {"image": min(1, items)} if turn % 4 == 0 else {}
             yield PageScrape(
-                source, url, round(rng.lognormvariate(4.0, 0.6), 3), place + 1 if ok and not empty else 0, ok, error,
+                source, url, round(rng.lognormvariate(4.0, 0.6), 3), items, ok, error,
                 rng.randrange(5_000, 90_000) if turn % 5 else None, "empty" if ok and empty else outcome,
-                when_ms + 1_000, run_id, labels,
+                when_ms + 1_000, run_id, labels, None if place == 3 else fields,
             )  # fmt: skip
         if turn % 8 == 0:
             job = f"job{turn // 8 % 3}"
@@ -66,6 +71,24 @@ def metrics() -> Iterator[Metric]:
             )  # fmt: skip
 
 
+def told() -> Iterator[ScraperRun]:
+    """Make what is told of every second of the runs: that they began, and how they ended but for the newest."""
+    start_ms = NOW_MS - HOURS * HOUR_MS
+    for number in range(0, HOURS * 30 // 40, 2):
+        for place, source in enumerate(SOURCES[2:]):
+            begun_ms = start_ms + number * 40 * 120_000
+            run = ScraperRun(
+                "crawl", f"{source}-{number}", source if place else None, "running", begun_ms, begun_ms + 5_000,
+                3, 100 if place % 2 else None, 30_000, None,
+            )  # fmt: skip
+            yield run
+            if number < HOURS * 30 // 40 - 2:
+                state = ("ok", "failed", "killed", "lost")[(number // 2 + place) % 4]
+                error = None if state == "ok" else f"it {state}"
+                ended_ms = begun_ms + 60_000 * (40 + place)
+                yield replace(run, state=state, recorded_at_ms=ended_ms, items_extracted=number * 9, error=error)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Raw:
     """The rows of the two detail tables that a range and a filter leave.
@@ -73,11 +96,13 @@ class Raw:
     Args:
         pages: `scraper_page_performance`, with `duration_ms` (of its kind) and `bucket` (place in the range).
         runs: `scheduler_metrics`, with `bucket`.
+        told: `scraper_runs`, those that were going on in the range.
         range: The range.
     """
 
     pages: pd.DataFrame
     runs: pd.DataFrame
+    told: pd.DataFrame
     range: TimeRange
 
     @property
@@ -116,11 +141,12 @@ def read_tables(engine: Engine) -> Raw:
     with engine.connect() as connection:
         pages = pd.read_sql(text("SELECT * FROM scraper_page_performance"), connection)
         runs = pd.read_sql(text("SELECT * FROM scheduler_metrics"), connection)
+        told = pd.read_sql(text("SELECT * FROM scraper_runs"), connection)
     for frame in (pages, runs):
         frame["success"] = frame.success.astype(bool)
     loaded = pages.metric_type == "navigation"
     pages["duration_ms"] = pages.navigation_duration_ms.where(loaded, pages.scrape_duration_ms)
-    return Raw(pages, runs, TimeRange(0, 2 * NOW_MS, 2 * NOW_MS))
+    return Raw(pages, runs, told, TimeRange(0, 2 * NOW_MS, 2 * NOW_MS))
 
 
 def chosen(everything: Raw, span: TimeRange, filter: Filter) -> Raw:
@@ -137,10 +163,13 @@ def chosen(everything: Raw, span: TimeRange, filter: Filter) -> Raw:
         )
         for frame in (everything.pages, everything.runs)
     )
+    going = everything.told.recorded_at >= span.start_ms
+    told = everything.told[going & (everything.told.started_at < span.end_ms)]
     if filter.sources:
+        told = told[told.scraper_source.isin(filter.sources)]
         pages = pages[pages.scraper_source.isin(filter.sources)]
         runs = runs[runs.scheduler_name.isin(filter.sources) | runs.scraper_source.isin(filter.sources)]
     if filter.result != "all":
         wanted = filter.result == "ok"
         pages, runs = pages[pages.success == wanted], runs[runs.success == wanted]
-    return Raw(pages, runs, span)
+    return Raw(pages, runs, told, span)

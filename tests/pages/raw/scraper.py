@@ -32,24 +32,6 @@ def funnel(info: BarInfo, raw: Raw, before: Raw) -> None:
     assert ("with items" in shown) == (raw.range.end_ms - raw.range.start_ms < 4 * 3_600_000)
 
 
-def runs(rows: Rows, raw: Raw, before: Raw) -> None:
-    """Every run of the scraper, the newest first, whatever the result that the page is narrowed to."""
-    if not raw.pages.success.any():
-        assert any(dict(zip(rows.columns, row, strict=True))["successes"] for row in rows.rows)
-        return
-    exact = []
-    for name, part in raw.pages.groupby("run_id"):
-        begun = (part.created_at - part.duration_ms.round()).min()
-        kinds = part.metric_type.value_counts()
-        exact.append(
-            (
-                name, int(begun), part.created_at.max(), kinds.get("navigation", 0), kinds.get("scrape", 0),
-                int(part.items_extracted.fillna(0).sum()), part.success.sum(),
-            )
-        )  # fmt: skip
-    assert list(rows.rows) == sorted(exact, key=lambda run: -run[2])
-
-
 def jobs(rows: Rows, raw: Raw, before: Raw) -> None:
     """Jobs that ran for the scraper, the newest first."""
     exact = raw.runs[raw.runs.scraper_source == "robinhood"].sort_values("created_at", ascending=False)
@@ -59,6 +41,5 @@ def jobs(rows: Rows, raw: Raw, before: Raw) -> None:
 CHECKS = {
     "scraper-results": results,
     "scraper-funnel": funnel,
-    "scraper-runs": runs,
     "scraper-jobs": jobs,
 }

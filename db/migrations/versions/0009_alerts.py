@@ -10,8 +10,8 @@ from sqlalchemy.dialects import mysql
 
 from db.migrations.options import table_options
 
-revision = "0020"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

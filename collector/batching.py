@@ -1,0 +1,53 @@
+"""Makes a batch of what waits in the queue: redacted, checked, under a new id."""
+
+import uuid
+
+from collector.entries import Redact, to_event
+from collector.errors import InvalidMetric
+from collector.events import Metric, PageScrape
+from collector.ledger import Ledger
+from collector.offices import RunsOfWorker
+from collector.run_events import ScraperRun
+from collector.sinks import Batch
+from collector.warner import Warner
+
+
+def make_batch(
+    ledger: Ledger, most: int, *, warner: Warner, redact: Redact | None, runs: RunsOfWorker | None
+) -> Batch | None:
+    """Take the oldest entries from the queue and make a batch of the good ones; the others are counted.
+
+    Args:
+        ledger: Who keeps the queue's count.
+        most: How many entries to take at most.
+        warner: Where bad ones are told.
+        redact: The user's own redaction.
+        runs: Who wants to know the items of scrapes.
+
+    Returns:
+        None when nothing is left.
+    """
+    metrics: list[Metric] = []
+    told: list[ScraperRun] = []
+    entries = ledger.take(most)
+    seen = 0
+    try:
+        for entry in entries:
+            try:
+                event = to_event(entry, redact)
+            except InvalidMetric as exc:
+                ledger.last_error = f"invalid: {exc}"
+                warner.warn(f"invalid {exc.field}", "a metric is dropped: %s", exc)
+                ledger.drop("invalid")
+            else:
+                if isinstance(event, ScraperRun):
+                    told.append(event)
+                else:
+                    metrics.append(event)
+                    if runs is not None and event.run_id is not None and isinstance(event, PageScrape):
+                        runs.count(event.run_id, event.items_extracted)
+            seen += 1
+    except BaseException:
+        ledger.drop("internal_error", len(entries) - seen + len(metrics) + len(told))
+        raise
+    return Batch(uuid.uuid4().hex, tuple(metrics), tuple(told)) if metrics or told else None
