@@ -70,6 +70,7 @@ from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
 from web.alert_actions import register_alert_actions
+from web.alert_channels import register_alert_channels
 from web.alert_editor import register_alert_editor
 from web.alert_links import alert_link
 from web.event_rows import register_event_callbacks
@@ -283,6 +284,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     changed = partial(_alerts_changed, queries, views, alerts)
     register_alert_actions(dash, queries, alert_tables, changed=changed)
     register_alert_editor(dash, queries, adapter, alert_tables, changed=changed)
+    register_alert_channels(dash, alert_tables, delivery.texts, changed=changed)
     register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
