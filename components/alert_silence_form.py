@@ -31,7 +31,12 @@ def silence_form(*, recurring: bool) -> Component:
     """
     fields: list[Component] = [
         dmc.Textarea(
-            id=_id("only"), label="Which alerts", description=_ONLY_HELP, autosize=True, minRows=2, value="source="
+            id=_id("only"),
+            label="Which alerts",
+            description=_ONLY_HELP,
+            autosize=True,
+            minRows=2,
+            placeholder="source=shop-*",
         )
     ]
     if recurring:

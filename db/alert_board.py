@@ -18,6 +18,7 @@ from db.errors import DatabaseUnavailable
 
 # Who is told of a change asks anew at once; this is for what another process changed.
 _FRESH_S: Final = 0.5
+_MAX_REMEMBERED: Final = 32
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # told apart by identity: what is made of one is remembered
@@ -63,6 +64,7 @@ class _Remembered:
     lock: threading.Lock = field(default_factory=threading.Lock)  # protects the others
     board: AlertBoard | None = None
     asked_s: float = 0.0
+    history: dict[object, tuple[tuple[int, int], tuple[HistoryRow, ...]]] = field(default_factory=dict)
     changes: int = 0  # how often somebody said that there is something new
 
 
@@ -137,7 +139,18 @@ class AlertBoardQueries:
             whats: Only these (`HistoryRow.what`); empty for all.
             limit: How many at most.
         """
-        return self._alert_tables().store.history(start_ms, end_ms, whats=whats, limit=limit)
+        board, question = self.alert_board(), (start_ms, end_ms, whats, limit)
+        remembered = self._alerts_remembered()
+        with remembered.lock:
+            found = remembered.history.get(question)
+        if found is not None and found[0] == board.turns:
+            return found[1]
+        rows = self._alert_tables().store.history(start_ms, end_ms, whats=whats, limit=limit)
+        with remembered.lock:
+            remembered.history[question] = (board.turns, rows)
+            while len(remembered.history) > _MAX_REMEMBERED:
+                del remembered.history[next(iter(remembered.history))]
+        return rows
 
     def alert_deliveries(self, states: tuple[DeliveryState, ...] = (), limit: int = 100) -> tuple[DeliveryRow, ...]:
         """Return notifications on their way, arrived or given up, newest first.

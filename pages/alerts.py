@@ -12,6 +12,7 @@ from alerts.board import Standings, standings
 from charts.base import ChartAdapter
 from charts.info import ChartInfo, TimelineInfo
 from components import infos
+from components.alert_bands import FAILURES
 from components.alert_cards import alert_list
 from components.alert_infos import TOLD, fired, timeline
 from components.alert_lists import channel_list, dead_list, rule_list, silence_list
@@ -220,7 +221,7 @@ def _history_rows(queries: Queries, view: View, now_ms: int) -> Rows:
 
 TIMELINE: Final = PageChart("alerts-timeline", _timeline, "By rule and what it is about, the newest first", wide=True)
 CHARTS: Final = (
-    PageChart("alerts-errors", _errors, "Failed navigations and scrapes per minute"),
+    PageChart("alerts-errors", _errors, "Failed navigations and scrapes per minute", alerts=FAILURES),
     PageChart("alerts-success", _success, "Navigations and scrapes, lowest first"),
 )
 

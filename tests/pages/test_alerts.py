@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.utils
@@ -14,11 +15,11 @@ from alerts.silences import Acknowledgement, Silence
 from alerts.states import AlertState
 from charts import make_adapter
 from charts.base import ChartAdapter
-from charts.info import TimelineInfo
+from charts.info import LineInfo, TimelineInfo
 from components.view import View
 from db.alert_board import AlertBoard
 from db.alert_rows import DeliveryRow, HistoryRow, SettingRow, StateRow
-from pages import alerts
+from pages import alerts, navigation
 from pages.page import Rows
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
 
@@ -154,3 +155,23 @@ def test_a_rule_of_ones_own_takes_the_place_of_a_default_one() -> None:
     assert "Mine" in quiet
     assert "switched off" in quiet
     assert "Low success rate" not in quiet
+
+
+def test_alerts_are_marked_on_the_charts_that_they_concern_and_on_no_others(adapter: ChartAdapter) -> None:
+    queries = queries_of([state("cnbc"), state("cnbc", rule="slow"), state("elsewhere", rule="slow")])
+    queries.happened = tuple(
+        HistoryRow(NOW_MS - 20 * MINUTE_MS, "slow", "reuters", what, {"lasted_ms": 2 * MINUTE_MS, "severity": "info"})
+        for what in ("firing", "resolved")
+    )
+    whole = navigation.PAGE.exports["navigation-duration"](queries, View.parse("/navigation", "?from=now-1h"), NOW_MS)
+    assert isinstance(whole, LineInfo)
+    assert [(band.start_ms - NOW_MS) // MINUTE_MS for band in whole.bands] == [-22, -12]
+    assert whole.description.endswith("2 times at which alerts fired are marked.")
+    narrow = View.parse("/navigation", "?from=now-1h&source=reuters")
+    info = navigation.PAGE.exports["navigation-duration"](queries, narrow, NOW_MS)
+    assert isinstance(info, LineInfo)
+    assert len(info.bands) == 1
+    failures = alerts.PAGE.exports["alerts-errors"](queries, VIEW, NOW_MS)
+    assert isinstance(failures, LineInfo)
+    assert [band.label for band in failures.bands] in ([], ["Low success rate: cnbc"])
+    assert adapter.draw(whole).spec != adapter.draw(replace(whole, bands=())).spec
