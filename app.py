@@ -17,9 +17,7 @@ from sqlalchemy.engine import Engine
 
 import collector
 from alerts.delivery.service import DeliveryService
-from alerts.measure import Measurer
 from alerts.service import AlertService
-from alerts.texts import Texts
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -42,7 +40,6 @@ from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
 from db.identity import database_identity
-from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
 from db.lost_runs import LostRuns
@@ -64,16 +61,16 @@ from live.hub import Hub
 from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
-from live.stream import RedisStream
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
-from web.alert_links import alert_link
+from web.alerting import make_alerting
 from web.event_rows import register_event_callbacks
 from web.first_page import first_page
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
+from web.joining import make_backplane
 from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
@@ -230,17 +227,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    alert_tables = AlertTables(engine)
-    # Each asks the other one, but only when both run.
-    alerts = AlertService(
-        alert_tables,
-        queries,
-        Measurer(queries).measure,
-        on_change=views.changed,
-        on_deliveries=lambda: delivery.wake(),
-    )
-    delivery = DeliveryService(
-        alert_tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, settings.public_url))
+    alerts, delivery = make_alerting(
+        AlertTables(engine), queries, on_change=views.changed, public_url=settings.public_url
     )
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
@@ -250,7 +238,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
-        backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
+        backplane = make_backplane(settings.redis_url, database_identity(engine), store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
@@ -333,19 +321,12 @@ def create_app(settings: Settings) -> Scrapeboard:
         )
     )
     server.register_blueprint(
-        health_blueprint(
-            store,
-            board.stats,
-            collector.get_metrics_stats,
-            board,
-            queries.collectors,
-            deliveries=delivery.stats,
-        )
+        health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors, delivery.stats)
     )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
         prometheus_blueprint(
-            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, deliveries=delivery.stats)
+            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, delivery.stats)
         )
     )
     server.register_blueprint(
@@ -361,18 +342,6 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     _set_pulse(board, renderers, source.freshness)
     return board
-
-
-def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, channel: Channel) -> Backplane:
-    """Make what joins this process with others on the same database.
-
-    Raises:
-        RedisRefused: The URL can't be used.
-    """
-    own = entry_key(store.writer, 0).removesuffix("0")
-    stream = RedisStream(url, name=str(database_identity(engine)))
-    stream.check()
-    return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
 
 
 def _layout(source: PageSource) -> html.Div:
