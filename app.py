@@ -17,9 +17,7 @@ from sqlalchemy.engine import Engine
 
 import collector
 from alerts.delivery.service import DeliveryService
-from alerts.measure import Measurer
 from alerts.service import AlertService
-from alerts.texts import Texts
 from api.alerts import alerts_blueprint
 from api.export import export_blueprint
 from api.health import health_blueprint
@@ -43,7 +41,6 @@ from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
 from db.identity import database_identity
-from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
 from db.lost_runs import LostRuns
@@ -65,19 +62,16 @@ from live.hub import Hub
 from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
-from live.stream import RedisStream
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
-from web.alert_actions import register_alert_actions
-from web.alert_channels import register_alert_channels
-from web.alert_editor import register_alert_editor
-from web.alert_links import alert_link
+from web.alerting import make_alerting, register_alerting
 from web.event_rows import register_event_callbacks
 from web.first_page import first_page
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
+from web.joining import make_backplane
 from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
@@ -235,18 +229,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
     alert_tables = AlertTables(engine)
-    queries.read_alerts_from(alert_tables)
-    # Each asks the other one, but only when both run.
-    alerts = AlertService(
-        alert_tables,
-        queries,
-        Measurer(queries).measure,
-        on_change=partial(_alerts_changed, queries, views),
-        on_deliveries=lambda: delivery.wake(),
-    )
-    delivery = DeliveryService(
-        alert_tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, settings.public_url))
-    )
+    alerts, delivery = make_alerting(alert_tables, queries, on_change=views.changed, public_url=settings.public_url)
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
@@ -255,7 +238,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
-        backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
+        backplane = make_backplane(settings.redis_url, database_identity(engine), store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
@@ -281,10 +264,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
-    changed = partial(_alerts_changed, queries, views, alerts)
-    register_alert_actions(dash, queries, alert_tables, changed=changed)
-    register_alert_editor(dash, queries, adapter, alert_tables, changed=changed)
-    register_alert_channels(dash, alert_tables, delivery.texts, changed=changed)
+    register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed)
     register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
@@ -342,20 +322,13 @@ def create_app(settings: Settings) -> Scrapeboard:
         )
     )
     server.register_blueprint(
-        health_blueprint(
-            store,
-            board.stats,
-            collector.get_metrics_stats,
-            board,
-            queries.collectors,
-            deliveries=delivery.stats,
-        )
+        health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors, delivery.stats)
     )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(alerts_blueprint(queries))
     server.register_blueprint(
         prometheus_blueprint(
-            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, deliveries=delivery.stats)
+            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, delivery.stats)
         )
     )
     server.register_blueprint(
@@ -371,26 +344,6 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     _set_pulse(board, renderers, source.freshness)
     return board
-
-
-def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, channel: Channel) -> Backplane:
-    """Make what joins this process with others on the same database.
-
-    Raises:
-        RedisRefused: The URL can't be used.
-    """
-    own = entry_key(store.writer, 0).removesuffix("0")
-    stream = RedisStream(url, name=str(database_identity(engine)))
-    stream.check()
-    return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
-
-
-def _alerts_changed(queries: Queries, views: ViewEngine, alerts: AlertService | None = None) -> None:
-    """Let everybody see alerts and settings as they are now, and the evaluation take note of them."""
-    queries.alerts_changed()
-    views.changed()
-    if alerts is not None:
-        alerts.wake()
 
 
 def _layout(source: PageSource) -> html.Div:

@@ -31,7 +31,6 @@ def health_blueprint(
     collector_stats: Callable[[], Mapping[str, Any]],
     redis: RedisSide,
     collectors: Callable[[int], Sequence[CollectorLine]] = lambda _now_ms: (),
-    *,
     deliveries: Callable[[], Mapping[str, Any]] = dict,
 ) -> Blueprint:
     """Make both routes.

@@ -36,8 +36,8 @@ class BoardCollector(Collector):
         channel_stats: The live channel's numbers.
         collector_stats: The numbers of the collector in this process.
         queries: Who knows the scrapers.
-        clock_ms: The present in epoch milliseconds.
         deliveries: What became of notifications.
+        clock_ms: The present in epoch milliseconds.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class BoardCollector(Collector):
         channel_stats: Stats,
         collector_stats: Stats,
         queries: Queries,
-        *,
         deliveries: Stats = dict,
+        *,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._health = health
