@@ -16,7 +16,7 @@ from flask import Flask, has_request_context, request
 from sqlalchemy.engine import Engine
 
 import collector
-from alerts.measure import Measurer
+from alerts.delivery.service import DeliveryService
 from alerts.service import AlertService
 from api.export import export_blueprint
 from api.health import health_blueprint
@@ -40,7 +40,6 @@ from db.engine import make_engine
 from db.errors import where_is
 from db.follow import Follower
 from db.identity import database_identity
-from db.ingest_log import entry_key
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
 from db.lost_runs import LostRuns
@@ -62,15 +61,16 @@ from live.hub import Hub
 from live.pulse import Pulse
 from live.renderers import Renderers
 from live.sockets import MetricsSocket, serve_metrics_socket
-from live.stream import RedisStream
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
+from web.alerting import make_alerting
 from web.event_rows import register_event_callbacks
 from web.first_page import first_page
 from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
+from web.joining import make_backplane
 from web.kept_files import YEAR_S, KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
@@ -110,6 +110,7 @@ class Scrapeboard:
     follower: Follower
     nightly: Nightly
     alerts: AlertService
+    delivery: DeliveryService
     drawing: DrawingProcess
     pulse: Pulse
     housekeeping: Pulse  # what may take its time: a heartbeat must not wait for it
@@ -131,6 +132,7 @@ class Scrapeboard:
         self.follower.start()
         self.nightly.start()
         self.alerts.start()
+        self.delivery.start()
         self.pulse.start()
         self.housekeeping.start()
 
@@ -159,6 +161,7 @@ class Scrapeboard:
             self.drawing.stop,
             self.follower.stop,
             self.rollups.stop,
+            self.delivery.stop,  # which nobody feeds any more; it waits for what is on its way
         )
         # With the last connection SQLite brings its journal into the file, which may then be copied alone.
         ending = Thread(
@@ -224,7 +227,9 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    alerts = AlertService(AlertTables(engine), queries, Measurer(queries).measure, on_change=views.changed)
+    alerts, delivery = make_alerting(
+        AlertTables(engine), queries, on_change=views.changed, public_url=settings.public_url
+    )
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
@@ -233,7 +238,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         store.subscribe_told(told)
     backplane = None
     if settings.redis_url:
-        backplane = make_backplane(settings.redis_url, engine, store, follower, channel)
+        backplane = make_backplane(settings.redis_url, database_identity(engine), store, follower, channel)
         store.subscribe_commits(backplane.publish)
     else:
         store.subscribe(channel.publish)
@@ -293,6 +298,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         follower,
         nightly,
         alerts,
+        delivery,
         drawing,
         Pulse(),
         Pulse(),
@@ -315,11 +321,13 @@ def create_app(settings: Settings) -> Scrapeboard:
         )
     )
     server.register_blueprint(
-        health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors)
+        health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors, delivery.stats)
     )
     server.register_blueprint(realtime_blueprint(channel))
     server.register_blueprint(
-        prometheus_blueprint(BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries))
+        prometheus_blueprint(
+            BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, delivery.stats)
+        )
     )
     server.register_blueprint(
         export_blueprint(
@@ -334,18 +342,6 @@ def create_app(settings: Settings) -> Scrapeboard:
     )
     _set_pulse(board, renderers, source.freshness)
     return board
-
-
-def make_backplane(url: str, engine: Engine, store: Store, follower: Follower, channel: Channel) -> Backplane:
-    """Make what joins this process with others on the same database.
-
-    Raises:
-        RedisRefused: The URL can't be used.
-    """
-    own = entry_key(store.writer, 0).removesuffix("0")
-    stream = RedisStream(url, name=str(database_identity(engine)))
-    stream.check()
-    return Backplane(stream, channel, wake=follower.wake, is_own=lambda key: key.startswith(own))
 
 
 def _layout(source: PageSource) -> html.Div:

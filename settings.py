@@ -52,6 +52,15 @@ def _origin_list(value: Any) -> tuple[str, ...]:
     return origins
 
 
+def _public_url(value: str | None) -> str | None:
+    if not value:
+        return None
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment or parts.username:
+        raise ValueError("accepts an address like https://board.example.org, without anything behind its path")
+    return value.rstrip("/")
+
+
 def _host_list(value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else tuple(value)
     hosts = tuple(part.strip() for part in parts if part.strip())
@@ -92,6 +101,9 @@ class Settings(BaseSettings):
     )
     recent_rows: int = Field(
         250_000, ge=1_000, le=20_000_000, description="newest metrics kept in memory for fast pages, 1000-20000000"
+    )
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(
+        None, description="where people open this board, https://board.example.org, for links in notifications"
     )
     charts: Literal["plotly", "altair"] = Field("plotly", description="chart library: plotly or altair")
     threads: int = Field(16, ge=2, le=512, description="threads that answer HTTP requests, 2-512")

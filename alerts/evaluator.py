@@ -255,13 +255,15 @@ class Evaluator:
                     states.append(alert.row())
         deliveries: list[DeliveryRow] = []
         for rule, notice in notices:
-            document = notice.document()
-            to = [channel for channel in setting.channels if not rule.channels or channel in rule.channels]
-            history.append(HistoryRow(now_ms, rule.id, "", "notified", {**document, "channels": to}))
-            deliveries += [
-                DeliveryRow(now_ms, channel, rule.id, notice.group_key, notice.what, document, next_at_ms=now_ms)
-                for channel in to
-            ]
+            to: list[str] = []
+            for id, channel in setting.channels.items():
+                told = channel.wanted(notice) if not rule.channels or id in rule.channels else None
+                if told is not None:
+                    to.append(id)
+                    deliveries.append(
+                        DeliveryRow(now_ms, id, rule.id, told.group_key, told.what, told.document(), next_at_ms=now_ms)
+                    )
+            history.append(HistoryRow(now_ms, rule.id, "", "notified", {**notice.document(), "channels": to}))
         changes = Changes(
             tuple(states), tuple(gone), tuple(history), tuple(deliveries), self._known_no_more(setting, kept)
         )

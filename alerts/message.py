@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from string import Formatter
 from typing import Final
 
@@ -10,28 +10,29 @@ NAMES: Final = (
     "rule", "key", "what", "value", "threshold", "window", "samples", "severity", "count", "reason", "for",
 )  # fmt: skip
 _MOST_CHARS: Final = 2_000
-_TAKES: Final = "takes text with names in braces, these: " + ", ".join(f"{{{name}}}" for name in NAMES)
 
 
-def checked(template: str) -> str:
+def checked(template: str, names: Collection[str] = NAMES) -> str:
     """Return a template if it can be filled in.
 
     Args:
         template: Text with names in braces; `{{` and `}}` stand for braces.
+        names: Those that are known.
 
     Raises:
         ValueError: It has a mistake, or a name that nobody knows.
     """
+    takes = "takes text with names in braces, these: " + ", ".join(f"{{{name}}}" for name in names)
     if len(template) > _MOST_CHARS:
         raise ValueError(f"takes at most {_MOST_CHARS} characters")
     try:
         parts = list(Formatter().parse(template))
     except ValueError as exc:
-        raise ValueError(f"{_TAKES}; {exc}") from exc
+        raise ValueError(f"{takes}; {exc}") from exc
     for _, name, form, conversion in parts:
-        if name is not None and (name not in NAMES or form or conversion):
+        if name is not None and (name not in names or form or conversion):
             raise ValueError(
-                f"{_TAKES}; not {{{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}}}"
+                f"{takes}; not {{{name}{'!' + conversion if conversion else ''}{':' + form if form else ''}}}"
             )
     return template
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from alerts.channels import Channel, lenient_channel
 from alerts.defaults import effective
 from alerts.errors import BadSetting
 from alerts.rules import Rule
@@ -21,14 +22,14 @@ class Setting:
         rules: Every rule, also those that are switched off.
         silences: Every silence.
         acknowledgements: By id.
-        channels: Ids of the channels that are switched on.
+        channels: The channels that are switched on, by id.
         plans: When scheduler jobs are meant to run, by job.
     """
 
     rules: tuple[Rule, ...] = ()
     silences: tuple[Silence, ...] = ()
     acknowledgements: Mapping[str, Acknowledgement] = field(default_factory=dict)
-    channels: tuple[str, ...] = ()
+    channels: Mapping[str, Channel] = field(default_factory=dict)
     plans: Mapping[str, Planned] = field(default_factory=dict)
 
 
@@ -61,5 +62,11 @@ def read_setting(settings: AlertSettings) -> tuple[Setting, dict[str, str]]:
             plans[row.id] = Planned(plan_of({**row.document, "job": row.id}), row.updated_at_ms)
         except BadSetting as exc:
             bad[exc.what] = str(exc)
-    channels = tuple(row.id for row in settings.all("channels") if row.document.get("enabled", True))
+    channels: dict[str, Channel] = {}
+    for row in settings.all("channels"):
+        channel, problem = lenient_channel(row.id, row.document)
+        if problem:
+            bad[f"channel {row.id}"] = problem
+        if channel.enabled:
+            channels[row.id] = channel
     return Setting(rules, tuple(silences), acknowledgements, channels, plans), bad

@@ -10,7 +10,8 @@ from alerts.alert import Alert, labels_of
 from alerts.grouping import by_group, common
 from alerts.message import filled
 from alerts.notices import MOST_ENTRIES, Entry, Notice, NoticeWhat
-from alerts.rules import UNITS, Rule
+from alerts.phrases import number
+from alerts.rules import Rule
 from alerts.silences import Silence, silenced_by
 from alerts.units import said
 
@@ -144,7 +145,7 @@ def _entry(rule: Rule, alert: Alert, reasons: Mapping[str, str], count: int, now
             rule.message,
             {
                 "rule": rule.name, "key": alert.key or "the fleet", "what": rule.what.replace("_", " "),
-                "value": _number(rule, state.value), "threshold": _number(rule, state.threshold),
+                "value": number(rule.what, state.value), "threshold": number(rule.what, state.threshold),
                 "window": said(rule.window_s), "samples": f"{alert.samples:,}", "severity": rule.severity,
                 "count": f"{count:,}", "reason": ", ".join(reasons.values()),
                 "for": said((now_ms - _began(alert, now_ms)) / 1000),
@@ -166,12 +167,3 @@ def _began(alert: Alert, now_ms: int) -> int:
     if alert.state.fired_ms is not None:
         return alert.state.fired_ms
     return now_ms if alert.ended is None else alert.ended[0] - alert.ended[1]
-
-
-def _number(rule: Rule, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if rule.what == "no_data":
-        return said(value)
-    digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2
-    return f"{value:,.{digits}f} {UNITS[rule.what]}"

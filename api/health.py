@@ -31,6 +31,7 @@ def health_blueprint(
     collector_stats: Callable[[], Mapping[str, Any]],
     redis: RedisSide,
     collectors: Callable[[int], Sequence[CollectorLine]] = lambda _now_ms: (),
+    deliveries: Callable[[], Mapping[str, Any]] = dict,
 ) -> Blueprint:
     """Make both routes.
 
@@ -40,6 +41,7 @@ def health_blueprint(
         collector_stats: the numbers of the collector in this process.
         redis: what joins several processes; while it is away, the app is well all the same.
         collectors: who reports, at a moment in epoch milliseconds.
+        deliveries: what became of notifications.
 
     Returns:
         A Flask blueprint.
@@ -76,6 +78,7 @@ def health_blueprint(
                 "store": asdict(store.health()),
                 "collector": dict(collector_stats()),
                 "collectors": _collectors(collectors),
+                "deliveries": dict(deliveries()),
             },
         )
 

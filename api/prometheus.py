@@ -36,6 +36,7 @@ class BoardCollector(Collector):
         channel_stats: The live channel's numbers.
         collector_stats: The numbers of the collector in this process.
         queries: Who knows the scrapers.
+        deliveries: What became of notifications.
         clock_ms: The present in epoch milliseconds.
     """
 
@@ -45,6 +46,7 @@ class BoardCollector(Collector):
         channel_stats: Stats,
         collector_stats: Stats,
         queries: Queries,
+        deliveries: Stats = dict,
         *,
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
@@ -52,6 +54,7 @@ class BoardCollector(Collector):
         self._channel_stats = channel_stats
         self._collector_stats = collector_stats
         self._queries = queries
+        self._deliveries = deliveries
         self._clock_ms = clock_ms
 
     def describe(self) -> list[Metric]:
@@ -64,6 +67,7 @@ class BoardCollector(Collector):
         yield from _database(health)
         yield from _channel(self._channel_stats())
         yield from _collector(self._collector_stats())
+        yield from _notifications(self._deliveries())
         if health.reachable:
             present_ms = self._clock_ms()
             end_ms = (present_ms // BUCKET_MS + 1) * BUCKET_MS
@@ -163,6 +167,23 @@ def _by_reason(name: str, says: str, counts: Mapping[str, int]) -> CounterMetric
     for reason, number in sorted(counts.items()):
         family.add_metric([reason], number)
     return family
+
+
+def _notifications(stats: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield what became of notifications, by the id of their channel."""
+    done = CounterMetricFamily(
+        _PREFIX + "alert_notifications",
+        "Notifications that arrived (sent), were given up (dead), and attempts that failed.",
+        labels=["channel", "result"],
+    )
+    waiting = GaugeMetricFamily(
+        _PREFIX + "alert_notifications_waiting", "Notifications that wait, in the app that sends.", labels=["channel"]
+    )
+    for channel, numbers in sorted(stats.get("channels", {}).items()):
+        for result in ("sent", "failed", "dead"):
+            done.add_metric([channel, result], numbers[result])
+        waiting.add_metric([channel], numbers["waiting"])
+    yield from (done, waiting)
 
 
 def _collectors(lines: Sequence[CollectorLine], present_ms: int) -> Iterator[Metric]:

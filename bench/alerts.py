@@ -13,6 +13,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from alerts.channels import Channel
 from alerts.defaults import DEFAULT_RULES
 from alerts.evaluator import Evaluator
 from alerts.look import Look
@@ -107,7 +108,10 @@ class Fleet:
 def evaluations(fleet: Fleet, rules: list[Rule], sources: int, rounds: int) -> dict[str, Any]:
     """Measure evaluations of all rules, a second apart, with new metrics before each."""
     measurer = Measurer(fleet.queries)
-    evaluator, setting = Evaluator(measurer.measure), Setting(tuple(rules), channels=("ops",))
+    evaluator, setting = (
+        Evaluator(measurer.measure),
+        Setting(tuple(rules), channels={"ops": Channel(id="ops", name="Ops")}),
+    )
     wall_ms, cpu_ms, notices = [], [], 0
     problems: dict[str, str] = {}
     for number in range(rounds + 1):

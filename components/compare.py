@@ -21,10 +21,10 @@ from db.results import FloatArray, TimeRange
 
 _NOTHING: Final = "none"  # a control's value is never empty
 _CHOICES: Final = (
-    (_NOTHING, "No comparison"),
-    ("before", "vs. period before"),
-    ("day", "vs. a day before"),
-    ("week", "vs. a week before"),
+    (_NOTHING, "Compare"),
+    ("before", "vs. before"),
+    ("day", "vs. day ago"),
+    ("week", "vs. week ago"),
 )
 _SHIFTS_MS: Final = {"day": DAY_MS, "week": 7 * DAY_MS}
 _TODAY: Final = frozenset({"now", "now/d"})

@@ -108,6 +108,19 @@ class DeliveryRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for one channel.
+
+    Args:
+        count: How many notifications.
+        next_at_ms: When the first of them is to be tried, epoch ms; it may lie in the past.
+    """
+
+    count: int
+    next_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What one evaluation writes, all of it or nothing.
 

@@ -155,7 +155,7 @@ def layout(view: View, content: Content) -> Component:
         "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480, leading=content
     )
     runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1160, leading=content)
-    fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=860)
+    fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=960)
     jobs = table("scraper-jobs", RUN_COLUMNS, content["scraper-jobs"], min_width_px=760, leading=content)
     events = event_table("scraper-events", content)
     return frame(

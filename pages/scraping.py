@@ -87,7 +87,7 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     worst = table("scraping-worst", WORST_COLUMNS, content["scraping-worst"], min_width_px=900, leading=content)
-    fields = table("scraping-fields", FIELD_COLUMNS, content["scraping-fields"], min_width_px=980)
+    fields = table("scraping-fields", FIELD_COLUMNS, content["scraping-fields"], min_width_px=1080)
     return frame(
         "scraping",
         _TAB.title,

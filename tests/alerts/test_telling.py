@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.alert import Alert, alert_of
+from alerts.channels import Channel
 from alerts.evaluator import Evaluator
 from alerts.grouping import MOST_NEW_GROUPS, common, grouped
 from alerts.look import Look
@@ -53,7 +54,7 @@ class Stage:
         # Facts are those of labels here: no look at the metrics is needed.
         look = cast(Look, type("Moment", (), {"now_ms": self.now_ms})())
         due = [rule for rule in self.rules if rule.enabled]
-        outcome = self.evaluator.evaluate(Setting(self.rules, self.silences, channels=("ops",)), due, look)
+        outcome = self.evaluator.evaluate(Setting(self.rules, self.silences, channels=CHANNELS), due, look)
         self.evaluator.keep(outcome)
         self.notices += outcome.notices
         for delivery in outcome.changes.deliveries:
@@ -61,6 +62,9 @@ class Stage:
         for row in outcome.changes.states:
             assert alert_of(row).row() == row
         return list(outcome.notices)
+
+
+CHANNELS = {"ops": Channel(id="ops", name="Ops")}
 
 
 def rule(**changes: Any) -> Rule:

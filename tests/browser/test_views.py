@@ -104,7 +104,7 @@ def test_the_comparison_is_chosen_in_the_bar_and_drawn_as_a_dashed_line(
     dash_br.server_url = f"{app.url}/?compare=day"
     see(dash_br, "#overview-body", "zebra.test/")
     see(dash_br, ".page-subtitle", "compared with the same time yesterday")
-    until(lambda: _value(dash_br, "#filter-compare") == "vs. a day before", "the control says so")
+    until(lambda: _value(dash_br, "#filter-compare") == "vs. day ago", "the control says so")
     dash_br.driver.find_element(By.CSS_SELECTOR, "#filter-compare").click()
     until(lambda: _click(dash_br, "//*[@role='option'][contains(., 'a week before')]"), "another is chosen")
     see(dash_br, ".page-subtitle", "compared with the same time a week ago")
