@@ -13,7 +13,7 @@ import numpy as np
 
 from alerts.look import parts_between
 from alerts.parts import ADDITIVE, QUANTILES
-from alerts.rules import Baseline, Rule, What
+from alerts.rules import Baseline, Rule
 from db.alert_queries import AlertQueries
 from db.cells import DAY_MS, HOUR_MS
 from db.columns import BoolArray
@@ -51,7 +51,7 @@ class Baselines:
         hours = hours_before(now_ms - int(rule.window_s * 500), baseline)
         least = rule.min_samples if rule.what in ADDITIVE else 1
         found = self._once(
-            ("usual", rule.what, kind, hours, least), lambda: self._median(rule.what, kind, hours, least)
+            ("usual", rule.what, rule.field, kind, hours, least), lambda: self._median(rule, kind, hours, least)
         )
         scale = rule.window_s / 3600 if rule.what in ("error_count", "items") else 1.0
         return _padded(found, size, np.nan) * scale
@@ -71,11 +71,11 @@ class Baselines:
         hours = hours_before(now_ms - int(rule.window_s * 500), baseline)
 
         def find() -> FloatArray:
-            days = [self._hour(rule.what, kind, hour_ms, chosen) for hour_ms in hours]
+            days = [self._hour(rule, kind, hour_ms, chosen) for hour_ms in hours]
             known = [value for value in days if np.isfinite(value)]
             return np.array([np.median(known) if len(known) >= min(_FEWEST_DAYS, len(hours)) else np.nan])
 
-        found = self._once(("together", rule.what, kind, hours, chosen.tobytes()), find)
+        found = self._once(("together", rule.what, rule.field, kind, hours, chosen.tobytes()), find)
         return found * (rule.window_s / 3600 if rule.what in ("error_count", "items") else 1.0)
 
     def expected(self, baseline: Baseline, kind: Kind | None, since_ms: FloatArray, now_ms: int) -> FloatArray:
@@ -98,23 +98,23 @@ class Baselines:
             due += _padded(counts, len(since_ms), 0.0) * passed_ms / HOUR_MS
         return due
 
-    def _hour(self, what: What, kind: Kind | None, hour_ms: int, chosen: BoolArray) -> float:
-        size = len(chosen)
+    def _hour(self, rule: Rule, kind: Kind | None, hour_ms: int, chosen: BoolArray) -> float:
+        what, size = rule.what, len(chosen)
         if what in QUANTILES:
             sums = self._queries.alert_sums(hour_ms, hour_ms + HOUR_MS, kind)
             return float(sums.first(size).together(chosen).quantile_ms(QUANTILES[what])[0])
-        parts = parts_between(self._queries, what, hour_ms, hour_ms + HOUR_MS, kind)
+        parts = parts_between(self._queries, what, hour_ms, hour_ms + HOUR_MS, kind, field=rule.field)
         return float(parts.first(size).together(chosen).values(what, HOUR_MS / 1000)[0])
 
-    def _median(self, what: What, kind: Kind | None, hours: tuple[int, ...], least: int) -> FloatArray:
-        size = len(self._queries.alert_sources())
+    def _median(self, rule: Rule, kind: Kind | None, hours: tuple[int, ...], least: int) -> FloatArray:
+        what, size = rule.what, len(self._queries.alert_sources())
         days = np.full((len(hours), size), np.nan)
         for row, hour_ms in zip(days, hours, strict=True):
             if what in QUANTILES:
                 sums = self._queries.alert_sums(hour_ms, hour_ms + HOUR_MS, kind)
                 values, samples = sums.quantile_ms(QUANTILES[what]), sums.count
             else:
-                parts = parts_between(self._queries, what, hour_ms, hour_ms + HOUR_MS, kind)
+                parts = parts_between(self._queries, what, hour_ms, hour_ms + HOUR_MS, kind, field=rule.field)
                 values, samples = parts.values(what, HOUR_MS / 1000), parts.samples
             few = min(len(values), size)
             row[:few] = np.where(samples >= least, values, np.nan)[:few]

@@ -123,7 +123,7 @@ _DOCUMENTS: Final[tuple[Mapping[str, Any], ...]] = (
         "description": "A run gave no sign of life any more and never said how it ended: was it killed?",
         "what": "run_lost",
         "by": "job",
-        "window": "1d",
+        "window": "6h",
         "threshold": 0,
         "keep_firing_for": "10m",
     },

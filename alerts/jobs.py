@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -50,12 +50,13 @@ def measure_jobs(rule: Rule, look: Look) -> Measured:
     """
     runs, plans = look.job_runs(), look.plans
     learnt = learn(runs)
-    names = tuple(name for name in sorted({*runs.names, *plans}) if match(rule.only, {"job": name}))
+    told = _told(rule, look) if rule.what == "run_lost" else {}
+    names = tuple(name for name in sorted({*runs.names, *plans, *told}) if match(rule.only, {"job": name}))
     value, samples = np.full(len(names), np.nan), np.zeros(len(names), dtype=np.int64)
     slips = _slips(rule, learnt, look) if rule.what in ("run_late", "run_overlapping") else {}
     for place, name in enumerate(names):
         job = _job(runs, learnt, name, plans.get(name))
-        found = _of(rule, job, look, slips)
+        found = _of(rule, job, look, slips) if name not in told else told[name]
         if found is not None:
             value[place], samples[place] = found
     return judged(rule, names, value, samples)
@@ -94,7 +95,7 @@ def _sums(rule: Rule, job: _Job, recent: slice, count: int) -> tuple[float, int]
         "error_count": lambda: float(count - successes),
         "mean_ms": lambda: float((job.end_ms[recent] - job.start_ms[recent]).mean()),
         "items": lambda: float(job.items[recent].sum()),
-        "run_lost": lambda: 0.0,  # who tells of lost runs tells it elsewhere
+        "run_lost": lambda: 0.0,  # nobody told of it in the window
     }
     return found[rule.what](), count
 
@@ -102,10 +103,20 @@ def _sums(rule: Rule, job: _Job, recent: slice, count: int) -> tuple[float, int]
 def _missed(job: _Job, look: Look) -> int | None:
     """Return how many runs should have begun since the newest one; None where nothing is known of it.
 
-    Runs are recorded at their end: one that goes on for as long as usual isn't missed yet.
+    Runs are recorded at their end: one that goes on for as long as usual isn't missed yet, and one that somebody told
+    of (`collector.run`) has begun, however it goes on.
     """
-    patience_ms = 0.0 if job.habit is None else job.habit.long_ms
     last_ms = int(job.start_ms[-1]) if len(job.start_ms) else None
+    missed = _missed_since(last_ms, job, look)
+    if not missed:
+        return missed
+    # Somebody may have told that one has begun; only now is it worth asking.
+    begun_ms = look.begun_ms().get(job.name)
+    return missed if begun_ms is None else _missed_since(max(begun_ms, last_ms or 0), job, look)
+
+
+def _missed_since(last_ms: int | None, job: _Job, look: Look) -> int | None:
+    patience_ms = 0.0 if job.habit is None else job.habit.long_ms
     if job.plan is not None:
         plan = job.plan.plan
         if plan.longest_s:
@@ -114,9 +125,26 @@ def _missed(job: _Job, look: Look) -> int | None:
         return len(plan.due_after(since_ms, int(look.now_ms - plan.grace_s * 1000 - patience_ms)))
     if job.habit is None or job.habit.interval_ms is None or last_ms is None:
         return None
-    if not overdue_ms(job.habit, look.now_ms) or look.now_ms - look.listening_since_ms < job.habit.interval_ms:
+    if (
+        not overdue_ms(replace(job.habit, last_start_ms=last_ms), look.now_ms)
+        or look.now_ms - look.listening_since_ms < job.habit.interval_ms
+    ):
         return 0
     return int((look.now_ms - patience_ms - last_ms) / job.habit.interval_ms + TOLERANCE)
+
+
+def _told(rule: Rule, look: Look) -> Mapping[str, tuple[float, int]]:
+    """Return by job (how many of the runs that were told of are lost, how many there are), by their last sign of life.
+
+    A run that is heard of again isn't lost any more.
+    """
+    window_ms = int(rule.window_s * 1000)
+    found: dict[str, tuple[float, int]] = {}
+    for run in look.told_runs(window_ms):
+        if run.name is not None and look.now_ms - window_ms <= run.ended_ms <= look.now_ms:
+            lost, count = found.get(run.name, (0.0, 0))
+            found[run.name] = (lost + (run.state == "lost"), count + 1)
+    return found
 
 
 def _late(job: _Job, plan: JobPlan, recent: slice) -> int:

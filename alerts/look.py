@@ -13,24 +13,28 @@ import orjson
 import pandas as pd
 
 from alerts.errors import AlertError
-from alerts.parts import QUANTILES, SHARES, Parts, parts_of_groups, parts_of_sums
+from alerts.parts import QUANTILES, SHARES, Parts, ToldFields, parts_of_groups, parts_of_sums
 from alerts.rules import What
 from alerts.schedules import Planned
 from alerts.units import said
 from db.alert_queries import AlertQueries
 from db.alert_sums import Sums
-from db.cells import MINUTE_MS
+from db.cells import DAY_MS, MINUTE_MS
 from db.columns import DetailColumns
+from db.item_fields import told_fields
 from db.job_runs import JobRuns
-from db.results import FloatArray, Kind
+from db.results import FloatArray, Kind, TimeRange
 from db.rows import domain_of
+from db.told_runs import RunLine
 
 _Answer = TypeVar("_Answer")
 _MOST_GROUPS: Final = 2_000  # domains or values of a label; of more, the most frequent ones
+_TOLD_MS: Final = 30 * DAY_MS  # for so long the database keeps what was told of runs
+_MOST_TOLD: Final = 5_000  # runs that were told of; of more, those that were heard of last
 
 
 class NotMeasurable(AlertError):  # noqa: N818 - it says what is the matter
-    """A rule asks for what isn't there: older rows than memory holds, or something that isn't recorded."""
+    """A rule asks for what isn't there: older rows than memory holds."""
 
 
 class Look:
@@ -73,39 +77,64 @@ class Look:
             lambda: self.queries.alert_sums(self.now_ms - window_ms, self.now_ms + 1, kind).first(size),
         )
 
-    def parts(self, what: What, window_ms: int, kind: Kind | None) -> Parts:
+    def parts(self, what: What, window_ms: int, kind: Kind | None, field: str = "") -> Parts:
         """Return a measure of the window up to now by source; not a quantile.
 
         Args:
             what: What is measured.
             window_ms: The window's length.
             kind: Navigations or scrapes only; None for both.
+            field: The field whose coverage is measured.
         """
 
         def find() -> Parts:
             sums = None if what in SHARES else self.sums(window_ms, kind)
-            found = parts_between(self.queries, what, self.now_ms - window_ms, self.now_ms + 1, kind, sums)
-            return found.first(len(self.names))
+            start_ms, end_ms = self.now_ms - window_ms, self.now_ms + 1
+            return parts_between(self.queries, what, start_ms, end_ms, kind, sums, field=field).first(len(self.names))
 
-        return self._once(("parts", what, window_ms, kind), find)
+        return self._once(("parts", what, window_ms, kind, field), find)
 
-    def values(self, what: What, window_ms: int, kind: Kind | None) -> tuple[FloatArray, npt.NDArray[Any]]:
+    def values(
+        self, what: What, window_ms: int, kind: Kind | None, field: str = ""
+    ) -> tuple[FloatArray, npt.NDArray[Any]]:
         """Return (values, samples) of a measure of the window up to now by source, [n] each."""
 
         def find() -> tuple[FloatArray, npt.NDArray[Any]]:
             if what in QUANTILES:
                 sums = self.sums(window_ms, kind)
                 return sums.quantile_ms(QUANTILES[what]), sums.count
-            parts = self.parts(what, window_ms, kind)
+            parts = self.parts(what, window_ms, kind, field)
             return parts.values(what, window_ms / 1000), parts.samples
 
-        return self._once(("values", what, window_ms, kind), find)
+        return self._once(("values", what, window_ms, kind, field), find)
 
     def job_runs(self) -> JobRuns:
         """Return the newest runs of all scheduler jobs."""
-        # The whole minute: what was read for it stays right until another run ends.
-        end_ms = -(-(self.now_ms + 1) // MINUTE_MS) * MINUTE_MS
-        return self._once("jobs", lambda: self.queries.job_runs(end_ms))
+        return self._once("jobs", lambda: self.queries.job_runs(self._minute_end_ms))
+
+    def told_runs(self, window_ms: int) -> tuple[RunLine, ...]:
+        """Return the runs that somebody told of and that went on in the window, those heard of last first.
+
+        A few that only began, or were last heard of, up to a minute beside the window are among them.
+
+        Args:
+            window_ms: Its length.
+        """
+        start_ms = (self.now_ms - window_ms) // MINUTE_MS * MINUTE_MS
+        span = TimeRange(start_ms, self._minute_end_ms, MINUTE_MS)
+        return self._once(("told", window_ms), lambda: self.queries.told_runs(span, limit=_MOST_TOLD))
+
+    def begun_ms(self) -> Mapping[str, int]:
+        """Return when the newest run of each name began, epoch ms, as far as somebody told of it."""
+
+        def find() -> Mapping[str, int]:
+            found: dict[str, int] = {}
+            for run in self.told_runs(_TOLD_MS):
+                if run.name is not None and run.started_ms <= self.now_ms:
+                    found[run.name] = max(run.started_ms, found.get(run.name, 0))
+            return found
+
+        return self._once("begun", find)
 
     def rows(self, window_ms: int) -> DetailColumns:
         """Return the rows of the window up to now.
@@ -141,6 +170,15 @@ class Look:
 
         return self._once(("domains", window_ms), find)
 
+    def fields(self, window_ms: int) -> ToldFields:
+        """Return which fields the rows of a window tell of."""
+
+        def find() -> ToldFields:
+            rows = self.rows(window_ms)
+            return told_fields(rows.fields, rows.items)
+
+        return self._once(("fields", window_ms), find)
+
     def labels(self, window_ms: int, key: str) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
         """Return the value of a label of each row of a window; as for `domains`."""
 
@@ -150,6 +188,11 @@ class Look:
 
         return self._once(("labels", window_ms, key), find)
 
+    @property
+    def _minute_end_ms(self) -> int:
+        """The end of the minute: what was read up to there stays right until something else is stored."""
+        return -(-(self.now_ms + 1) // MINUTE_MS) * MINUTE_MS
+
     def _once(self, question: Hashable, find: Callable[[], _Answer]) -> _Answer:
         known = self._known.get(question)
         if known is None:
@@ -158,7 +201,14 @@ class Look:
 
 
 def parts_between(
-    queries: AlertQueries, what: What, start_ms: int, end_ms: int, kind: Kind | None, sums: Sums | None = None
+    queries: AlertQueries,
+    what: What,
+    start_ms: int,
+    end_ms: int,
+    kind: Kind | None,
+    sums: Sums | None = None,
+    *,
+    field: str = "",
 ) -> Parts:
     """Return a measure of a window by source.
 
@@ -169,15 +219,11 @@ def parts_between(
         end_ms: Epoch ms, exclusive.
         kind: Navigations or scrapes only; None for both.
         sums: Those of the window, if somebody asked for them already.
-
-    Raises:
-        NotMeasurable: It isn't recorded.
+        field: The field whose coverage is measured.
     """
-    if what == "field_coverage":
-        raise NotMeasurable("which fields scrapes fill isn't recorded yet")
     if what in SHARES:
         groups = queries.alert_groups(SHARES[what], start_ms, end_ms, kind)
-        return parts_of_groups(what, groups, len(queries.alert_sources()))
+        return parts_of_groups(what, groups, len(queries.alert_sources()), field)
     return parts_of_sums(what, queries.alert_sums(start_ms, end_ms, kind) if sums is None else sums)
 
 

@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from alerts.baselines import Baselines
 from alerts.jobs import measure_jobs
-from alerts.look import Look, NotMeasurable
+from alerts.look import Look
 from alerts.matchers import matcher
 from alerts.measured import Measured, judged
-from alerts.parts import QUANTILES, SHARES, kind_of, parts_of_rows, parts_of_sums
+from alerts.parts import QUANTILES, SHARES, kind_of, parts_of_fields, parts_of_rows, parts_of_sums
 from alerts.rules import Rule
 from db.alert_queries import AlertQueries
 from db.alert_sums import sums_by
@@ -47,7 +47,7 @@ class Measurer:
             look: The moment.
 
         Raises:
-            NotMeasurable: What it asks for isn't there.
+            alerts.look.NotMeasurable: What it asks for isn't there.
         """
         if rule.by == "job":
             return measure_jobs(rule, look)
@@ -59,7 +59,7 @@ class Measurer:
 
     def _of_sources(self, rule: Rule, look: Look) -> Measured:
         kind, window_ms = kind_of(rule), int(rule.window_s * 1000)
-        value, samples = look.values(rule.what, window_ms, kind)
+        value, samples = look.values(rule.what, window_ms, kind, rule.field)
         usual = None
         if rule.baseline is not None:
             usual = self.baselines.usual(rule, rule.baseline, look.now_ms, kind, len(value))
@@ -87,7 +87,7 @@ class Measurer:
             total = sums.together(mask)
             value, samples = total.quantile_ms(QUANTILES[rule.what]), total.count
         else:
-            parts = look.parts(rule.what, window_ms, kind).together(mask)
+            parts = look.parts(rule.what, window_ms, kind, rule.field).together(mask)
             value, samples = parts.values(rule.what, rule.window_s), parts.samples
         usual = None
         if rule.baseline is not None:
@@ -108,12 +108,13 @@ class Measurer:
             group = np.where(rows.scrape == (kind == "scrape"), group, -1)
         value: FloatArray
         samples: npt.NDArray[Any]
-        if rule.what in SHARES:
+        if rule.what == "field_coverage":
+            parts = parts_of_fields(look.fields(window_ms), rule.field, group, len(names))
+            value, samples = parts.values(rule.what, rule.window_s), parts.samples
+        elif rule.what in SHARES:
             parts = parts_of_rows(rule.what, rows, group, len(names))
             value, samples = parts.values(rule.what, rule.window_s), parts.samples
         else:
-            if rule.what == "field_coverage":
-                raise NotMeasurable("which fields scrapes fill isn't recorded yet")
             sums = sums_by(rows, group, len(names))
             if rule.what in QUANTILES:
                 value, samples = sums.quantile_ms(QUANTILES[rule.what]), sums.count

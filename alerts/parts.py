@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +13,23 @@ from db.alert_sums import Sums
 from db.breakdown import Dimension, Groups, texts_of
 from db.breakdown_values import MOST_RETRIES, Attempt, Yield
 from db.columns import DetailColumns
+from db.hashes import hash_of
+from db.item_fields import ALL_ITEMS
 from db.results import FloatArray, IntArray, Kind
 
 QUANTILES: Final[dict[What, float]] = {"p95_ms": 0.95, "p99_ms": 0.99}
 # What rollups don't know, and the breakdown that does.
 SHARES: Final[dict[What, Dimension]] = {
-    "usable_success_rate": "outcome", "retries": "attempt", "green_but_empty": "yield",
+    "usable_success_rate": "outcome", "retries": "attempt", "green_but_empty": "yield", "field_coverage": "field",
 }  # fmt: skip
 # What is a number of things in the window, not a number for each of them.
 ADDITIVE: Final[frozenset[What]] = frozenset({"error_count", "items", "throughput"})
-_PERCENT: Final[frozenset[What]] = frozenset({"success_rate", "usable_success_rate", "green_but_empty"})
+_PERCENT: Final[frozenset[What]] = frozenset(
+    {"success_rate", "usable_success_rate", "green_but_empty", "field_coverage"}
+)
+
+# As `db.item_fields.told_fields` returns it.
+ToldFields: TypeAlias = tuple[list[str], IntArray, IntArray, IntArray]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,14 +98,18 @@ def parts_of_sums(what: What, sums: Sums) -> Parts:
     return Parts(numerator.astype(np.float64), sums.count)
 
 
-def parts_of_groups(what: What, groups: Groups, size: int) -> Parts:
+def parts_of_groups(what: What, groups: Groups, size: int, field: str = "") -> Parts:
     """Return one of SHARES by the numbers of the sources.
 
     Args:
         what: Which.
         groups: Counted by the dimension that SHARES names.
         size: How many sources there are.
+        field: The field whose coverage is measured.
     """
+    if what == "field_coverage":
+        of_field, of_all = (groups.value == np.uint64(hash_of(name)) for name in (field, ALL_ITEMS))
+        return _covered(groups.items, of_field, of_all, groups.source, size)
     values, place = np.unique(groups.value, return_inverse=True)
     texts = texts_of(groups, values.tolist())
     if what == "retries":
@@ -121,7 +132,7 @@ def parts_of_groups(what: What, groups: Groups, size: int) -> Parts:
 
 
 def parts_of_rows(what: What, rows: DetailColumns, group: npt.NDArray[Any], size: int) -> Parts:
-    """Return one of SHARES by any numbers.
+    """Return one of SHARES by any numbers; of fields see `parts_of_fields`.
 
     Args:
         what: Which.
@@ -142,6 +153,38 @@ def parts_of_rows(what: What, rows: DetailColumns, group: npt.NDArray[Any], size
     return Parts(
         np.bincount(group[counted], weights=each[counted], minlength=size).astype(np.float64, copy=False),
         np.bincount(group[counted], minlength=size).astype(np.int64, copy=False),
+    )
+
+
+def parts_of_fields(told: ToldFields, field: str, group: npt.NDArray[Any], size: int) -> Parts:
+    """Return the coverage of a field by any numbers.
+
+    Args:
+        told: Which fields rows tell of.
+        field: The field.
+        group: As for `db.alert_sums.sums_by`.
+        size: How many groups there are.
+    """
+    names, which, row, had = told
+    group = group[row]
+    # A name that no row tells of is none of them.
+    of_field, of_all = (
+        (which == (names.index(name) if name in names else -1)) & (group >= 0) for name in (field, ALL_ITEMS)
+    )
+    return _covered(had, of_field, of_all, group, size)
+
+
+def _covered(
+    items: IntArray,
+    of_field: npt.NDArray[np.bool_],
+    of_all: npt.NDArray[np.bool_],
+    group: npt.NDArray[Any],
+    size: int,
+) -> Parts:
+    """Return items that had a field out of all items of scrapes that told of fields."""
+    return Parts(
+        np.bincount(group[of_field], weights=items[of_field], minlength=size).astype(np.float64, copy=False),
+        np.bincount(group[of_all], weights=items[of_all], minlength=size).astype(np.int64),
     )
 
 

@@ -116,7 +116,7 @@ def measured_by_bucket(rule: Rule) -> bool:
     Args:
         rule: The rule.
     """
-    in_history = rule.by in ("source", "fleet") and rule.what not in ("no_data", "field_coverage")
+    in_history = rule.by in ("source", "fleet") and rule.what != "no_data"
     return in_history and all(text.startswith("source") for text in rule.only)
 
 
@@ -186,7 +186,7 @@ def _shares(
     queries: Queries, rule: Rule, span: TimeRange, chosen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 ) -> Iterator[tuple[FloatArray, IntArray]]:
     for groups in queries.alert_groups_over_time(SHARES[rule.what], span, kind_of(rule)):
-        parts = parts_of_groups(rule.what, groups, len(queries.alert_sources())).first(len(chosen))
+        parts = parts_of_groups(rule.what, groups, len(queries.alert_sources()), rule.field).first(len(chosen))
         one_by_one = Parts(parts.numerator[chosen], parts.samples[chosen])
         parts = parts.together(chosen) if rule.by == "fleet" else one_by_one
         yield parts.values(rule.what, span.bucket_ms / 1000), parts.samples

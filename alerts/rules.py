@@ -119,8 +119,10 @@ class Rule(BaseModel):
         enabled: Whether it is evaluated.
         what: What is measured, in the unit of `UNITS`.
         kind: Of navigations, scrapes or both.
-        field: The field whose coverage is measured (`field_coverage`).
-        window_s: Over which time; for `no_data` how long a source is missed before it is taken for gone.
+        field: The field whose coverage is measured (`field_coverage`); who never had it is covered to 0%: leave such
+            ones out with `only`, or compare with a baseline.
+        window_s: Over which time; for `no_data` how long a source is missed before it is taken for gone; for `run_lost`
+            how old the last sign of life may be.
         by: One alert for each source, domain, job, value of a label, or one for the whole fleet.
         only: Matchers: which sources, domains, jobs and labels.
         when: Whether values below or above are bad; by default what is worse.
@@ -129,7 +131,7 @@ class Rule(BaseModel):
         baseline: Compare with what is usual; together with a threshold, both must be crossed.
         for_s: How long a value must be bad before the alert fires.
         keep_firing_for_s: How long it must be fine before the alert is over.
-        min_samples: With less in the window there is no value.
+        min_samples: With less in the window there is no value; counted are items with `field_coverage`.
         no_data: Without a value: fine, shown as no data, or bad.
         severity: How bad it is.
         message: What is told, with names in braces (`alerts.message.NAMES`); "" for the usual words.

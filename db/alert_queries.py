@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 
 from db.alert_sums import Sums, sums_by_source
@@ -14,6 +15,7 @@ from db.recent import RecentDetail
 from db.results import Filter, Kind, TimeRange
 from db.scheduler_queries import SchedulerQueries
 from db.table_answers import TableAnswers
+from db.told_runs import RunLine
 
 _EVERYTHING = Filter()
 
@@ -90,3 +92,7 @@ class AlertQueries(SchedulerQueries):
         """
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
         return rows, covered_ms
+
+    @abstractmethod
+    def told_runs(self, range: TimeRange, filter: Filter = _EVERYTHING, limit: int = 100) -> tuple[RunLine, ...]:
+        """Return the runs that somebody told of; see `db.scraper_queries.ScraperQueries.told_runs`."""

@@ -16,11 +16,13 @@ from alerts.rules import Rule
 from alerts.service import AlertService
 from alerts.silences import Acknowledgement, Silence
 from collector.events import Metric
+from collector.run_events import ScraperRun
 from db.alert_outbox import Outbox
 from db.alert_settings import AlertSettings
 from db.alert_store import AlertStore
 from db.alert_tables import AlertTables
 from db.engine import make_engine
+from db.lost_runs import LostRuns
 from db.migrate import upgrade
 from db.queries import Queries
 from db.recent import RecentDetail
@@ -30,8 +32,8 @@ from tests.db.samples import batch, navigation, scrape
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
-# What happens at a moment: the metrics that are recorded then.
-Script = Callable[[int], Iterable[Metric]]
+# What happens at a moment: the metrics that are recorded then, and what is told of runs.
+Script = Callable[[int], Iterable[Metric | ScraperRun]]
 
 
 class Told(NamedTuple):
@@ -62,6 +64,8 @@ class World:
         self.recent = RecentDetail()
         self.queries = Queries(self.engine, self.recent, clock_ms=self._clock)
         self.store.subscribe(self.recent.append)
+        self.store.subscribe_told(self.recent.touch)
+        self.lost_runs = LostRuns(self.engine, self.store, clock_ms=self._clock)
         self.settings = AlertSettings(self.engine, clock_ms=self._clock)
         self.alerts = AlertStore(self.engine)
         self.notices: list[Notice] = []
@@ -126,11 +130,13 @@ class World:
         """Set the clock forward or back."""
         self.now_ms += int(by_s * 1000)
 
-    def step(self, metrics: Iterable[Metric] = ()) -> None:
-        found = list(metrics)
+    def step(self, happened: Iterable[Metric | ScraperRun] = ()) -> None:
+        found = list(happened)
         if found:
-            self.store.send(batch(*found))
+            runs = tuple(one for one in found if isinstance(one, ScraperRun))
+            self.store.send(batch(*(one for one in found if not isinstance(one, ScraperRun)), runs=runs))
             self.service.wake()
+        self.lost_runs.check()
         outcome = self.service.once()
         if outcome is not None:
             self.notices += outcome.notices

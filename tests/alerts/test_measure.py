@@ -46,10 +46,12 @@ def events_of(rng: random.Random, count: int, start_ms: int, end_ms: int) -> lis
                 )
             )  # fmt: skip
         else:
+            items = rng.choice((0, 0, 3, 9))
+            told = rng.choice((None, {"title": items}, {"price": rng.randrange(items + 1), "title": items}))
             made.append(
                 scrape(
                     source, at_ms, scrape_duration_ms=rng.lognormvariate(5, 1), success=ok, url=url, labels=labels,
-                    items_extracted=rng.choice((0, 0, 3, 9)), outcome=rng.choice(("ok", "blocked", "empty", None)),
+                    items_extracted=items, fields=told, outcome=rng.choice(("ok", "blocked", "empty", None)),
                     error=None if ok else "y",
                 )
             )  # fmt: skip
@@ -102,7 +104,8 @@ def rolled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def make(what: str, **changes: Any) -> Rule:
-    return rule_of({"id": "r", "name": "R", "what": what, "threshold": 0, "window": "15m"} | changes)
+    field = {"field": "price"} if what == "field_coverage" else {}
+    return rule_of({"id": "r", "name": "R", "what": what, "threshold": 0, "window": "15m", **field} | changes)
 
 
 def truth(what: str, events: list[Event], window_s: float) -> float | None:
@@ -110,6 +113,8 @@ def truth(what: str, events: list[Event], window_s: float) -> float | None:
     scrapes = [event for event in events if isinstance(event, PageScrape)]
     visits = [event for event in events if isinstance(event, PageNavigation)]
     good = [event for event in scrapes if event.success]
+    telling = [event for event in scrapes if event.fields]
+    had = sum((event.fields or {}).get("price", 0) for event in telling)
     times = [
         event.scrape_duration_ms if isinstance(event, PageScrape) else event.navigation_duration_ms for event in events
     ]
@@ -123,6 +128,7 @@ def truth(what: str, events: list[Event], window_s: float) -> float | None:
         "usable_success_rate": (100 * sum(event.outcome in ("ok", None) for event in good), len(scrapes)),
         "retries": (sum(min(event.retry_count, 3) for event in visits), len(visits)),
         "green_but_empty": (100 * sum(not event.items_extracted for event in good), len(good)),
+        "field_coverage": (100 * had, sum(event.items_extracted for event in telling)),
         "p95_ms": (float(np.quantile(times, 0.95)) if times else 0.0, 1 if times else 0),
     }
     numerator, denominator = counted[what]
@@ -131,7 +137,7 @@ def truth(what: str, events: list[Event], window_s: float) -> float | None:
 
 MEASURES = (
     "success_rate", "error_count", "mean_ms", "items", "yield", "throughput", "usable_success_rate", "retries",
-    "green_but_empty", "p95_ms",
+    "green_but_empty", "field_coverage", "p95_ms",
 )  # fmt: skip
 
 
@@ -176,10 +182,12 @@ def test_measures_by_source_fleet_domain_and_label_are_what_was_recorded(recent:
 @pytest.mark.parametrize("what", MEASURES)
 @pytest.mark.parametrize("kind", ["all", "navigation", "scrape"])
 def test_measures_from_rollups_are_what_was_recorded_since_the_full_minute(rolled: Fleet, what: str, kind: str) -> None:
-    fits = {"items": "scrape", "yield": "scrape", "usable_success_rate": "scrape", "green_but_empty": "scrape"}
+    of_scrapes = ("items", "yield", "usable_success_rate", "green_but_empty", "field_coverage")
+    fits = dict.fromkeys(of_scrapes, "scrape")
     if kind not in ("all", fits.get(what, kind)) or (what == "retries" and kind == "scrape"):
         return
-    exact = what in ("usable_success_rate", "retries", "green_but_empty")  # breakdowns count to the millisecond
+    # Breakdowns count to the millisecond.
+    exact = what in ("usable_success_rate", "retries", "green_but_empty", "field_coverage")
     start_ms = NOW_MS - 4 * HOUR_MS
     if not exact:
         start_ms = start_ms // 60_000 * 60_000
@@ -204,6 +212,20 @@ def test_too_few_samples_are_no_data(recent: Fleet) -> None:
     found = recent.measure(make("success_rate", min_samples=1_000_000))
     assert not found.known.any()
     assert found.samples.sum() > 0
+
+
+def test_field_that_nobody_has_is_covered_to_nothing_and_items_are_what_is_sampled(recent: Fleet) -> None:
+    nobody = make("field_coverage", field="colour")
+    assert recent.values(nobody) == dict.fromkeys(SOURCES, 0.0)
+    assert recent.values(make("field_coverage", field="colour", by="domain")) == {"a.example": 0.0, "b.example": 0.0}
+    inside = [event for event in recent.events if event.recorded_at_ms >= NOW_MS - 900_000]
+    items = sum(event.items_extracted for event in inside if isinstance(event, PageScrape) and event.fields)
+    assert recent.measure(make("field_coverage", by="fleet")).samples.tolist() == [items]
+    title = make("field_coverage", field="title")  # asked beside the other, in the same look
+    look = Look(recent.queries, NOW_MS)
+    both = [recent.measurer.measure(rule, look).value.tolist() for rule in (title, make("field_coverage"))]
+    assert both[0] == [100.0, 100.0, 100.0]
+    assert max(both[1]) < 100
 
 
 def test_sources_that_matchers_leave_out_are_not_measured(recent: Fleet) -> None:
@@ -245,9 +267,13 @@ def habitual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
         for hour in range(24):
             start_ms = NOW_MS // HOUR_MS * HOUR_MS - 12 * HOUR_MS - day * DAY_MS + hour * HOUR_MS
             events += [
-                scrape("shop", start_ms + 60_000 * n, items_extracted=10 + day if hour == 12 else 1) for n in range(4)
-            ]
-    events += [scrape("shop", NOW_MS - 1_000 * n, items_extracted=5) for n in range(20)]
+                scrape(
+                    "shop", start_ms + 60_000 * n, items_extracted=10 + day if hour == 12 else 1,
+                    fields={"price": 10, "size": 5} if hour == 12 else {"price": 0},
+                )
+                for n in range(4)
+            ]  # fmt: skip
+    events += [scrape("shop", NOW_MS - 1_000 * n, items_extracted=5, fields={"price": 2}) for n in range(20)]
     events += [scrape("new", NOW_MS - 1_000 * n, items_extracted=5) for n in range(20)]
     fleet = Fleet(tmp_path_factory.mktemp("habitual"), events, memory_rows=320, exact_rows=10)
     yield fleet
@@ -264,6 +290,21 @@ def test_usual_is_the_median_of_the_same_hour(habitual: Fleet) -> None:
     assert found.at(new).seen == "no_data"  # nobody knows what is usual for it
     fleet = habitual.measure(rule.model_copy(update={"by": "fleet"}))
     assert fleet.threshold[0] == found.threshold[shop]
+
+
+def test_usual_coverage_is_that_of_the_field_at_the_same_hour(habitual: Fleet) -> None:
+    for field, usual in (("price", 10), ("size", 5), ("colour", 0)):
+        document = {"id": "r", "name": "R", "what": "field_coverage", "field": field, "window": "15m"}
+        rule = rule_of(document | {"baseline": {"days": 7, "tolerance_percent": 50}})
+        found = habitual.measure(rule)
+        shop = found.keys.index("shop")
+        wanted = median(100 * usual / (10 + day) for day in range(1, 8)) / 2
+        assert math.isclose(found.threshold[shop], wanted, abs_tol=1e-9)
+        assert found.value[shop] == (40.0 if field == "price" else 0.0)
+        # Nobody misses a field that was never there.
+        assert found.at(shop).seen == {"price": "fine", "size": "bad", "colour": "fine"}[field]
+        together = habitual.measure(rule.model_copy(update={"by": "fleet"}))
+        assert math.isclose(together.threshold[0], wanted, abs_tol=1e-9)
 
 
 def test_threshold_and_baseline_must_both_be_crossed(habitual: Fleet) -> None:

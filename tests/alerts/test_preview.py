@@ -18,7 +18,8 @@ NOW = "2024-05-08 12:00"
 def script(at_ms: int) -> Iterable[Metric]:
     down = moment("2024-05-05 10:00") <= at_ms < moment("2024-05-05 11:00") or at_ms >= moment("2024-05-08 11:30")
     yield from pages("shop", at_ms, 4, failing=float(down))
-    yield from scrapes("shop", at_ms, 2, outcome="blocked" if down else "ok")
+    fields = {"title": 5} if down else {"title": 5, "price": 5}
+    yield from scrapes("shop", at_ms, 2, outcome="blocked" if down else "ok", fields=fields)
     yield from pages("news", at_ms, 4)
 
 
@@ -47,6 +48,12 @@ def test_preview_tells_when_a_rule_would_have_fired(tmp_path: Path) -> None:
         assert episodes(**{"for": "1h"}) == ()
         assert episodes(by="fleet", what="error_count", threshold=5)[0].key == ""
         assert episodes(what="usable_success_rate", threshold=60)[0] == once
+        assert episodes(what="field_coverage", field="price", threshold=60) == (
+            once,
+            Episode("shop", at("8 11:45"), None),
+        )
+        assert episodes(what="field_coverage", field="title") == ()
+        assert episodes(what="field_coverage", field="price", threshold=60, by="fleet")[0].fired_ms == once.fired_ms
         assert episodes(what="success_rate", by="domain", window="10m")[0].key == "shop.example"
         usual = {"baseline": {"days": 3, "tolerance_percent": 30}, "threshold": None}
         assert episodes(**usual)[0] == once

@@ -10,8 +10,10 @@ from alerts.rules import Rule, rule_of
 from alerts.schedules import JobPlan
 from alerts.silences import Silence
 from collector.events import Metric
+from collector.run_events import ScraperRun
 from tests.alerts.simulator import HOUR_MS, MINUTE_MS, Told, World, every, moment, pages, scrapes
 from tests.db.samples import run
+from tests.db.samples import told as heartbeat
 
 
 def told(world: World) -> list[Told]:
@@ -114,6 +116,65 @@ def test_scrapes_without_items_are_told_where_they_are_unusual(tmp_path: Path) -
         world.past(every(10 * MINUTE_MS, "2024-05-04 10:00", "2024-05-08 12:00", script))
         world.run("2024-05-08 13:10", script, step_s=60)
         assert told(world) == [Told("12:59", "firing", "green-but-empty", ("shop",))]
+
+
+def test_field_that_goes_missing_while_pages_answer_200_is_told(tmp_path: Path) -> None:
+    def script(at_ms: int) -> Iterable[Metric]:
+        renamed = moment("2024-05-08 12:30") <= at_ms < moment("2024-05-08 13:00")
+        for source in ("shop", "other"):
+            missing = renamed and source == "shop"
+            yield from pages(source, at_ms, 5, status_code=200)
+            yield from scrapes(source, at_ms, 5, fields={"title": 5} if missing else {"title": 5, "price": 5})
+        yield from scrapes("news", at_ms, 5, fields={"title": 5})  # never had a price
+
+    price = {
+        "id": "price", "name": "Prices go missing", "what": "field_coverage", "field": "price", "window": "10m",
+        "for": "2m", "keep_firing_for": "5m", "min_samples": 100,
+    }  # fmt: skip
+    rules = (
+        rule_of(price | {"baseline": {"days": 7, "tolerance_percent": 20, "recover_percent": 10}}),
+        rule_of(price | {"id": "by-domain", "threshold": 50, "by": "domain", "only": ["domain!=news.example"]}),
+    )
+    with World(tmp_path, "2024-05-08 12:10") as world:
+        world.past(every(10 * MINUTE_MS, "2024-05-04 11:00", "2024-05-08 12:10", script))
+        world.settings.put_all("rules", {rule.id: rule.document() for rule in rules}, by="test")
+        world.run("2024-05-08 13:20", script)
+        # A window has 20 looks of five scrapes and one scrape more: below 80% (of 100% that are usual) with the fifth
+        # look without, at 12:32, below 50% with the eleventh, at 12:35, and two minutes of patience. It comes back at
+        # 13:00: 50% with the eleventh, at 13:05, 90% with the nineteenth, at 13:09, and five minutes are waited.
+        # No default rule notices any of it.
+        assert told(world) == [
+            Told("12:34", "firing", "price", ("shop",)),
+            Told("12:37", "firing", "by-domain", ("shop.example",)),
+            Told("13:10", "resolved", "by-domain", (), ("shop.example",)),
+            Told("13:14", "resolved", "price", (), ("shop",)),
+        ]
+
+
+def test_run_that_is_killed_is_told_as_lost_and_not_as_missed(tmp_path: Path) -> None:
+    start_ms = moment("2024-05-01 12:00")
+
+    def script(at_ms: int) -> Iterable[Metric | ScraperRun]:
+        # kill -9 after the heartbeat of 12:10: it says nothing any more, not even that it failed.
+        if start_ms <= at_ms <= moment("2024-05-01 12:10"):
+            yield heartbeat("killed", at_ms, name="nightly", started_at_ms=start_ms)
+        if start_ms <= at_ms <= moment("2024-05-01 12:12"):
+            ends = at_ms == moment("2024-05-01 12:12")
+            yield heartbeat("well", at_ms, name="hourly", started_at_ms=start_ms, state="ok" if ends else "running")
+
+    with World(tmp_path, "2024-05-01 11:50") as world:
+        for job in ("nightly", "hourly", "never"):
+            plan = JobPlan(job=job, cron="0 12 * * *", grace_s=300)
+            world.settings.put("schedules", job, plan.document(), by="test")
+        world.run("2024-05-01 12:15", script)
+        assert world.lost_runs.closed == 1
+        world.run("2024-05-01 18:40", script, step_s=300)
+        # Three heartbeats of half a minute are waited for; six hours later it is history.
+        assert told(world) == [
+            Told("12:05", "firing", "job-missed", ("never",)),
+            Told("12:11:30", "firing", "run-lost", ("nightly",)),
+            Told("18:25", "resolved", "run-lost", (), ("nightly",)),
+        ]
 
 
 def test_missed_cron_job_is_told_and_daylight_saving_time_is_not(tmp_path: Path) -> None:
