@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 import collector
 from alerts.delivery.service import DeliveryService
 from alerts.service import AlertService
+from api.alerts import alerts_blueprint
 from api.export import export_blueprint
 from api.health import health_blueprint
 from api.ingest import ingest_blueprint
@@ -64,7 +65,7 @@ from live.sockets import MetricsSocket, serve_metrics_socket
 from live.views import ViewEngine
 from pages import PAGES
 from settings import Settings
-from web.alerting import make_alerting
+from web.alerting import make_alerting, register_alerting
 from web.event_rows import register_event_callbacks
 from web.first_page import first_page
 from web.freshness import Freshness
@@ -227,9 +228,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     dash_channel = DashChannel(
         hub, renderers, on_leave=views.leave, on_missed=views.rejoin, allowed_origins=settings.allowed_origins
     )
-    alerts, delivery = make_alerting(
-        AlertTables(engine), queries, on_change=views.changed, public_url=settings.public_url
-    )
+    alert_tables = AlertTables(engine)
+    alerts, delivery = make_alerting(alert_tables, queries, on_change=views.changed, public_url=settings.public_url)
     # Memory first, so that whoever is told of the new metrics finds them there.
     store.subscribe_runs(runs.append)
     for listener in (recent.append, rollups.mark, jobs.mark, views.changed, alerts.wake):
@@ -264,6 +264,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
+    register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed)
     register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
@@ -324,6 +325,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         health_blueprint(store, board.stats, collector.get_metrics_stats, board, queries.collectors, delivery.stats)
     )
     server.register_blueprint(realtime_blueprint(channel))
+    server.register_blueprint(alerts_blueprint(queries))
     server.register_blueprint(
         prometheus_blueprint(
             BoardCollector(store.health, board.stats, collector.get_metrics_stats, queries, delivery.stats)

@@ -79,15 +79,13 @@ def preview(queries: Queries, rule: Rule, now_ms: int, *, days: int = 7) -> Prev
     Raises:
         DatabaseUnavailable: The database can't be asked.
     """
-    in_history = rule.by in ("source", "fleet") and rule.what != "no_data"
-    in_history = in_history and all(text.startswith("source") for text in rule.only)
     measurer = Measurer(queries)
-    if in_history:
+    if measured_by_bucket(rule):
         finest_ms = _FINEST_SHARE_MS if rule.what in SHARES else MINUTE_MS
         step_ms = next((size for size in _STEPS_MS if size >= max(finest_ms, rule.window_s * 1000)), DAY_MS)
         end_ms = now_ms // step_ms * step_ms
         start_ms = end_ms - min(days * DAY_MS // step_ms, _MOST_STEPS) * step_ms
-        moments = _windows(queries, measurer, rule, TimeRange(start_ms, end_ms, step_ms))
+        moments = windows(queries, measurer, rule, TimeRange(start_ms, end_ms, step_ms))
     else:
         step_ms = max(MINUTE_MS, days * DAY_MS // _MOST_LOOKS)
         end_ms = now_ms
@@ -112,7 +110,28 @@ def _looks(
         yield now_ms, measurer.measure(rule, Look(queries, now_ms))
 
 
-def _windows(queries: Queries, measurer: Measurer, rule: Rule, span: TimeRange) -> Iterator[tuple[int, Measured]]:
+def measured_by_bucket(rule: Rule) -> bool:
+    """Say whether history can be cut into buckets of which each says what a rule measures (`windows`).
+
+    Args:
+        rule: The rule.
+    """
+    in_history = rule.by in ("source", "fleet") and rule.what != "no_data"
+    return in_history and all(text.startswith("source") for text in rule.only)
+
+
+def windows(queries: Queries, measurer: Measurer, rule: Rule, span: TimeRange) -> Iterator[tuple[int, Measured]]:
+    """Measure a rule in every bucket of a span.
+
+    Args:
+        queries: Who is asked.
+        measurer: Knows what is usual.
+        rule: A rule that is `measured_by_bucket`.
+        span: The buckets.
+
+    Returns:
+        (where a bucket ends in epoch ms, what was measured in it), one for each.
+    """
     kind, names = kind_of(rule), queries.alert_sources().all()
     chosen = allowed(rule.only, names)
     keys = tuple(name for name, taken in zip(names, chosen.tolist(), strict=True) if taken)

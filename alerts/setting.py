@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from alerts.channels import Channel, lenient_channel
 from alerts.defaults import effective
@@ -11,7 +12,8 @@ from alerts.errors import BadSetting
 from alerts.rules import Rule
 from alerts.schedules import Planned, plan_of
 from alerts.silences import Acknowledgement, Silence, silence_of
-from db.alert_settings import AlertSettings
+from db.alert_rows import Setting as Kind
+from db.alert_rows import SettingRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,14 @@ class Setting:
     plans: Mapping[str, Planned] = field(default_factory=dict)
 
 
-def read_setting(settings: AlertSettings) -> tuple[Setting, dict[str, str]]:
+class SettingRows(Protocol):
+    """Who has the rows of the tables: the tables themselves (`AlertSettings`), or what was read of them."""
+
+    def all(self, which: Kind) -> tuple[SettingRow, ...]:
+        """Return every one of a kind."""
+
+
+def read_setting(settings: SettingRows) -> tuple[Setting, dict[str, str]]:
     """Read everything; what can't be understood (another version wrote it, or a hand) is left out and told.
 
     Args:

@@ -69,6 +69,7 @@ class BoardCollector(Collector):
         yield from _collector(self._collector_stats())
         yield from _notifications(self._deliveries())
         if health.reachable:
+            yield _alerts(self._queries.alert_counts())
             present_ms = self._clock_ms()
             end_ms = (present_ms // BUCKET_MS + 1) * BUCKET_MS
             try:
@@ -153,6 +154,15 @@ def _channel(stats: Mapping[str, Any]) -> Iterator[Metric]:
         ("views_failed", "failures", "Computations of views that failed."),
     ):
         yield _counter(name, says, stats.get(key, 0))
+
+
+def _alerts(counts: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(
+        f"{_PREFIX}alerts", "Alerts by how they stand; what is recovering fires still.", labels=["state"]
+    )
+    for state, number in counts.items():
+        family.add_metric([state], number)
+    return family
 
 
 def _collector(stats: Mapping[str, Any]) -> Iterator[Metric]:

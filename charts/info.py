@@ -85,6 +85,23 @@ class Line(_ByValue):
     dash: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A span of time that is marked behind the lines, for instance because an alert fired.
+
+    Args:
+        start_ms: Its start, epoch milliseconds.
+        end_ms: Its end, epoch milliseconds, not before its start.
+        label: What it was.
+        colour_key: What decides the colour.
+    """
+
+    start_ms: int
+    end_ms: int
+    label: str
+    colour_key: str = FAILED_KEY
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LineInfo(ChartInfo):
     """Lines over time.
@@ -97,6 +114,7 @@ class LineInfo(ChartInfo):
         x_range_ms: The (start, end) that the axis shows; what the data spans when None.
         stacked: Stack the lines as areas.
         y_range: The (low, high) that the vertical axis shows, for instance (0, 100) for percent; fitted when None.
+        bands: Spans that are marked behind the lines.
         y_log: Whether the vertical axis is logarithmic: for lines that lie decades apart; not with `stacked`.
     """
 
@@ -110,8 +128,11 @@ class LineInfo(ChartInfo):
     stacked: bool = False
     y_range: tuple[float, float] | None = None
     y_log: bool = False
+    bands: tuple[Band, ...] = ()
 
     def __post_init__(self) -> None:
+        for band in self.bands:
+            _require(band.end_ms >= band.start_ms, self, "bands", f"{band.label!r} ends before it starts")
         _require(not (self.stacked and self.y_log), self, "y_log", "areas can't be stacked on a logarithmic axis")
         for line in self.lines:
             _require(len(line.y) == len(self.x_ms), self, "lines", f"{line.name!r} needs {len(self.x_ms)} values")

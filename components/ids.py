@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+ALERT_BADGE: Final = "alert-badge"
 APP_SHELL: Final = "app-shell"
 BURGER: Final = "burger"
 COLOUR_SCHEME: Final = "colour-scheme"

@@ -67,6 +67,7 @@ class Shown:
         banner: Props of the banner that tells of the database.
         data: What the router knows of the page, `data` of the store `view`.
         sources: Every source that can be chosen.
+        firing: How many alerts fire.
     """
 
     view: View = field(default_factory=View)
@@ -76,6 +77,7 @@ class Shown:
     banner: dict[str, Any] = field(default_factory=lambda: database_banner(None))
     data: dict[str, Any] | None = None
     sources: Sequence[str] = ()
+    firing: int = 0
 
 
 def shell(theme: Theme = "auto", shown: Shown | None = None) -> Component:
@@ -98,7 +100,7 @@ def shell(theme: Theme = "auto", shown: Shown | None = None) -> Component:
             dmc.AppShell(
                 [
                     dmc.AppShellHeader(_header(theme, shown)),
-                    dmc.AppShellNavbar(html.Div(nav(shown.view), id=ids.NAV)),
+                    dmc.AppShellNavbar(html.Div(nav(shown.view, shown.firing), id=ids.NAV)),
                     dmc.AppShellMain(
                         [
                             html.Div(id=ids.DATABASE_BANNER, role="alert", **shown.banner),

@@ -42,7 +42,7 @@ def spark_props(
         if span > _SMALLEST
         else np.where(np.isfinite(points), 0.5 if known.max() else 0.0, np.nan)
     )
-    return {"style": {"clipPath": _polygon(share)}}
+    return {"style": {"clipPath": polygon(share)}}
 
 
 def spark_text(counts: Sequence[int]) -> str:
@@ -101,8 +101,12 @@ def thinned(values: FloatArray, first: int) -> FloatArray:
     return np.asarray(np.where(known, padded, 0.0).sum(axis=1) / counts, dtype=np.float64)
 
 
-def _polygon(share: FloatArray) -> str:
-    """Walk along the tops, down to the ground at every gap, and close along the ground."""
+def polygon(share: FloatArray) -> str:
+    """Walk along the tops, down to the ground at every gap, and close along the ground.
+
+    Args:
+        share: How high each bucket is, 0 to 1, float64[n]; NaN for a gap.
+    """
     step = 100 / max(1, len(share))
     walk = ["0 100%"]
     for place, value in enumerate(share.tolist()):

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
 from db.aggregate import aggregate, by_source, histogram_of, totals_of
+from db.alert_board import AlertBoardQueries
 from db.alert_queries import AlertQueries
 from db.cells import DAY_MS, HOUR_MS
 from db.clock import now_ms
@@ -59,7 +60,16 @@ _NAMES_FRESH_MS = 60_000
 _MOST_CHOICES = 50
 
 
-class Queries(TabQueries, ScraperQueries, ExportQueries, EventQueries, CollectorQueries, AlertQueries, VitalsQueries):
+class Queries(
+    TabQueries,
+    ScraperQueries,
+    ExportQueries,
+    EventQueries,
+    CollectorQueries,
+    AlertQueries,
+    AlertBoardQueries,
+    VitalsQueries,
+):
     """Reads for pages and API; every method raises DatabaseUnavailable when the database can't be asked.
 
     Answers are shared between callers that ask the same: treat their arrays as read-only.

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from socket import create_server
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from examples.browser_scraper import FLAGS
 from examples.invented import metrics
@@ -138,13 +138,23 @@ def take(browser: Browser, url: str, names: list[str], out: Path, quality: int) 
             chart.locator(".main-svg").first.wait_for(state="attached")
         height_px = min(TALLEST_PX, max(640, int(page.evaluate("document.querySelector('.page').offsetHeight")) + 120))
         page.set_viewport_size({"width": width_px, "height": height_px})  # so that what sticks stands where it belongs
-        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
-        shot = page.context.new_cdp_session(page).send(
-            "Page.captureScreenshot", {"format": "webp", "quality": quality, "optimizeForSpeed": False}
-        )
-        (out / f"{name}.webp").write_bytes(base64.b64decode(shot["data"]))
+        (out / f"{name}.webp").write_bytes(snapped(page, quality))
         page.close()
         print(name)
+
+
+def snapped(page: Page, quality: int) -> bytes:
+    """Return a WebP picture of what a page shows, once it has been drawn.
+
+    Args:
+        page: The page.
+        quality: 1..100.
+    """
+    page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 300)))")
+    shot = page.context.new_cdp_session(page).send(
+        "Page.captureScreenshot", {"format": "webp", "quality": quality, "optimizeForSpeed": False}
+    )
+    return base64.b64decode(shot["data"])
 
 
 def _names(state: str) -> list[str]:

@@ -8,8 +8,10 @@ from functools import partial
 
 from dash.development.base_component import Component
 
+from alerts.rules import What
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
+from components.alert_bands import with_bands
 from components.chart_card import chart_card, chart_content
 from components.content import Content
 from components.view import View
@@ -29,6 +31,7 @@ class PageChart:
         tall: Whether it is twice as high.
         tools: view -> what stands between heading and chart: links that choose what it shows.
         note: What stands below the chart: how its numbers are defined.
+        alerts: What rules measure that concern it: when their alerts fired is marked behind its lines.
     """
 
     id: str
@@ -38,10 +41,11 @@ class PageChart:
     tall: bool = False
     tools: Callable[[View], Component] | None = None
     note: str = ""
+    alerts: frozenset[What] = frozenset()
 
     def __call__(self, queries: Queries, view: View, now_ms: int) -> ChartInfo:
         """Return what to draw: a chart is its own export."""
-        return self.info(queries, view, now_ms)
+        return with_bands(self.info(queries, view, now_ms), queries, view, now_ms, self.alerts)
 
 
 def drawn(charts: Sequence[PageChart], queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
@@ -56,7 +60,7 @@ def drawn(charts: Sequence[PageChart], queries: Queries, adapter: ChartAdapter, 
     """
     content: Content = {}
     for chart in charts:
-        content |= chart_content(chart.id, adapter, partial(chart.info, queries, view, now_ms))
+        content |= chart_content(chart.id, adapter, partial(chart, queries, view, now_ms))
     return content
 
 

@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
+from components.alert_bands import DURATIONS, FAILURES, ITEMS
 from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data
@@ -193,13 +194,13 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
 
 
 CHARTS: Final = (
-    PageChart("scraping-duration", _trend, "Mean and percentiles over time"),
-    PageChart("scraping-growth", _growth, "Per minute and source, stacked"),
+    PageChart("scraping-duration", _trend, "Mean and percentiles over time", alerts=DURATIONS),
+    PageChart("scraping-growth", _growth, "Per minute and source, stacked", alerts=ITEMS),
     PageChart("scraping-outcomes", _outcomes, "How scrapes ended"),
     PageChart("scraping-usable", _usable, "Scrapes that ended ok: a page that answers with a challenge is no success"),
-    PageChart("scraping-endings", _endings, "Scrapes per minute, stacked"),
-    PageChart("scraping-yield", _yield, "All scrapes, failed ones too"),
-    PageChart("scraping-nothing", _nothing, "Share of the scrapes that went well"),
+    PageChart("scraping-endings", _endings, "Scrapes per minute, stacked", alerts=FAILURES),
+    PageChart("scraping-yield", _yield, "All scrapes, failed ones too", alerts=ITEMS),
+    PageChart("scraping-nothing", _nothing, "Share of the scrapes that went well", alerts=ITEMS),
     PageChart("scraping-size", _size, "Mean of the scrapes that tell a size"),
     PageChart("scraping-items", _items, "What scrapes brought home"),
     PageChart("scraping-coverage", _coverage_lines, "Share of items with a usable value, of the fields that fell most"),

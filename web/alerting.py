@@ -1,16 +1,22 @@
-"""Alerts, wired: who evaluates the rules, and who sends what is to be told."""
+"""Alerts, wired: who evaluates the rules, who sends what is to be told, and what people do on the tab."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
+from dash import Dash
+
 from alerts.delivery.service import DeliveryService
 from alerts.measure import Measurer
 from alerts.service import AlertService
 from alerts.texts import Texts
+from charts.base import ChartAdapter
 from db.alert_tables import AlertTables
 from db.queries import Queries
+from web.alert_actions import register_alert_actions
+from web.alert_channels import register_alert_channels
+from web.alert_editor import register_alert_editor
 from web.alert_links import alert_link
 
 
@@ -25,9 +31,47 @@ def make_alerting(
         on_change: Called after alerts or settings changed.
         public_url: Where people open the app, for links; None for none.
     """
+    queries.read_alerts_from(tables)
+
+    def changed() -> None:
+        queries.alerts_changed()
+        on_change()
+
     # Each asks the other one, but only when both run.
     alerts = AlertService(
-        tables, queries, Measurer(queries).measure, on_change=on_change, on_deliveries=lambda: delivery.wake()
+        tables, queries, Measurer(queries).measure, on_change=changed, on_deliveries=lambda: delivery.wake()
     )
     delivery = DeliveryService(tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, public_url)))
     return alerts, delivery
+
+
+def register_alerting(
+    dash: Dash,
+    tables: AlertTables,
+    queries: Queries,
+    adapter: ChartAdapter,
+    alerts: AlertService,
+    delivery: DeliveryService,
+    *,
+    on_change: Callable[[], object],
+) -> None:
+    """Register what people do on the Alerts tab.
+
+    Args:
+        dash: The app.
+        tables: Where what they decide is written.
+        queries: Who knows alerts and metrics.
+        adapter: Who draws.
+        alerts: Evaluates at once what was changed.
+        delivery: Whose words a test of a channel has.
+        on_change: Called after each write: pages look different now.
+    """
+
+    def changed() -> None:
+        queries.alerts_changed()
+        on_change()
+        alerts.wake()
+
+    register_alert_actions(dash, queries, tables, changed=changed)
+    register_alert_editor(dash, queries, adapter, tables, changed=changed)
+    register_alert_channels(dash, tables, delivery.texts, changed=changed)

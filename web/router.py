@@ -16,7 +16,7 @@ from charts.info import ChartInfo
 from charts.report import Report
 from components import ids
 from components.filters import filter_content
-from components.nav import nav
+from components.nav import badge_props, nav
 from components.paper import report_of
 from components.shell import Shown
 from components.status import database_banner, live_pill, paused_state, pill_props
@@ -84,10 +84,17 @@ class PageSource:
             return page.charts(self.queries, self.adapter, view, now_ms)
 
     def status(self, now_ms: int) -> Mapping[str, Mapping[str, Any]]:
-        """Return the banner that says whether the database is away."""
+        """Return the banner that says whether the database is away, and the number beside the Alerts tab."""
         del now_ms
         health = self.store.health()
-        return {ids.DATABASE_BANNER: database_banner(health.unreachable_since_ms, health.unwritable_since_ms)}
+        return {
+            ids.DATABASE_BANNER: database_banner(health.unreachable_since_ms, health.unwritable_since_ms),
+            ids.ALERT_BADGE: badge_props(self.firing()),
+        }
+
+    def firing(self) -> int:
+        """Return how many alerts fire; while the database is away, how many did before."""
+        return self.queries.alert_counts(ask=self.store.health().reachable)["firing"]
 
     def period_ms(self, href: str) -> int:
         """Return the length of the view's time bucket, or less where the page's own clock is finer."""
@@ -226,6 +233,7 @@ def showing(source: PageSource, pathname: str, search: str) -> Shown:
         pill=live_pill("connecting" if following else paused_state(view), source.freshness.since_ms),
         banner=dict(source.status(0)[ids.DATABASE_BANNER]),
         data=None if loaded.broken else data,
+        firing=source.firing(),
     )
 
 
@@ -255,7 +263,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         need(find(shown.view.path).libraries)
         return (
             shown.page,
-            nav(shown.view),
+            nav(shown.view, shown.firing),
             shown.title,
             shown.pill["children"],
             shown.pill["className"],
@@ -329,7 +337,8 @@ def _poll(source: PageSource, data: dict[str, Any]) -> None:
     if loaded.broken:  # what is there stays, as it does over a socket
         return
     if loaded.content is None or not data.get("complete"):
-        set_props(ids.DATABASE_BANNER, dict(source.status(0)[ids.DATABASE_BANNER]))
+        for component_id, props in source.status(0).items():
+            set_props(component_id, dict(props))
         if loaded.content is not None:
             set_props(RELOAD_ID, {"data": now_ms()})
         return

@@ -75,6 +75,8 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         return f"isValid(datum.{field}) ? {written_ms(f'datum.{field}') if log else number} : '–'"
 
     layers: list[alt.Chart] = []
+    if info.bands:
+        layers.append(_bands(info, moments, palette))
     if info.stacked:
         dashed = [index for index, line in enumerate(info.lines) if line.dash]
         known = numbered.transform_filter("isValid(datum.v)")  # Vega takes a gap in a stack for zero
@@ -109,6 +111,21 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         told = rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])
         layers.append(clickable(_at_pointer(told), "t", nearest=True))
     return layered(*layers, data=inline(wide))
+
+
+def _bands(info: LineInfo, moments: list[int], palette: Palette) -> alt.Chart:
+    """Return spans behind the lines as high as the chart, cut to what the axis shows."""
+    low, high = info.x_range_ms or (moments[0], moments[-1]) if moments else info.x_range_ms or (0, 1 << 45)
+    tones = palette.colours([band.colour_key for band in info.bands])
+    rows = [
+        {"t": max(low, band.start_ms), "u": min(high, band.end_ms), "c": tones[band.colour_key]}
+        for band in info.bands
+        if band.end_ms >= low and band.start_ms <= high
+    ]
+    x = alt.X("t:T", scale=time_scale(info.x_range_ms, moments), axis=time_axis(info.x_range_ms, moments))
+    marks = alt.Chart(inline(rows, "bands")).mark_rect(opacity=0.14)
+    drawn: alt.Chart = marks.encode(x=x, x2="u:T", color=alt.Color("c:N", scale=None, legend=None))
+    return drawn
 
 
 def _log_scale(rows: Floats) -> alt.Scale:

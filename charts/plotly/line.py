@@ -85,15 +85,37 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     if info.y_range is not None:
         low, high = (edge / scale.divisor for edge in info.y_range)
         y_axis["range"] = [low, high + 0.02 * (high - low)]  # a line along the top edge keeps its full width
-    return {
-        "data": data,
-        "layout": layout(
-            legend=len(info.lines) > 1,
-            hover="x unified" if unified else "closest",
-            xaxis=time_axis(info.x_range_ms or around(info.x_ms)),
-            yaxis=y_axis,
-        ),
-    }
+    drawn = layout(
+        legend=len(info.lines) > 1,
+        hover="x unified" if unified else "closest",
+        xaxis=time_axis(info.x_range_ms or around(info.x_ms)),
+        yaxis=y_axis,
+    )
+    if info.bands:
+        drawn["shapes"] = _bands(info, palette)
+    return {"data": data, "layout": drawn}
+
+
+def _bands(info: LineInfo, palette: Palette) -> list[dict[str, Any]]:
+    """Return spans behind the lines as high as the chart, cut to what the axis shows."""
+    low, high = info.x_range_ms or (info.bands[0].start_ms, max(band.end_ms for band in info.bands))
+    tones = palette.colours([band.colour_key for band in info.bands])
+    return [
+        {
+            "type": "rect",
+            "layer": "below",
+            "xref": "x",
+            "yref": "paper",
+            "x0": max(low, band.start_ms),
+            "x1": min(high, band.end_ms),
+            "y0": 0,
+            "y1": 1,
+            "fillcolor": with_alpha(tones[band.colour_key], 0.14),
+            "line": {"width": 0},
+        }
+        for band in info.bands
+        if band.end_ms >= low and band.start_ms <= high
+    ]
 
 
 def _has_gap(values: npt.NDArray[np.float64]) -> bool:

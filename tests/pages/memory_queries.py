@@ -37,6 +37,7 @@ from db.results import (
     UrlStats,
 )
 from db.vitals import VitalsQueries
+from tests.pages.memory_alerts import MemoryAlerts
 from tests.pages.memory_runs import MemoryRuns, told_of
 from tests.pages.memory_sums import series, totals
 from tests.pages.memory_tabs import MemoryTabs
@@ -44,7 +45,7 @@ from tests.pages.memory_tabs import MemoryTabs
 NOW_MS = 1_795_300_325_000  # 2026-11-21 22:32:05 UTC
 
 
-class MemoryQueries(MemoryRuns, MemoryTabs, VitalsQueries):
+class MemoryQueries(MemoryAlerts, MemoryRuns, MemoryTabs, VitalsQueries):
     """Answers from what it was given; `veterans` are sources that have reported for years, `labels` those of events."""
 
     def __init__(

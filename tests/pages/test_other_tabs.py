@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import plotly.utils
-import pytest
 
 from charts.info import BarInfo, PieInfo
 from components.view import View
 from db.results import Event, Filter, SchedulerRunRow
-from pages import alerts, navigation, scheduler, scraper, scrapers, scraping
-from pages.page import Rows, unreachable
+from pages import navigation, scheduler, scraper, scrapers, scraping
+from pages.page import unreachable
 from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
 from tests.pages.test_overview import event
 
@@ -116,54 +115,6 @@ def test_a_scraper_that_never_reported_is_told_to_be_none(six: MemoryQueries) ->
     assert "There is no such scraper" in said
     assert "/scrapers" in said
     assert numbers["scraper-seen"]["children"] == "–"
-
-
-def test_low_success_silence_and_failed_jobs_need_attention() -> None:
-    low = [event("low", age, success=age % 2 == 0) for age in range(1, 11)]
-    gone = [event("gone", 7_200 + age) for age in range(0, 7_200, 30)]
-    steady = [event("fine", age) for age in range(0, 14_000, 30)]
-    rows = body(alerts, "alerts-concerns", MemoryQueries([*low, *gone, *steady], [FAILED_RUN]))
-    assert [(row[0] or row[1] or row[2], row[3]) for row in rows] == [
-        ("✕ job failed", "nightly"),
-        ("▼ low success", "low"),
-        ("◌ silent", "gone"),
-    ]
-    assert rows[0][4] == "last run failed: RuntimeError: boom"
-    assert rows[1][4] == "50.0\u00a0% of 10 went well"
-
-
-def test_a_nightly_scraper_is_not_silent_by_day_but_a_new_one_is() -> None:
-    night = [event("nightly", 8 * 3_600 + age) for age in range(0, 7_200, 30)]
-    assert [row[3] for row in body(alerts, "alerts-concerns", MemoryQueries(night))] == ["nightly"]
-    assert not body(alerts, "alerts-concerns", MemoryQueries(night, veterans=["nightly"]))
-
-
-@pytest.mark.parametrize(("rate", "flagged"), [(0, True), (8, True), (9, False), (10, False)])
-def test_ninety_percent_is_the_line(rate: int, flagged: bool) -> None:
-    queries = MemoryQueries([event("a", age, success=age < rate) for age in range(10)])
-    assert bool(body(alerts, "alerts-concerns", queries)) is flagged
-
-
-def test_four_attempts_are_too_few_to_judge() -> None:
-    assert not body(alerts, "alerts-concerns", MemoryQueries([event("a", age, success=False) for age in range(4)]))
-
-
-def test_looking_at_failures_only_flags_nobody_else() -> None:
-    queries = MemoryQueries([event("a", age, success=age != 3) for age in range(20)])
-    assert not body(alerts, "alerts-concerns", queries, "?result=failed")
-
-
-def test_the_summary_says_how_many_things_need_attention() -> None:
-    good = alerts.PAGE.numbers(MemoryQueries([event("a", 1)]), View(), NOW_MS)["alerts-summary"]
-    assert good == {"children": "✓ Nothing needs attention in this range.", "className": "summary ok"}
-    bad = alerts.PAGE.numbers(MemoryQueries(runs=[FAILED_RUN]), View(), NOW_MS)["alerts-summary"]
-    assert bad == {"children": "✕ 1 thing needs attention.", "className": "summary bad"}
-
-
-def test_exported_concerns_are_those_of_the_page() -> None:
-    rows = alerts.PAGE.exports["alerts-concerns"](MemoryQueries(runs=[FAILED_RUN]), View(), NOW_MS)
-    assert isinstance(rows, Rows)
-    assert rows.rows[0][:2] == ("job failed", "nightly")
 
 
 def test_an_unreachable_database_is_told_instead_of_a_page() -> None:

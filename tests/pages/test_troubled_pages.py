@@ -21,7 +21,7 @@ HEART = {
     "overview": {"overview"},
     "scrapers": {"sources"},
     "scraper": {"overview"},
-    "alerts": {"sources", "scheduler_summary", "daily"},
+    "alerts": {"alert_board"},
     "events": {"open_events", "event_count"},
     "event": {"event_detail", "url_history"},
 }
