@@ -184,8 +184,7 @@ def register_alert_channels(app: Dash, tables: AlertTables, texts: Texts, *, cha
             return fine, f"✕ It wasn’t done: {exc}.", no_update, no_update, no_update
         changed()
         if made:
-            once = f"✓ Saved. Its signing key, shown this once: {made}"
-            return fine, "", once, no_update, f"✓ Saved: {channel.name}."
+            return fine, "", "", False, f"✓ Saved: {channel.name}. Its signing key, shown this once: {made}"
         return fine, "", "", False, f"✓ Saved: {channel.name}."
 
     @app.callback(
