@@ -18,7 +18,7 @@ _RUNS: Final[Mapping[str, str]] = {
     "run_failed": "failed in a row", "run_missed": "missed", "run_late": "late", "run_overlapping": "overlapping",
     "run_lost": "lost", "run_too_long": "too long",
 }  # fmt: skip
-_ONE: Final[Mapping[str, str]] = {"errors": "error", "items": "item"}
+_ONE: Final[Mapping[str, str]] = {"errors": "error", "items": "item", "runs": "run", "runs in a row": "run in a row"}
 
 
 def number(measure: str, value: float | None) -> str:
