@@ -309,6 +309,9 @@ class Backplane:
                     above = self._highest() + _MEANWHILE if alone and self._numbers_seen else 0
                     base = shared_base(self._clock_s(), max(above, order))
                     standing = self._stream.join(base=base, above=above, step=STEP)
+                    if not alone and standing.era != era and standing.base < order:
+                        # Begun by a process that had seen less than this one, after Redis lost its data.
+                        standing = self._stream.join(base=base, above=order, step=STEP)
                     missed = list(self._stream.between(last_id, standing.last_id)) if era else []
                     tail = self._tail(standing)
                 except (StreamLost, TimeoutError) as exc:

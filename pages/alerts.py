@@ -128,6 +128,8 @@ def layout(view: View, content: Content) -> Component:
                 schedules,
                 subtitle="As they were declared; of other jobs it is learnt when they usually run",
                 wide=True,
+                export="alerts-schedules",
+                view=view,
             ),
             grid(*cards(CHARTS, view, content)),
             alert_forms(),
@@ -219,6 +221,14 @@ def _history_rows(queries: Queries, view: View, now_ms: int) -> Rows:
     return Rows(("at_ms", "rule", "key", "what", "value", "threshold"), rows, kinds)  # type: ignore[arg-type]
 
 
+def _schedule_rows(queries: Queries, view: View, now_ms: int) -> Rows:
+    del view
+    plans = standings(queries.alert_board(), now_ms).setting.plans.values()
+    columns = ("job", "cron", "timezone", "interval_s", "grace_s", "longest_s")
+    rows = tuple((*(getattr(one.plan, name) for name in columns), one.since_ms) for one in plans)
+    return Rows((*columns, "declared_ms"), rows, ("text", "text", "text", "number", "number", "number", None))
+
+
 TIMELINE: Final = PageChart("alerts-timeline", _timeline, "By rule and what it is about, the newest first", wide=True)
 CHARTS: Final = (
     PageChart("alerts-errors", _errors, "Failed navigations and scrapes per minute", alerts=FAILURES),
@@ -239,6 +249,7 @@ PAGE: Final = Page(
             "alerts-firing": _alert_rows,
             "alerts-rules": _rule_rows,
             "alerts-history": _history_rows,
+            "alerts-schedules": _schedule_rows,
         }
     ),
     period_ms=MINUTE_MS,

@@ -60,8 +60,6 @@ def upgrade() -> None:
         sa.Column("alert_key", sa.String(190), nullable=False),
         sa.Column("what", sa.String(16), nullable=False),
         _document(),
-        sa.Index("ix_alert_history_at", "at_ms"),
-        sa.Index("ix_alert_history_rule", "rule_id", "at_ms"),
         if_not_exists=True,
         **options,
     )
@@ -79,11 +77,13 @@ def upgrade() -> None:
         sa.Column("sent_at", sa.BigInteger()),
         sa.Column("last_error", sa.Text()),
         _document(),
-        sa.Index("ix_alert_delivery_next", "state", "next_at"),
-        sa.Index("ix_alert_delivery_at", "created_at"),
         if_not_exists=True,
         **options,
     )
+    _index("ix_alert_history_at", "alert_history", "at_ms")
+    _index("ix_alert_history_rule", "alert_history", "rule_id", "at_ms")
+    _index("ix_alert_delivery_next", "alert_deliveries", "state", "next_at")
+    _index("ix_alert_delivery_at", "alert_deliveries", "created_at")
 
 
 def downgrade() -> None:
@@ -98,3 +98,9 @@ def _id() -> sa.Column[Any]:
 def _document() -> sa.Column[Any]:
     # A notification may list a hundred sources: more than the 64 KiB of a TEXT.
     return sa.Column("document", sa.Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb"), nullable=False)
+
+
+def _index(name: str, table: str, *columns: str) -> None:
+    # MySQL has no CREATE INDEX IF NOT EXISTS.
+    if name not in {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(table)}:
+        op.create_index(name, table, list(columns))

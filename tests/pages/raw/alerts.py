@@ -34,5 +34,6 @@ CHECKS = {
     "alerts-timeline": nothing,
     "alerts-firing": nothing,
     "alerts-history": nothing,
+    "alerts-schedules": nothing,
     "alerts-rules": rules,
 }
