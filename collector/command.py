@@ -55,7 +55,7 @@ def run_command(run: Run, words: Sequence[str]) -> int:
         ]
         for reader in readers:
             reader.start()
-        code = process.wait()
+        code = _ended(process)
         for reader in readers:  # something that it left running may hold the pipes open
             reader.join(timeout=1.0)
     if code == 0:
@@ -67,6 +67,13 @@ def run_command(run: Run, words: Sequence[str]) -> int:
         return 128 - code
     run.end(FAILED, f"exit code {code}\n{said}".strip())
     return code
+
+
+def _ended(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for its end; a signal that comes just before a wait begins is passed on when that one is over."""
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(timeout=1.0)
 
 
 class _Tail:

@@ -122,12 +122,12 @@ def spans(starts: Sequence[int], *, most: int, hole: int = 0) -> list[list[int]]
 
     Args:
         starts: Starts of minutes in epoch ms, rising.
-        most: Minutes of the longest run.
+        most: Minutes that the longest run lasts.
         hole: So many minutes may be missing between two of a run.
     """
     runs: list[list[int]] = []
     for start in starts:
-        if runs and len(runs[-1]) < most and start - runs[-1][-1] <= (1 + hole) * MINUTE_MS:
+        if runs and start - runs[-1][0] < most * MINUTE_MS and start - runs[-1][-1] <= (1 + hole) * MINUTE_MS:
             runs[-1].append(start)
         else:
             runs.append([start])

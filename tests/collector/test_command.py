@@ -90,14 +90,14 @@ def test_a_command_that_is_killed_is_a_run_that_was_killed(call: Any) -> None:
 
 def test_signals_are_the_commands_to_answer(call: Any) -> None:
     code = """
-import signal, sys
+import signal, sys, time
 def leave(number, frame):
     print("cleaned up", flush=True)
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
 print("ready", flush=True)
 while True:
-    signal.pause()
+    time.sleep(0.01)
 """
     with App() as app:
         process = call("run", "--name", "nightly", "--url", app.url, "--", *python(code))

@@ -117,12 +117,12 @@ def test_sigterm_delivers_what_is_pending_and_still_kills(start_python: Start) -
     with App() as app:
         process = start_python(
             """
-            import collector, signal
+            import collector, time
             collector.configure(url=sys.argv[1], flush_interval_s=3600)
             collector.record_page_navigation("cnbc", url="https://host/", navigation_duration_ms=150)
             print("ready", flush=True)
             while True:
-                signal.pause()
+                time.sleep(0.01)
             """,
             app.url,
         )
@@ -159,12 +159,12 @@ def test_a_second_sigterm_kills_at_once(start_python: Start) -> None:
     with App(*[Answer(status=503)] * 1000) as app:
         process = start_python(
             """
-            import collector, signal
+            import collector, time
             collector.configure(url=sys.argv[1], exit_timeout_s=3600)
             collector.record_page_navigation("cnbc", url="https://host/", navigation_duration_ms=150)
             print("ready", flush=True)
             while True:
-                signal.pause()
+                time.sleep(0.01)
             """,
             app.url,
         )

@@ -14,42 +14,10 @@ import pytest
 
 from collector import Collector
 from collector.errors import SinkUnavailable
-from collector.segment import SUFFIX
 from collector.sinks import Batch, Delivery
-from tests.collector.doubles import WAIT_S, Answer, App, Gate, MemorySink, away
+from tests.collector.doubles import Answer, App, Gate, MemorySink, away
+from tests.collector.waiting import Keyed, adds_up, numbers, record, spooled, wait_until
 from tests.servers import free_port
-
-
-def record(collector: Collector, count: int = 1, first: int = 0) -> None:
-    for number in range(first, first + count):
-        collector.record_page_navigation("cnbc", url=f"https://host/{number}", navigation_duration_ms=number)
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + 3 * WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s, what
-        time.sleep(0.005)
-
-
-def numbers(app: App) -> list[int]:
-    return [int(metric["url"].rpartition("/")[2]) for metric in app.metrics()]
-
-
-def spooled(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob(f"*{SUFFIX}"))
-
-
-class Keyed(MemorySink):
-    """A sink whose target has a name, so that there is a spool for it."""
-
-    spool_key = "memory"
-
-
-def adds_up(collector: Collector) -> bool:
-    stats = collector.get_metrics_stats()
-    known = stats["flushed"] + stats["dropped"] + stats["pending"] + stats["left_on_disk"]
-    return stats["recorded"] + stats["adopted"] == known
 
 
 def test_metrics_wait_on_the_disk_while_the_app_is_away_and_arrive_once_in_order(
@@ -141,13 +109,13 @@ def test_sigterm_with_the_app_away_leaves_what_is_pending_on_the_disk(
 ) -> None:
     process = start_python(
         """
-        import collector, signal
+        import collector, time
         collector.configure(url=sys.argv[1], exit_timeout_s=0.1, flush_interval_s=3600)
         for number in range(1000):
             collector.record_page_navigation("cnbc", url=f"https://host/{number}", navigation_duration_ms=1)
         print("ready", flush=True)
         while True:
-            signal.pause()
+            time.sleep(0.01)
         """,
         f"http://127.0.0.1:{free_port()}",
     )

@@ -200,13 +200,13 @@ def test_sigterm_and_the_end_of_the_process_kill_what_still_runs(
     start_python: Callable[..., Any], run_python: Callable[..., str]
 ) -> None:
     program = """
-        import collector, signal
+        import collector, time
         collector.configure(url=sys.argv[1])
         collector.run("nightly").begin()
         if sys.argv[2] == "wait":
             print("ready", flush=True)
             while True:
-                signal.pause()
+                time.sleep(0.01)
         """
     with App() as app:
         process = start_python(program, app.url, "wait")

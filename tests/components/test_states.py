@@ -7,7 +7,8 @@ import pytest
 
 from components.states import is_silent, state_of, states_of, usual_pause_ms
 from db.results import Filter, SourceStats, TimeRange, Totals
-from tests.pages.memory_queries import NOW_MS, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import NOW_MS
 
 RANGE = TimeRange(0, 900_000, 10_000)
 

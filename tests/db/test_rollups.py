@@ -127,6 +127,13 @@ def test_hour_knows_no_more_of_its_failures_than_each_of_its_minutes(
     assert {hour[name] for name in unknown} == {None}
 
 
+def test_minutes_are_read_together_over_small_holes_for_so_many_minutes_at_most() -> None:
+    minutes = [place * 60_000 for place in (0, 1, 3, 4, 8, 9, 10)]
+    assert rolling.spans(minutes, most=5) == [minutes[:2], minutes[2:4], minutes[4:]]
+    assert rolling.spans(minutes, most=5, hole=1) == [minutes[:4], minutes[4:]]
+    assert rolling.spans(minutes, most=10, hole=3) == [minutes[:6], minutes[6:]]
+
+
 def test_late_row_corrects_its_minute_hour_and_day(store: Store, rollups: Rollups, engine: Engine) -> None:
     store.send(batch(navigation(at_ms=NOON_MS - 3 * DAY_MS)))
     rollups.run_once()

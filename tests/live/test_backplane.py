@@ -249,6 +249,22 @@ def test_data_that_redis_loses_while_it_runs_begins_a_new_era(redis: PrivateRedi
         assert viewers[0].at == viewers[1].at
 
 
+def test_numbers_stay_above_those_that_viewers_know_when_another_begins_anew_below_them(redis: PrivateRedis) -> None:
+    other = RedisStream(redis.url, name="test")
+    with Node(redis.url) as node:
+        viewer = node.view()
+        node.publish(commit("x:1", "a"))
+        viewer.hear(1)
+        # One step: forgotten, and begun by a process that had seen less.
+        lost = node.stream._redis.pipeline().flushall()
+        lost.hset(other._state, mapping={"era": "low", "base": 1000, "order": 1000}).execute()
+        viewer.hear_gap()
+        node.publish(commit("y:1", "a"))
+        assert viewer.hear(2) == urls(commit("x:1", "a"), commit("y:1", "a"))
+        assert viewer.wrong == []
+    other.close()
+
+
 def test_two_databases_on_one_redis_dont_mix(redis: PrivateRedis) -> None:
     with Node(redis.url, name="one") as first, Node(redis.url, name="other") as second:
         viewers = [first.view(), second.view()]

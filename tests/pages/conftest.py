@@ -6,7 +6,8 @@ import pytest
 
 from charts import make_adapter
 from charts.base import ChartAdapter
-from tests.pages.memory_queries import MemoryQueries, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import MemoryQueries
 
 WEIRD_NAMES = ("<script>alert(1)</script>", "🦊" * 50, "W" * 50, "a/b?c#d&e=f%", "‮evil", "all others", "accent")
 

@@ -21,7 +21,8 @@ from db.alert_board import AlertBoard
 from db.alert_rows import DeliveryRow, HistoryRow, SettingRow, StateRow
 from pages import alerts, navigation
 from pages.page import Rows
-from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import NOW_MS, MemoryQueries
 
 MINUTE_MS = 60_000
 VIEW = View.parse("/alerts", "?from=now-6h")

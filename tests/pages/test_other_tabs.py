@@ -12,7 +12,8 @@ from components.view import View
 from db.results import Event, Filter, SchedulerRunRow
 from pages import navigation, scheduler, scraper, scrapers, scraping
 from pages.page import unreachable
-from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import NOW_MS, MemoryQueries
 from tests.pages.test_overview import event
 
 FAILED_RUN = SchedulerRunRow(

@@ -15,7 +15,8 @@ from components.view import View
 from db.results import Event, Filter, TimeRange
 from pages.overview import PAGE
 from pages.page import Rows, RowStream
-from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import NOW_MS, MemoryQueries
 from tests.pages.tree import components_of
 
 VIEW = View()

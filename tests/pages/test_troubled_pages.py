@@ -14,7 +14,8 @@ from components.view import View
 from db.queries import Queries
 from pages import PAGES
 from pages.page import Page
-from tests.pages.memory_queries import NOW_MS, MemoryQueries, fleet
+from tests.pages.invented import fleet
+from tests.pages.memory_queries import NOW_MS, MemoryQueries
 
 # What a page can't do without: it says so as a whole (web.router).
 HEART = {
