@@ -117,7 +117,7 @@ def value_axis(unit: str, largest: float, *, whole: bool = False, **more: Any) -
         "showline": False,
         "ticks": "",
         "ticklabelstandoff": 6,
-        "ticklabeloverflow": "allow",  # the margins make room: to look for labels that stick out, each is measured again
+        "ticklabeloverflow": "allow",  # margins make room: looking for what sticks out measures each label again
         "fixedrange": True,
         **more,
     }
@@ -159,7 +159,7 @@ def category_axis(names: tuple[str, ...], *, longest: int = LONGEST_LABEL, **mor
         "showline": False,
         "ticks": "",
         "ticklabelstandoff": 6,
-        "ticklabeloverflow": "allow",  # the margins make room: to look for labels that stick out, each is measured again
+        "ticklabeloverflow": "allow",  # margins make room: looking for what sticks out measures each label again
         "fixedrange": True,
         **more,
     }
