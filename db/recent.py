@@ -180,7 +180,6 @@ class RecentDetail:
             start_ms = -_FOREVER_MS
         if end_ms is None:
             end_ms = _FOREVER_MS
-        end_ms = max(start_ms, end_ms)  # what is left of a span that memory doesn't reach: no rows, not fewer than none
         parts = []
         for chunk in chunks:
             times = chunk.times()

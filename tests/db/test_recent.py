@@ -92,13 +92,6 @@ def test_range_is_half_open() -> None:
     assert recent.columns(NOON_MS + 1, NOON_MS + 3).created_at_ms.tolist() == [NOON_MS + 1, NOON_MS + 2]
 
 
-def test_span_that_ends_before_it_begins_has_no_rows() -> None:
-    recent = RecentDetail()
-    recent.append([navigation(at_ms=NOON_MS + second) for second in range(50)])
-    columns, _, _ = recent.snapshot(NOON_MS + 30, NOON_MS + 10)
-    assert len(columns) == 0
-
-
 def test_loaded_memory_equals_one_that_saw_everything(engine: Engine) -> None:
     store, watched = Store(engine), RecentDetail()
     store.subscribe(watched.append)
