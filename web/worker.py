@@ -247,12 +247,12 @@ class PatientWorker(ThreadWorker):
         """Close connections that were kept for nothing, but not while their last answer is on its way."""
         now_s = time.monotonic()
         kept: deque[Any] = self.keepalived_conns
-        while self.alive and not force and kept and kept[0].timeout <= now_s < kept[0].give_up_s:
-            if not kept[0].sock.unsent_bytes():
-                break
-            conn = kept.popleft()
-            conn.set_timeout()
-            kept.append(conn)
+        expired = [conn for conn in kept if conn.timeout <= now_s]
+        for conn in expired if self.alive and not force else ():
+            if now_s < conn.give_up_s and conn.sock.unsent_bytes():
+                kept.remove(conn)
+                conn.set_timeout()
+                kept.append(conn)  # they stand in the order of their time-outs
         super().murder_keepalived(force)  # type: ignore[call-arg]  # its types are of an older gunicorn
 
     def murder_pending(self) -> None:
