@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import selectors
 import socket
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 
 import pytest
+from gunicorn.config import Config
 
 from web.answering import AnswerSocket
+from web.worker import Conn, PatientWorker
 
 
 @pytest.fixture
@@ -77,3 +82,26 @@ def test_who_takes_the_connection_over_gets_a_plain_socket(pair: tuple[AnswerSoc
         assert type(own) is socket.socket
         own.sendall(b"x")
     assert pair[1].recv(1) == b"x"
+
+
+def test_a_kept_connection_is_not_closed_while_its_client_sleeps_over_the_last_answer(
+    pair: tuple[AnswerSocket, socket.socket],
+) -> None:
+    ours, client = pair
+    idle, other = socket.socketpair()
+    with other, AnswerSocket.of(idle) as nothing_left, selectors.DefaultSelector() as poller:
+        worker = PatientWorker.__new__(PatientWorker)  # without a server around it
+        worker.cfg, worker.alive, worker.poller, worker.nr_conns = Config(), True, poller, 2
+        sleeping, done = (Conn(worker.cfg, one, None, None, linger=Conn.close) for one in (ours, nothing_left))
+        ours.sendall(bytes(2_000_000))
+        worker.keepalived_conns = deque((done, sleeping))
+        for conn in worker.keepalived_conns:
+            conn.timeout, conn.give_up_s = time.monotonic() - 1, time.monotonic() + 3_600
+            poller.register(conn.sock, selectors.EVENT_READ)
+        worker.murder_keepalived()
+        assert (list(worker.keepalived_conns), worker.nr_conns) == ([sleeping], 1)
+        assert nothing_left.fileno() < 0
+        assert client.recv(1)
+        sleeping.timeout = sleeping.give_up_s = time.monotonic() - 1  # patience has an end
+        worker.murder_keepalived()
+        assert (list(worker.keepalived_conns), worker.nr_conns) == ([], 0)
