@@ -18,7 +18,7 @@ from collector.events import Event, Metric, SchedulerRun
 from collector.run_events import ScraperRun
 from db.engine import begin_writing
 from db.models import IngestLog
-from db.row_text import RowText, insert_texts
+from db.row_text import RowText, insert_plain, insert_texts
 from db.rows import Row, insert_many
 
 _COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
@@ -116,7 +116,7 @@ def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) ->
     if not joined:
         return []
     rows = [(writer, int(ids.of), *ids[1:]) for ids in joined]
-    numbered = insert_many(connection, IngestLog.__tablename__, _COLUMNS, rows)
+    numbered = insert_plain(connection, IngestLog.__tablename__, _COLUMNS, rows)
     if connection.dialect.name == "sqlite":
         last_seq = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
         seqs = list(range(last_seq - len(rows) + 1, last_seq + 1))

@@ -20,7 +20,7 @@ from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
 from db.ingest_log import Committed, IdRange, Of, commits_of, insert_logged, write_log
-from db.row_text import RowText, row_texts
+from db.row_text import RowText, insert_plain, row_texts
 from db.rows import (
     BATCH_TABLE,
     PAGE_COLUMNS,
@@ -29,7 +29,6 @@ from db.rows import (
     SCHEDULER_TABLE,
     BadRow,
     Row,
-    insert_many,
     page_row,
     repaired,
     scheduler_row,
@@ -283,7 +282,7 @@ class Writer:
             with begin_writing(self._engine) as connection:
                 try:
                     # First of all: who comes second with an id waits here until the first one has committed.
-                    insert_many(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
+                    insert_plain(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
                 except sa_exc.IntegrityError as exc:
                     raise Duplicate from exc
                 done = insert(connection)

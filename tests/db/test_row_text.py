@@ -90,6 +90,10 @@ def test_rows_without_anything_to_escape_need_no_backslashes() -> None:
     assert len(piece.values.encode()) == piece.size_bytes
 
 
+def test_nothing_is_written_of_no_rows() -> None:
+    assert row_texts([]) == []
+
+
 @pytest.mark.parametrize("bad", ["\ud800", b"bytes", 2**64, 1j])
 def test_what_has_no_plain_form_is_an_error(bad: Any) -> None:
     with pytest.raises(TypeError):
