@@ -218,7 +218,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     queries = Queries(reading, recent, rollups=rollups, jobs=JobHistory(reading, runs, jobs))
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
-    hub = Hub()
+    hub = Hub(outboxes_limit_bytes=settings.outboxes_max_bytes)
     channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
