@@ -14,6 +14,7 @@ from alerts.measured import Measured, judged
 from alerts.parts import SHARES, Parts, kind_of, parts_of_groups
 from alerts.rules import Rule
 from alerts.states import AlertState, Observation, Timing, step
+from alerts.units import said
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.queries import Queries
 from db.results import Filter, FloatArray, IntArray, Series, TimeRange
@@ -94,7 +95,12 @@ def preview(queries: Queries, rule: Rule, now_ms: int, *, days: int = 7) -> Prev
             # Memory ends somewhere; what it holds is looked at more closely.
             covered_ms = queries.alert_rows(now_ms, now_ms)[1]
             if covered_ms is not None and rule.by != "job":
-                start_ms = max(start_ms, covered_ms + int(rule.window_s * 1000))
+                window_ms = int(rule.window_s * 1000)
+                if covered_ms + window_ms > end_ms - MINUTE_MS:
+                    held = said(max(0, end_ms - covered_ms) / 1000)
+                    problem = f"it is looked at what memory holds by domain and label, now {held}: less than the window"
+                    return Preview(end_ms, end_ms, step_ms, (), f"{problem}. The rule itself reads the database")
+                start_ms = max(start_ms, covered_ms + window_ms)
                 step_ms = max(MINUTE_MS, (end_ms - start_ms) // _MOST_LOOKS)
         moments = _looks(queries, measurer, rule, start_ms, end_ms, step_ms)
     try:

@@ -9,6 +9,7 @@ from dash import Dash
 
 from alerts.delivery.service import DeliveryService
 from alerts.measure import Measurer
+from alerts.past import Past
 from alerts.service import AlertService
 from alerts.texts import Texts
 from charts.base import ChartAdapter
@@ -39,7 +40,11 @@ def make_alerting(
 
     # Each asks the other one, but only when both run.
     alerts = AlertService(
-        tables, queries, Measurer(queries).measure, on_change=changed, on_deliveries=lambda: delivery.wake()
+        tables,
+        queries,
+        Measurer(queries, Past(queries)).measure,
+        on_change=changed,
+        on_deliveries=lambda: delivery.wake(),
     )
     delivery = DeliveryService(tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, public_url)))
     return alerts, delivery
