@@ -13,7 +13,7 @@ from db.alert_queries import AlertQueries
 from db.cells import HOUR_MS, MINUTE_MS, SLOT_MS
 
 # Of the database in one look: some tenths of a second, and it rests for four times as long.
-_ROWS_A_LOOK: Final = 40_000
+_ROWS_A_LOOK: Final = 20_000
 _FORGOTTEN_AFTER_MS: Final = 10 * MINUTE_MS
 _MOST_NEEDS: Final = 16
 _MOST_NUMBERS: Final = 10_000_000  # in all pieces: some sixty megabytes

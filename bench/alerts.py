@@ -217,12 +217,12 @@ def main() -> None:
         fleet = Fleet(str(Path(directory)), options.sources, options.recent, present_ms=now_ms() // HOUR_MS * HOUR_MS)
         rules = make_rules(options.rules, options.sources)
         report["evaluation"] = evaluations(fleet, rules, options.sources, options.rounds)
-        long = make_rules(options.rules, options.sources, long=True)
-        report["beyond_memory"] = beyond_memory(fleet, long, options.sources, options.rounds)
         report["default_rules"] = evaluations(fleet, list(DEFAULT_RULES), options.sources, options.rounds)
         everything = [rule.model_copy(update={"threshold": 1e9, "when": "below", "baseline": None}) for rule in rules]
         worst = [rule for rule in everything if rule.what != "no_data"]
         report["everything_fires"] = evaluations(fleet, worst[:100], options.sources, 1)
+        long = make_rules(options.rules, options.sources, long=True)
+        report["beyond_memory"] = beyond_memory(fleet, long, options.sources, options.rounds)
         report["threshold_to_outbox"] = latencies(directory, options.rounds)
     print(json.dumps(report, indent=2))
 

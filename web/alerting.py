@@ -19,6 +19,7 @@ from web.alert_actions import register_alert_actions
 from web.alert_channels import register_alert_channels
 from web.alert_editor import register_alert_editor
 from web.alert_links import alert_link
+from web.alert_schedules import register_alert_schedules
 
 
 def make_alerting(
@@ -79,4 +80,5 @@ def register_alerting(
 
     register_alert_actions(dash, queries, tables, changed=changed)
     register_alert_editor(dash, queries, adapter, tables, changed=changed)
+    register_alert_schedules(dash, queries, tables, changed=changed)
     register_alert_channels(dash, tables, delivery.texts, changed=changed)

@@ -180,6 +180,13 @@ def test_message_of_a_rule_is_filled_in_for_each_alert() -> None:
     assert notice.firing[0].message == "a: 50 errors over 10 errors in 5 min, for 0 s (1)"
 
 
+def test_message_and_notice_name_the_field_that_is_missing() -> None:
+    covered = rule(what="field_coverage", field="price", threshold=90, message="{field} is gone: {value}")
+    (notice,) = Stage((covered,)).step({"a": 12})
+    assert (notice.field, notice.firing[0].message) == ("price", "price is gone: 12 %")
+    assert notice_of(notice.document()) == notice
+
+
 silenced_spans = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15)), max_size=4)
 
 
