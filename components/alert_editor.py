@@ -17,7 +17,6 @@ from alerts.rules import UNITS, Rule
 from alerts.units import written
 from alerts.yaml_text import MOST_CHARS, BadYaml
 from components.alert_sections import EDITOR_FAULTS, FORM_FAULTS, faults_line
-from components.aria import aria
 
 FIELD: Final = "alerts-rule-field"  # type of the ids of its fields
 BUTTON: Final = "alerts-rule-button"
@@ -230,7 +229,7 @@ def import_form() -> Component:
         placeholder="rules:\n- id: my-rule\n  name: My rule\n  what: success_rate\n  threshold: 80",
     )
     upload = dcc.Upload(
-        html.Button("Choose a file", type="button", className="small-button", **aria(label="Choose a YAML file")),
+        html.Span("Choose a file, or drop it here", className="small-button"),
         id=UPLOAD,
         accept=".yaml,.yml,.txt,application/yaml,text/plain",
         multiple=False,
@@ -242,9 +241,7 @@ def import_form() -> Component:
         dmc.Stack(
             [
                 text,
-                html.Div(
-                    [upload, html.Span("or drop it on the button", className="entry-says")], className="yaml-file"
-                ),
+                html.Label(upload, className="yaml-file"),
                 faults_line(FORM_FAULTS),
                 html.Div(save, className="form-buttons"),
             ]
