@@ -260,8 +260,10 @@ class Evaluator:
         deliveries: list[DeliveryRow] = []
         for rule, notice in notices:
             to: list[str] = []
+            # Where every channel that a rule names is gone, all others are told: an alert mustn't be lost with them.
+            named = setting.channels.keys() & set(rule.channels) or setting.channels.keys()
             for id, channel in setting.channels.items():
-                told = channel.wanted(notice) if not rule.channels or id in rule.channels else None
+                told = channel.wanted(notice) if id in named else None
                 if told is not None:
                     to.append(id)
                     deliveries.append(

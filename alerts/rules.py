@@ -141,7 +141,7 @@ class Rule(BaseModel):
         unless: Ids of rules that say more of the same: while one of them fires about the same source (and as long
             afterwards as the window reaches), nobody is told of this rule's alert.
         labels: Further labels of its alerts, for silences and receivers.
-        channels: Ids of the channels that are told; none for all of them.
+        channels: Ids of the channels that are told; none for all of them, and all where none of these is there now.
         repeat_s: How often those that still fire are told again; 0 for never.
         interval_s: How often it is evaluated.
     """

@@ -85,7 +85,7 @@ def rule_form(rule: Rule | None, *, can_delete: bool, is_default: bool) -> Compo
         ]),
         ("What is measured", [
             choice("what", "Measure", {key: f"{words}, {UNITS[key]}" for key, words in WHATS.items()}),  # type: ignore[index]
-            text("window", "Over the last", "Like 5m, 1h, 7d: at most 30d, as long as minutes are kept"),
+            text("window", "Over the last", "Like 5m, 1h, 7d: at most 30d; 1d by domain and label"),
             text("by", "One alert for each", "source, domain, job, fleet (one for all) or label:<key>"),
             choice("kind", "Of", {"all": "Navigations and scrapes", "navigation": "Navigations", "scrape": "Scrapes"}),
             text("field", "Field", "For the coverage of a field only: its name"),
