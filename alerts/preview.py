@@ -83,6 +83,7 @@ def preview(queries: Queries, rule: Rule, now_ms: int, *, days: int = 7) -> Prev
     """
     measurer = Measurer(queries)
     patience_ms = int(rule.for_s * 1000)
+    moments: Iterator[tuple[int, Measured]]
     if measured_by_bucket(rule):
         finest_ms = _FINEST_SHARE_MS if rule.what in SHARES else MINUTE_MS
         step_ms = next((size for size in _STEPS_MS if size >= max(finest_ms, rule.window_s * 1000)), DAY_MS)

@@ -233,7 +233,7 @@ def import_form() -> Component:
         id=UPLOAD,
         accept=".yaml,.yml,.txt,application/yaml,text/plain",
         multiple=False,
-        max_size=5 * _MOST_BYTES,
+        max_size=_MOST_BYTES + (1 << 20),
         className="yaml-upload",
     )
     save = dmc.Button("Import", id="alerts-yaml-import", n_clicks=0)

@@ -7,69 +7,19 @@ from typing import Any, Final
 
 from dash import ALL, Dash, Input, Output, State, ctx, html, no_update
 
-from alerts.errors import BadSetting, Fault
-from alerts.schedules import JobPlan, plan_of
+from alerts.errors import BadSetting
+from alerts.schedule_desk import ScheduleDesk
+from alerts.schedules import plan_of
 from components.alert_lists import ENTRY
 from components.alert_schedule_form import BUTTON, FIELD, PREVIEW, preview_list, schedule_document, schedule_form
 from components.alert_sections import FORM, FORM_BODY, FORM_FAULTS, NAME, SAID
-from components.numbers import date_time
 from db.alert_tables import AlertTables
 from db.clock import now_ms
-from db.errors import ChangedMeanwhile, DatabaseUnavailable
+from db.errors import DatabaseUnavailable
 from db.queries import Queries
 from web.alert_actions import answered, at_fields, clicked, tidy_name
 
 EDITING: Final = "alerts-editing"
-
-
-class ScheduleDesk:
-    """Where schedules are changed, and never over somebody else's change.
-
-    Args:
-        tables: Where they are kept.
-    """
-
-    def __init__(self, tables: AlertTables) -> None:
-        self._tables = tables
-
-    def plan(self, job: str) -> tuple[JobPlan, int] | None:
-        """Return a job's schedule and its version; None when there is none.
-
-        Raises:
-            BadSetting: What is kept can't be read.
-        """
-        row = next((row for row in self._tables.settings.all("schedules") if row.id == job), None)
-        return None if row is None else (plan_of({**row.document, "job": row.id}), row.updated_at_ms)
-
-    def save(self, document: dict[str, Any], *, by: str, known: int | None) -> JobPlan:
-        """Write a schedule.
-
-        Args:
-            document: What it says.
-            by: Who says so.
-            known: Its version when it was opened; None for a new one, whose job must have none.
-
-        Raises:
-            BadSetting: It can't be used, or somebody else changed it meanwhile.
-            DatabaseUnavailable: It couldn't be written.
-        """
-        plan = plan_of(document)
-        kept = {name: value for name, value in plan.document().items() if name != "job"}
-        try:
-            self._tables.settings.put("schedules", plan.job, kept, by=by, known_ms=known or 0)
-        except ChangedMeanwhile as exc:
-            if known is None:
-                fault = Fault("job", "has a schedule already: edit that one")
-            else:
-                who = f"{exc.by or 'somebody'} at {date_time(exc.at_ms)}" if exc.at_ms else "deletion"
-                fault = Fault("schedule", f"was changed by {who} while you edited it: close this and open it again")
-            raise BadSetting(plan.job, (fault,)) from exc
-        return plan
-
-    def delete(self, job: str) -> str:
-        """Delete a schedule; returns what was done, in words."""
-        gone = self._tables.settings.delete("schedules", job)
-        return f"Deleted: it is learnt again when {job} usually runs." if gone else "It was deleted already."
 
 
 def register_alert_schedules(

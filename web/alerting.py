@@ -12,6 +12,7 @@ from alerts.measure import Measurer
 from alerts.past import Past
 from alerts.service import AlertService
 from alerts.texts import Texts
+from api.schedules import schedules_blueprint
 from charts.base import ChartAdapter
 from db.alert_tables import AlertTables
 from db.queries import Queries
@@ -60,8 +61,9 @@ def register_alerting(
     delivery: DeliveryService,
     *,
     on_change: Callable[[], object],
+    token: str | None = None,
 ) -> None:
-    """Register what people do on the Alerts tab.
+    """Register what people do on the Alerts tab, and the routes by which programs declare schedules.
 
     Args:
         dash: The app.
@@ -71,6 +73,7 @@ def register_alerting(
         alerts: Evaluates at once what was changed.
         delivery: Whose words a test of a channel has.
         on_change: Called after each write: pages look different now.
+        token: What programs need to write, None for nothing.
     """
 
     def changed() -> None:
@@ -80,5 +83,6 @@ def register_alerting(
 
     register_alert_actions(dash, queries, tables, changed=changed)
     register_alert_editor(dash, queries, adapter, tables, changed=changed)
+    dash.server.register_blueprint(schedules_blueprint(tables, token=token, changed=changed))
     register_alert_schedules(dash, queries, tables, changed=changed)
     register_alert_channels(dash, tables, delivery.texts, changed=changed)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from alerts.errors import BadSetting
+from alerts.schedule_desk import ScheduleDesk
 from alerts.schedules import JobPlan, Planned, plan_of
 from components.alert_schedule_form import (
     moments_of,
@@ -22,7 +23,7 @@ from components.alert_schedule_form import (
 from tests.pages.tree import components_of, texts_of
 from tests.web.test_alert_actions import NOW_MS, Tab
 from web.alert_actions import at_fields
-from web.alert_schedules import ScheduleDesk, jobs_of
+from web.alert_schedules import jobs_of
 
 NIGHTLY = JobPlan(job="nightly", cron="30 2 * * mon-fri", timezone="Europe/Berlin", grace_s=600, longest_s=7200)
 OFTEN = JobPlan(job="often", interval_s=900, grace_s=0)
