@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.errors import InvalidMetric
-from collector.events import Event, event_from_wire, to_wire
+from collector.events import Event, event_from_wire
 from collector.run_events import ScraperRun
 from collector.segment import CAN_LOCK, SUFFIX, Record, Segment, size_of
 from collector.sinks import Batch
+from collector.wire_text import event_text
 
 _LEAST_SEGMENT_BYTES = 64 << 10
 _MOST_SEGMENT_BYTES = 4 << 20
@@ -274,8 +275,7 @@ class Spool:
 
 def encode(batch: Batch) -> bytes:
     """Give a batch the form in which it lies on the disk: its id, a line's end, its events as JSON."""
-    wires = json.dumps([to_wire(event) for event in batch.events], ensure_ascii=False, separators=(",", ":"))
-    return batch.batch_id.encode() + b"\n" + wires.encode()
+    return f"{batch.batch_id}\n[{','.join(map(event_text, batch.events))}]".encode()
 
 
 def decode(payload: bytes, written_at_ms: int) -> Batch | None:
