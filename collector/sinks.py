@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -43,11 +43,23 @@ class Batch:
     batch_id: str
     metrics: tuple[Metric, ...]
     runs: tuple[ScraperRun, ...] = ()
+    _text: list[str] = field(default_factory=list, init=False, repr=False, compare=False)  # empty until it is written
 
     @property
     def events(self) -> tuple[Event, ...]:
         """All that is in it, by place."""
         return (*self.metrics, *self.runs) if self.runs else self.metrics
+
+    def text(self) -> str:
+        """Write its events as JSON, separated by commas; that is done once, whoever needs it first.
+
+        Raises:
+            TypeError: An event that was made by hand has a value that JSON hasn't.
+            ValueError: The same.
+        """
+        if not self._text:
+            self._text.append(",".join(map(event_text, self.events)))
+        return self._text[0]
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Cut it in two that are always the same, with ids that follow from its own."""
@@ -95,7 +107,8 @@ class Sink(Protocol):
     More is used where a sink has it: `after_fork()` is called in a child process before anything else (drop what
     belongs to the parent); the maintenance jobs `generate_daily_summary(date)` and
     `cleanup_old_metrics(retention_days)`; `spool_key`, a text that names the target in every process: what can't be
-    delivered waits on the disk under it.
+    delivered waits on the disk under it; `sends_text`, true where it sends `Batch.text()`: that is made for it while
+    the batch before is on its way.
     """
 
     def send(self, batch: Batch) -> Delivery:
@@ -126,6 +139,8 @@ class HttpSink:
     Raises:
         ConfigurationError: The address or the token can't work.
     """
+
+    sends_text = True
 
     def __init__(
         self,
@@ -180,9 +195,8 @@ class HttpSink:
         elif self._report is not None:
             # By these the app knows whose clock the times are from: batches between two reports are corrected alike.
             message |= {"collectorId": self._collector_id, "sentAt": time.time_ns() // 1_000_000}
-        metrics = ",".join(map(event_text, batch.events))
         rest = f",{dumps(message)[1:-1]}" if message else ""
-        return f'{{"batchId":{dumps(batch.batch_id)},"metrics":[{metrics}]{rest}}}'.encode(), telling
+        return f'{{"batchId":{dumps(batch.batch_id)},"metrics":[{batch.text()}]{rest}}}'.encode(), telling
 
     def _send_halves(self, batch: Batch) -> Delivery:
         """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""

@@ -17,7 +17,6 @@ from collector.events import Event, event_from_wire
 from collector.run_events import ScraperRun
 from collector.segment import CAN_LOCK, SUFFIX, Record, Segment, size_of
 from collector.sinks import Batch
-from collector.wire_text import event_text
 
 _LEAST_SEGMENT_BYTES = 64 << 10
 _MOST_SEGMENT_BYTES = 4 << 20
@@ -275,7 +274,7 @@ class Spool:
 
 def encode(batch: Batch) -> bytes:
     """Give a batch the form in which it lies on the disk: its id, a line's end, its events as JSON."""
-    return f"{batch.batch_id}\n[{','.join(map(event_text, batch.events))}]".encode()
+    return f"{batch.batch_id}\n[{batch.text()}]".encode()
 
 
 def decode(payload: bytes, written_at_ms: int) -> Batch | None:

@@ -332,6 +332,9 @@ class Worker:
         long = len(self.queue) >= _LONG_QUEUE * options.batch_size
         batch = self._make_batch(options.batch_size * (_LONG_QUEUE if long else 1))
         if batch is not None:
+            if self.roster.wants_text:
+                with suppress(TypeError, ValueError):  # whoever sends it meets the same, and counts it
+                    batch.text()
             self.roster.give(self.roster.parcel(batch), overflow=overflow)
 
     def _make_batch(self, most: int) -> Batch | None:

@@ -12,7 +12,7 @@ from collector.spool import decode, encode
 from collector.wire_text import event_text
 
 NOW_MS = 1_795_356_008_591
-ODD = 'a "quoted" \\ text\n\t\x01\x7f\u2028 with ünïcödé and \N{GRINNING FACE}'
+ODD = 'a "quoted" %s 100 % \\ text\n\t\x01\x7f\u2028 with ünïcödé and \N{GRINNING FACE}'
 EVENTS: list[Event] = [
     PageNavigation("shop", "https://a.test/", 150, True, 0, None, 200, NOW_MS),
     PageNavigation("shop", "https://a.test/", 0.125, False, 3, ODD, None, NOW_MS, "r-1", {ODD: ODD, "b": ""}),
