@@ -31,7 +31,7 @@ class PrivateApp(PrivateServer):
 
     name = "app"
 
-    def __init__(self, database_url: str, *, start_timeout_s: float = 60.0, **settings: str) -> None:
+    def __init__(self, database_url: str, *, start_timeout_s: float = 150.0, **settings: str) -> None:
         super().__init__(start_timeout_s=start_timeout_s)
         self.settings = {"DATABASE_URL": database_url, **settings}
 
@@ -71,7 +71,7 @@ class PrivateApp(PrivateServer):
 
     def get(self, path: str) -> Any:
         """Return the JSON that a path answers with."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
             return json.loads(answer.read())
 
     def log(self) -> str:

@@ -58,7 +58,7 @@ class App:
             **self.settings,
         }
         self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"
             try:
@@ -66,7 +66,7 @@ class App:
                     return
             except OSError:
                 time.sleep(0.05)
-        raise AssertionError("the app didn't answer within a minute")
+        raise AssertionError("the app didn't answer within 150 s")
 
     def kill(self) -> None:
         """End it the hard way: SIGKILL, nothing flushed, no good-byes."""
@@ -77,12 +77,12 @@ class App:
         self.process.kill()
         for child in children:
             subprocess.run(["kill", "-KILL", child], check=False)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
 
 
 @pytest.fixture

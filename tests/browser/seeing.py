@@ -8,7 +8,7 @@ from typing import Any
 
 from selenium.common.exceptions import WebDriverException
 
-PATIENCE_S = 25.0
+PATIENCE_S = 90.0  # of a machine that does much else; a page needs less than a second
 
 
 def until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:

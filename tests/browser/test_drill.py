@@ -33,7 +33,7 @@ def report(collector: Collector, count: int, *, begin: int = 0, span_ms: int = 3
             error=None if n % 5 else f"no table in /p{n}", labels={"team": "a"}, run_id="run-7",
             recorded_at=begin_ms + (n - begin + 1) * span_ms // count,
         )  # fmt: skip
-    assert collector.flush(timeout_s=20)
+    assert collector.flush(timeout_s=90)
 
 
 def drag(browser: Any, selector: str, start: float, end: float) -> None:

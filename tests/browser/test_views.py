@@ -36,7 +36,7 @@ def some(collector: Collector, count: int = 40) -> None:
         )
         collector.record_page_scrape("zebra", url=url, scrape_duration_ms=n, items_extracted=n)
     collector.record_scheduler_metric("nightly", execution_duration_ms=40)
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def test_the_pill_tells_since_when_the_fleet_is_quiet(dash_br: Any, app_on: AppO
         old.record_page_navigation(
             "zebra", url="https://zebra.test/", navigation_duration_ms=1, recorded_at=_minutes_ago(20 + n / 10)
         )
-    assert old.flush(timeout_s=10)
+    assert old.flush(timeout_s=90)
     dash_br.server_url = f"{app.url}/?from=now-1h"
     see(dash_br, "#live-pill", "Stale since")
     some(old, 5)
