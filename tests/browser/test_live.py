@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from collector.client import Collector
 from db.engine import make_engine
 from tests.browser.conftest import App
-from tests.browser.seeing import errors, moves, see, text, until
+from tests.browser.seeing import equals_a_reload, errors, moves, rests, see, text, until
 from tests.servers import PrivateMariaDB
 
 AppOn = Callable[..., App]
@@ -82,12 +82,8 @@ def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
     assert collector.flush(timeout_s=90)
     see(dash_br, NAVIGATIONS, "300")
     see(dash_br, EVENTS, "p299")
-    until(lambda: not moves(dash_br), "the page comes to rest")
-    live = text(dash_br, "#page")
-    dash_br.driver.refresh()
-    see(dash_br, PILL, "Live")
+    equals_a_reload(dash_br, "Live")
     see(dash_br, NAVIGATIONS, "300")
-    until(lambda: text(dash_br, "#page") == live, f"the reloaded page shows the same; live it was: {live[:2000]}")
     assert errors(dash_br) == []
 
 
@@ -147,7 +143,7 @@ def test_a_paused_page_stands_still(dash_br: Any, app_on: AppOn, scraper: Scrape
     dash_br.server_url = f"{app.url}/?live=0"
     see(dash_br, PILL, "Paused")
     see(dash_br, EVENTS, "robinhood.com/first")
-    until(lambda: not moves(dash_br), "the page comes to rest")
+    rests(dash_br)
     collector.record_page_navigation("robinhood", url="https://robinhood.com/second", navigation_duration_ms=1)
     assert collector.flush(timeout_s=90)
     assert not moves(dash_br)

@@ -10,7 +10,7 @@ import pytest
 
 from collector.client import Collector
 from tests.browser.conftest import App
-from tests.browser.seeing import errors, moves, see, text, until
+from tests.browser.seeing import equals_a_reload, errors, see, text
 from tests.proxies import CuttingProxy
 
 AppOn = Callable[..., App]
@@ -26,15 +26,6 @@ def report(collector: Collector, first: int, last: int) -> None:
     for n in range(first, last + 1):
         collector.record_page_navigation("robinhood", url=f"https://robinhood.com/p{n}", navigation_duration_ms=n)
     assert collector.flush(timeout_s=90)
-
-
-def equals_a_reload(browser: Any, pill: str) -> None:
-    """Assert that the page shows what it shows after a reload."""
-    until(lambda: not moves(browser), "the page comes to rest")
-    before = text(browser, "#page")
-    browser.driver.refresh()
-    see(browser, PILL, pill)
-    until(lambda: text(browser, "#page") == before, f"a reload shows the same as before: {before[:1500]}")
 
 
 @pytest.fixture
