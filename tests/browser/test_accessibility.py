@@ -40,7 +40,7 @@ def report(collector: Collector) -> None:
                 source, url="https://example.org/", scrape_duration_ms=20, items_extracted=n, success=not failed
             )
         collector.record_scheduler_metric("nightly", execution_duration_ms=40, success=n % 5 > 0, error="x")
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
 
 
 def context(browser: Browser, *, scheme: Any = "light", width_px: int = 1440) -> BrowserContext:
