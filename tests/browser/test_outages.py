@@ -16,7 +16,7 @@ from collector.client import Collector
 from db.engine import make_engine
 from tests.apps import PrivateApp
 from tests.browser.conftest import App
-from tests.browser.seeing import equals_a_reload, errors, see, text
+from tests.browser.seeing import equals_a_reload, errors, see, text, until
 from tests.proxies import CuttingProxy
 
 AppOn = Callable[..., App]
