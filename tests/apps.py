@@ -32,7 +32,7 @@ class PrivateApp(PrivateServer):
 
     name = "app"
 
-    def __init__(self, database_url: str, *, start_timeout_s: float = 120.0, **settings: str) -> None:
+    def __init__(self, database_url: str, *, start_timeout_s: float = 150.0, **settings: str) -> None:
         super().__init__(start_timeout_s=start_timeout_s)
         self.settings = {"DATABASE_URL": database_url, **settings}
 

@@ -59,7 +59,7 @@ class App:
             **self.settings,
         }
         self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"
             try:
@@ -69,7 +69,7 @@ class App:
                 if isinstance(exc, urllib.error.HTTPError):
                     exc.close()  # it holds the connection open
                 time.sleep(0.05)
-        raise AssertionError("the app didn't answer within two minutes")
+        raise AssertionError("the app didn't answer within 150 s")
 
     def kill(self) -> None:
         """End it the hard way: SIGKILL, nothing flushed, no good-byes."""
@@ -80,7 +80,7 @@ class App:
         self.process.kill()
         for child in children:
             subprocess.run(["kill", "-KILL", child], check=False)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
