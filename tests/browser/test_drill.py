@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from collector.client import Collector
 from tests.browser.conftest import App
@@ -33,7 +36,7 @@ def report(collector: Collector, count: int, *, begin: int = 0, span_ms: int = 3
             error=None if n % 5 else f"no table in /p{n}", labels={"team": "a"}, run_id="run-7",
             recorded_at=begin_ms + (n - begin + 1) * span_ms // count,
         )  # fmt: skip
-    assert collector.flush(timeout_s=20)
+    assert collector.flush(timeout_s=90)
 
 
 def drag(browser: Any, selector: str, start: float, end: float) -> None:
@@ -65,9 +68,11 @@ def a_scraper_at_work(collector: Collector) -> Iterator[None]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    done.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def address(browser: Any) -> str:
@@ -103,6 +108,28 @@ def test_a_bar_leads_to_its_source_and_a_dragged_span_becomes_the_range_while_th
         until(lambda: "/scrapers/" in address(dash_br), "the bar led to its source")
         assert address(dash_br).endswith("?from=now-1h&result=ok")
     assert errors(dash_br) == []
+
+
+def test_a_span_dragged_on_a_chart_of_altair_becomes_the_range_and_the_back_button_zooms_out(
+    dash_br: Any, app_on: AppOn, scraper: Scraper
+) -> None:
+    app = app_on(SCRAPEBOARD_CHARTS="altair")
+    report(scraper(app.url), 200)
+    dash_br.server_url = f"{app.url}/?from=now-1h"
+    chart = ".page-overview .chart-box svg.marks"  # the first one; Vega views have no ids in the page
+    until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, chart)), "the chart is drawn")
+    until(lambda: _dragged(dash_br, chart), "the span is the page's range")
+    dash_br.driver.back()
+    until(lambda: address(dash_br) == f"{app.url}/?from=now-1h", "the back button zooms out")
+    assert errors(dash_br) == []
+
+
+def _dragged(browser: Any, chart: str) -> bool:
+    """Drag along the chart, which may just have been drawn anew and forget it."""
+    drag(browser, chart, 0.3, 0.6)
+    with contextlib.suppress(TimeoutException):
+        WebDriverWait(browser.driver, 5).until(lambda _: "&to=" in address(browser))
+    return "&to=" in address(browser)
 
 
 def test_a_click_on_a_time_chart_is_not_lost_though_the_chart_is_redrawn_under_the_pointer(
@@ -145,11 +172,11 @@ def test_the_grid_shows_every_event_tells_of_new_ones_and_leads_to_each(
 
     report(collector, 3, begin=1_000, span_ms=30)
     see(dash_br, "#events-show", "3 new events: show")
-    dash_br.driver.find_element(By.ID, "events-show").click()
+    until(lambda: click(dash_br, "#events-show"), "they can be asked for")
     see(dash_br, "#events-list .ag-row[row-index='0']", "p1002")
     until(lambda: text(dash_br, "#events-show") == "", "nothing is new any more")
 
-    dash_br.driver.find_element(By.CSS_SELECTOR, "#events-list .ag-row[row-index='2'] .event-time").click()
+    until(lambda: click(dash_br, "#events-list .ag-row[row-index='2'] .event-time"), "a row can be clicked")
     see(dash_br, "#event-error", "no table in /p1000")
     see(dash_br, "#event-facts", "team=a")
     see(dash_br, "#event-facts", "run-7")
