@@ -11,6 +11,22 @@ from collector.run_events import ScraperRun
 from collector.sinks import Batch
 from collector.warner import Warner
 
+LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each costs a round trip
+_LONGEST_BATCH = 4000  # metrics of a batch that takes all that waits
+
+
+def batch_length(size: int, waiting: int, *, answering: bool) -> int:
+    """Say how long the next batch may be: longer when much waits, so that fewer round trips bring it.
+
+    Args:
+        size: Of a batch usually, in metrics.
+        waiting: Metrics in the queue.
+        answering: Whether it is delivered at once; on the disk shorter ones find room more easily.
+    """
+    if waiting < LONG_QUEUE * size:
+        return size
+    return max(LONG_QUEUE * size, min(waiting, _LONGEST_BATCH) if answering else 0)
+
 
 def make_batch(
     ledger: Ledger, most: int, *, warner: Warner, redact: Redact | None, runs: RunsOfWorker | None

@@ -1,13 +1,13 @@
 """A courier: delivers the batches to one sink on a thread of its own, and keeps on the disk what can't leave now."""
 
-import random
 import threading
 import time
 from collections import deque
 from contextlib import suppress
 
+from collector.absence import Absence
 from collector.bells import make_bell
-from collector.errors import SinkDenied, SinkUnavailable
+from collector.errors import SinkUnavailable
 from collector.offices import Office
 from collector.options import Options
 from collector.parcel import Offer, Parcel
@@ -15,9 +15,6 @@ from collector.shelf import Shelf
 from collector.sinks import Sink
 from collector.spool import Found, Spool
 
-_LONGEST_RETRY_AFTER_S = 300.0  # a sink may ask for more: it isn't believed
-_LONGEST_PAUSE_WHEN_AWAITED_S = 1.0  # between retries while somebody waits in flush()
-_SPOOL_AFTER_S = 1.0  # a sink that is away no longer than that costs no disk
 _ADOPT_EVERY_S = 60.0
 
 
@@ -63,26 +60,24 @@ class Courier:
         self._outbox: deque[Parcel] = deque()
         self._outbox_metrics = 0
         self._held: Parcel | Found | None = None  # on its way now
-        self._away_since_s: float | None = None
-        self._denied = False
+        self._absence = Absence(options)
         self._was_reached = False  # before, nobody knows whether more on this shelf would be of use
         self._retired = False
         self._has_heir = False
         self._ended = False
         self._turn_of_disk = False
         self._bell = make_bell()
-        self._random = random.Random()  # its own, so that a scraper's seeded one stays reproducible
         self._adopt_at_s = 0.0
 
     # -- called by the worker -----------------------------------------------------------------------------------------
 
     def is_hungry(self) -> bool:
         """Whether it wants the next parcel now: nothing waits in memory, or it goes to the disk anyway."""
-        return not self._outbox or (self._is_away_for_long() and self.shelf.is_usable())
+        return not self._outbox or (self._absence.is_long() and self.shelf.is_usable())
 
     def is_away(self) -> bool:
         """Whether the sink didn't answer when it was asked last."""
-        return self._away_since_s is not None
+        return self._absence.is_now()
 
     def can_spool(self) -> bool:
         """Whether a disk is there to write to."""
@@ -100,7 +95,7 @@ class Courier:
             if self._ended:
                 self._lose(parcel, "closed")
             elif (
-                (full or (overflow and self._outbox) or self._is_away_for_long())
+                (full or (overflow and self._outbox) or self._absence.is_long())
                 and self._spill()
                 and self.shelf.put(parcel)
             ):
@@ -142,7 +137,7 @@ class Courier:
 
     def is_denied(self) -> bool:
         """Whether the sink wants nothing from us, and asking again soon is of no use."""
-        return self._denied
+        return self._absence.is_denial
 
     def retire(self, *, has_heir: bool) -> None:
         """Finish what is on its way; the rest goes back to the worker, and the spool to the heir, if there is one."""
@@ -240,7 +235,7 @@ class Courier:
 
     def _work(self) -> bool:
         """Deliver one parcel; False when there is none."""
-        if self._away_since_s is None:
+        if not self._absence.is_now():
             with self._lock:
                 self._adopt_if_due()
         item = self._next()
@@ -287,10 +282,10 @@ class Courier:
             office.ledger.last_error = offer.error or office.ledger.last_error
             if trouble is None:
                 break
-            self._away_since_s = self._away_since_s or time.monotonic()
+            self._absence.begin(trouble)
             self._say(trouble)
             office.tell()  # from now on it may be the disk that has room
-            put_down = isinstance(item, Parcel) and self._is_away_for_long() and self._put_down(item)
+            put_down = isinstance(item, Parcel) and self._absence.is_long() and self._put_down(item)
             self._pause(trouble.retry_after_s, offer.attempts, flush_calls)
             if put_down or self._ended:
                 return
@@ -298,8 +293,7 @@ class Courier:
                 self._hand_back(item)
                 return
             office.ledger.retry()
-        self._away_since_s = None
-        self._denied = False
+        self._absence.end()
         with self._lock:
             if not self._ended:
                 self._held = None
@@ -309,24 +303,15 @@ class Courier:
 
     def _say(self, trouble: SinkUnavailable) -> None:
         where = self.shelf.where()
-        self._denied = isinstance(trouble, SinkDenied)
-        if self._denied:
+        if self._absence.is_denial:
             self._office.warner.warn_once("denied", "metrics wait %s: %s", where, trouble)
         else:
             self._office.warner.warn("away", "metrics wait %s: %s", where, trouble)
 
     def _pause(self, retry_after_s: float | None, attempts: int, flush_calls: int) -> None:
-        """Wait before the next attempt: exponential backoff with full jitter, at least what the sink asked for.
-
-        Other options and the end cut it short; so does a flush, but not what the sink asked for.
-        See Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
-        """
-        office, options = self._office, self._options
-        longest_s = min(options.retry_cap_s, options.retry_base_s * 2 ** min(attempts - 1, 40))
-        if office.is_awaited():
-            longest_s = min(longest_s, _LONGEST_PAUSE_WHEN_AWAITED_S)
-        pause_s = max(self._random.uniform(0, longest_s), min(retry_after_s or 0.0, _LONGEST_RETRY_AFTER_S))
-        until_s = time.monotonic() + pause_s
+        """Wait before the next attempt; other options and the end cut it short, a flush only what nobody asked for."""
+        office = self._office
+        until_s = time.monotonic() + self._absence.pause_s(retry_after_s, attempts, is_awaited=office.is_awaited())
         while (left_s := min(until_s, office.give_up_at_s()) - time.monotonic()) > 0:
             if self._ended or self._retired or office.is_giving_up():
                 return
@@ -335,10 +320,6 @@ class Courier:
             self._bell.acquire(timeout=left_s)
 
     # -- the disk -----------------------------------------------------------------------------------------------------
-
-    def _is_away_for_long(self) -> bool:
-        since_s = self._away_since_s
-        return since_s is not None and time.monotonic() - since_s >= min(_SPOOL_AFTER_S, self._options.retry_cap_s)
 
     def _spill(self) -> bool:
         """Move what waits in memory to the disk, with the lock held; whether all of it is there."""
@@ -370,7 +351,7 @@ class Courier:
     def _adopt_if_due(self) -> None:
         """Take over what gone processes left, with the lock held."""
         if self._was_reached and not self._ended and time.monotonic() >= self._adopt_at_s:
-            self._adopt_at_s = time.monotonic() + _ADOPT_EVERY_S * self._random.uniform(0.5, 1.5)
+            self._adopt_at_s = time.monotonic() + self._absence.about(_ADOPT_EVERY_S)
             self.shelf.adopt()
 
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:

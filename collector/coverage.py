@@ -6,6 +6,8 @@ from typing import Any
 
 from collector import fields
 
+_COLLECTIONS = (list, dict, tuple, set, frozenset, bytes, bytearray)
+
 MOST_ITEMS = 10_000  # beyond, only the number of items is told: counting is done while the scraper waits
 
 
@@ -17,9 +19,11 @@ def is_usable(value: object) -> bool:
         return bool(value) and not value.isspace()
     if isinstance(value, float):
         return not math.isnan(value)
-    if isinstance(value, bytes | bytearray | Mapping | list | tuple | set | frozenset):
+    if isinstance(value, int):
+        return True
+    if isinstance(value, _COLLECTIONS):  # the abstract class is asked last: that takes longer than all the rest
         return len(value) > 0
-    return True
+    return not isinstance(value, Mapping) or len(value) > 0
 
 
 def count_fields(items: Collection[object], names: Iterable[str] = ()) -> dict[str, int] | None:

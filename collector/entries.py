@@ -120,6 +120,8 @@ def _cut(text: object, most_chars: int) -> object:
 def _copy_pairs(pairs: Any, most: int) -> object:
     if pairs is None:
         return None
+    if type(pairs) is dict and len(pairs) <= most:
+        return pairs.copy()
     try:  # one pair more than is allowed: enough to be refused, not enough to fill the memory
         return dict(islice(pairs.items(), most + 1))
     except Exception:  # noqa: BLE001 - what isn't a mapping, or a foreign one that raises whatever it likes

@@ -244,15 +244,16 @@ def make_navigation(
     now_ms: int,
 ) -> PageNavigation:
     """Check the fields of a page navigation and make it; as `from_wire`, which says what is accepted."""
+    # What nearly all metrics have is let through here: a call for each would take as long as all the rest.
     return _navigation(
         fields.name(scraper_source, "scraperSource"),
         fields.url(url),
         fields.duration_ms(navigation_duration_ms, "navigationDurationMs"),
-        fields.flag(success, "success"),
-        fields.count(retry_count, "retryCount"),
+        success if success is True else fields.flag(success, "success"),
+        0 if type(retry_count) is int and retry_count == 0 else fields.count(retry_count, "retryCount"),
         None if error is None else fields.error_text(error),
         None if status_code is None else fields.status_code(status_code),
-        fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
+        now_ms if recorded_at_ms is None else fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
         None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
         None if labels is None else fields.labels(labels),
     )
@@ -281,11 +282,11 @@ def make_scrape(
         fields.url(url),
         fields.duration_ms(scrape_duration_ms, "scrapeDurationMs"),
         items,
-        fields.flag(success, "success"),
+        success if success is True else fields.flag(success, "success"),
         None if error is None else fields.error_text(error),
-        fields.optional_count(data_size, "dataSize", fields.MAX_BYTES),
+        None if data_size is None else fields.count(data_size, "dataSize", fields.MAX_BYTES),
         None if outcome is None else fields.short_text(outcome, "outcome", fields.MAX_OUTCOME_CHARS),
-        fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
+        now_ms if recorded_at_ms is None else fields.recorded_at_ms(recorded_at_ms, now_ms=now_ms),
         None if run_id is None else fields.short_text(run_id, "runId", fields.MAX_RUN_ID_CHARS),
         None if labels is None else fields.labels(labels),
         None if field_counts is None else fields.field_counts(field_counts, items=items),

@@ -158,7 +158,7 @@ def labels(value: object, field: str = "labels") -> dict[str, str] | None:
     """Check labels: None or at most 16 pairs of strings; the result is a copy, None when there are none."""
     if value is None:
         return None
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):  # abstract classes are slow to ask
         raise InvalidMetric(field, f"must be null or an object of strings, got {_kind(value)}")
     if len(value) > MAX_LABELS:
         raise InvalidMetric(field, f"must be at most {MAX_LABELS} pairs, got {len(value)}")
@@ -181,7 +181,7 @@ def field_counts(value: object, *, items: int, field: str = "fields") -> dict[st
     """
     if value is None:
         return None
-    if not isinstance(value, Mapping):
+    if type(value) is not dict and not isinstance(value, Mapping):
         raise InvalidMetric(field, f"must be null or an object of counts, got {_kind(value)}")
     if len(value) > MAX_FIELDS:
         raise InvalidMetric(field, f"must be at most {MAX_FIELDS} fields, got {len(value)}")
@@ -193,8 +193,14 @@ def field_counts(value: object, *, items: int, field: str = "fields") -> dict[st
             raise InvalidMetric(
                 field, f"the count of {clean(key)!r} must be a whole number from 0 to itemsExtracted, which is {items}"
             )
-        kept[clean(key)] = number
+        kept[_cleaned(key) if type(key) is str else clean(key)] = number
     return kept or None
+
+
+@lru_cache(maxsize=1024)
+def _cleaned(name: str) -> str:
+    """Return a field's name as it is kept: the same few come with every scrape."""
+    return clean(name)
 
 
 def recorded_at_ms(value: object, *, now_ms: int, field: str = "recordedAt") -> int:

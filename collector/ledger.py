@@ -5,7 +5,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypedDict, TypeVar
 
 from collector.entries import Entry
@@ -107,11 +107,9 @@ class Ledger:
         """Move the oldest entries from the queue into flight."""
         entries: list[Entry] = []
         with self._change():
-            while self._queue and len(entries) < most:
-                try:
+            with suppress(IndexError):  # a record call may just drop the last one
+                for _ in range(min(most, len(self._queue))):
                     entries.append(self._queue.popleft())
-                except IndexError:  # a record call has just dropped the last one
-                    break
             self._taken += len(entries)
             self._in_flight += len(entries)
         return entries

@@ -245,7 +245,8 @@ class Recorder:
             scraper_source: The scraper that it is a run of, if it is of one.
             heartbeat_interval_s: How often it says that it lives, 1 to 3600 seconds; the app closes it as lost after
                 three without a word, a minute at least.
-            run_id: Which run it is, 1-64 characters; None = a new one.
+            run_id: Which run it is, 1-64 characters; None = a new one. One that is used again is the same run to the
+                board: its metrics add up, and the first end stands until the next one is told.
 
         Returns:
             A run: `with`, `async with`, or a decorator; `set_items`, `add_items`, `fail` are for the inside.

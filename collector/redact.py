@@ -26,6 +26,7 @@ _SECRET_VALUE = re.compile(
     r"eyJ[\w-]{8,}\.[\w-]+|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30}|gh[oprsu]_\w{20}|github_pat_\w{20}|glpat-[\w-]{16}"
     r"|xox[abeoprs]-[\w-]{10}|(?:sk|rk|pk)[-_](?:live|test|proj|ant)[-_]\w{8}|ya29\.[\w-]{10}"
 )
+_LONG_URL_CHARS = 300  # a shorter one has no such host
 _MAX_NESTING = 3
 
 
@@ -40,7 +41,7 @@ def redact_url(url: str) -> str:
         `X-Amz-Signature`, ...) or form (a JSON web token, ...) looks like a secret. URLs inside of parameters are
         treated the same. Redacting twice changes nothing more.
     """
-    return _redact(url, 0)
+    return _redact(url, 0) if "=" in url or "@" in url or len(url) > _LONG_URL_CHARS else url
 
 
 def redact_text(text: str) -> str:
@@ -55,7 +56,7 @@ def _redact(url: str, nesting: int) -> str:
         url = _USER_INFO.sub("", _OWN_USER_INFO.sub(r"\1", url))
         if "@" in url:
             url = _BROKEN_USER_INFO.sub("", url)
-    if len(url) > 300:
+    if len(url) > _LONG_URL_CHARS:
         url = _ENDLESS_HOST.sub(HIDDEN, url)
     if "=" in url:
         return _PARAMETER.sub(lambda found: _redact_parameter(found, nesting), url)

@@ -20,6 +20,7 @@ class Roster:
     def __init__(self, office: Office) -> None:
         self.couriers: tuple[Courier, ...] = ()
         self.options = Options()  # by which they were made
+        self.wants_text = False  # whether any of them sends a batch's text
         self.homeless: deque[Parcel] = deque()  # what retired couriers didn't deliver
         self._office = office
         self._generation = 0
@@ -77,6 +78,7 @@ class Roster:
                 )
             )
         self.couriers, self.options = tuple(made), options
+        self.wants_text = any(getattr(sink, "sends_text", False) is True for sink in options.sinks)
         for courier in former:
             courier.retire(has_heir=False)
         for courier in made:

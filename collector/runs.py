@@ -195,8 +195,9 @@ class Runs:
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
-        self._open: dict[str, Run] = {}  # only single operations, each atomic, from any thread
-        self._counting: dict[str, Run] = {}  # the same, and those whose end is still in the queue; the thread counts
+        # Only single operations, each atomic, from any thread.
+        self._open: dict[int, Run] = {}  # by identity: two may have one id
+        self._counting: dict[str, Run] = {}  # and those whose end is still in the queue; the thread counts
         inherited = os.environ.get(RUN_ID_VARIABLE, "").strip()
         self._inherited = inherited if 0 < len(inherited) <= MAX_RUN_ID_CHARS else None
         self.is_used = self._inherited is not None
@@ -230,14 +231,14 @@ class Runs:
         """Let it have heartbeats from now on."""
         run.beat_at_s = time.monotonic() + run.heartbeat_interval_s
         self.is_used = True
-        self._open[run.run_id] = self._counting[run.run_id] = run
+        self._open[id(run)] = self._counting[run.run_id] = run
         if len(self._counting) > _MOST_COUNTING:  # their ends were dropped: the queue was full
             self._counting.pop(next(iter(self._counting)), None)
         self._worker.tick_soon()
 
     def shut(self, run: Run) -> bool:
         """Stop its heartbeats; False when that was done before."""
-        return self._open.pop(run.run_id, None) is not None
+        return self._open.pop(id(run), None) is not None
 
     def record(self, entry: tuple[object, ...]) -> None:
         """Put what is told about a run into the queue."""

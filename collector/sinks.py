@@ -7,16 +7,17 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from collector.errors import ConfigurationError, SinkDenied, SinkRefused, SinkUnavailable
-from collector.events import Event, Metric, to_wire
+from collector.events import Event, Metric
 from collector.fields import clean
 from collector.redact import redact_url
 from collector.run_events import ScraperRun
+from collector.wire_text import dumps, event_text
 
 REPORT_EVERY_S = 5.0
 REPORT_WHEN_IDLE_S = 30.0
@@ -42,11 +43,23 @@ class Batch:
     batch_id: str
     metrics: tuple[Metric, ...]
     runs: tuple[ScraperRun, ...] = ()
+    _text: list[str] = field(default_factory=list, init=False, repr=False, compare=False)  # empty until it is written
 
     @property
     def events(self) -> tuple[Event, ...]:
         """All that is in it, by place."""
         return (*self.metrics, *self.runs) if self.runs else self.metrics
+
+    def text(self) -> str:
+        """Write its events as JSON, separated by commas; that is done once, whoever needs it first.
+
+        Raises:
+            TypeError: An event that was made by hand has a value that JSON hasn't.
+            ValueError: The same.
+        """
+        if not self._text:
+            self._text.append(",".join(map(event_text, self.events)))
+        return self._text[0]
 
     def halves(self) -> "tuple[Batch, Batch]":
         """Cut it in two that are always the same, with ids that follow from its own."""
@@ -94,7 +107,8 @@ class Sink(Protocol):
     More is used where a sink has it: `after_fork()` is called in a child process before anything else (drop what
     belongs to the parent); the maintenance jobs `generate_daily_summary(date)` and
     `cleanup_old_metrics(retention_days)`; `spool_key`, a text that names the target in every process: what can't be
-    delivered waits on the disk under it.
+    delivered waits on the disk under it; `sends_text`, true where it sends `Batch.text()`: that is made for it while
+    the batch before is on its way.
     """
 
     def send(self, batch: Batch) -> Delivery:
@@ -125,6 +139,8 @@ class HttpSink:
     Raises:
         ConfigurationError: The address or the token can't work.
     """
+
+    sends_text = True
 
     def __init__(
         self,
@@ -171,7 +187,7 @@ class HttpSink:
 
     def _encode(self, batch: Batch) -> tuple[bytes, bool]:
         """Give a batch's body, and whether the report is in it."""
-        message: dict[str, Any] = {"batchId": batch.batch_id, "metrics": [to_wire(event) for event in batch.events]}
+        message: dict[str, Any] = {}
         telling = self._report is not None and time.monotonic() - self._reported_at_s >= REPORT_EVERY_S
         if self._report is not None and telling:
             message["collector"] = self._report()
@@ -179,7 +195,8 @@ class HttpSink:
         elif self._report is not None:
             # By these the app knows whose clock the times are from: batches between two reports are corrected alike.
             message |= {"collectorId": self._collector_id, "sentAt": time.time_ns() // 1_000_000}
-        return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode(), telling
+        rest = f",{dumps(message)[1:-1]}" if message else ""
+        return f'{{"batchId":{dumps(batch.batch_id)},"metrics":[{batch.text()}]{rest}}}'.encode(), telling
 
     def _send_halves(self, batch: Batch) -> Delivery:
         """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""

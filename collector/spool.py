@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collector.errors import InvalidMetric
-from collector.events import Event, event_from_wire, to_wire
+from collector.events import Event, event_from_wire
 from collector.run_events import ScraperRun
 from collector.segment import CAN_LOCK, SUFFIX, Record, Segment, size_of
 from collector.sinks import Batch
@@ -274,8 +274,7 @@ class Spool:
 
 def encode(batch: Batch) -> bytes:
     """Give a batch the form in which it lies on the disk: its id, a line's end, its events as JSON."""
-    wires = json.dumps([to_wire(event) for event in batch.events], ensure_ascii=False, separators=(",", ":"))
-    return batch.batch_id.encode() + b"\n" + wires.encode()
+    return f"{batch.batch_id}\n[{batch.text()}]".encode()
 
 
 def decode(payload: bytes, written_at_ms: int) -> Batch | None:

@@ -6,7 +6,7 @@ from collections import deque
 from contextlib import suppress
 
 from collector import lifecycle
-from collector.batching import make_batch
+from collector.batching import LONG_QUEUE, batch_length, make_batch
 from collector.bells import Phase, make_bell
 from collector.entries import Entry
 from collector.ledger import Ledger, MetricsStats, Tally
@@ -22,7 +22,6 @@ _UNCONFIGURED_CHECK_S = 60.0
 _START_AGAIN_AFTER_S = 1.0  # when a thread can't be started
 _AFTER_BUG_S = 1.0
 _LOOK_AROUND_S = 5.0  # while there is no room
-_LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each costs a round trip
 _BATCH_WHEN_AWAY_S = 0.5  # batches for the disk needn't be quick: fewer are better
 _NO_RUN_S = 3600.0
 _SAVING_S = 5.0  # what the disk may take at the end beside the time for delivery
@@ -329,9 +328,12 @@ class Worker:
         options = self.options
         self.phase = Phase(options.max_pending)
         overflow = len(self.queue) > options.max_pending // 2
-        long = len(self.queue) >= _LONG_QUEUE * options.batch_size
-        batch = self._make_batch(options.batch_size * (_LONG_QUEUE if long else 1))
+        answering = not overflow and not any(courier.is_away() for courier in self.roster.couriers)
+        batch = self._make_batch(batch_length(options.batch_size, len(self.queue), answering=answering))
         if batch is not None:
+            if self.roster.wants_text:
+                with suppress(TypeError, ValueError):  # whoever sends it meets the same, and counts it
+                    batch.text()
             self.roster.give(self.roster.parcel(batch), overflow=overflow)
 
     def _make_batch(self, most: int) -> Batch | None:
@@ -372,7 +374,7 @@ class Worker:
         self.phase = Phase(0)
         self.roster.follow(self.options)
         while self.queue:
-            batch = self._make_batch(self.options.batch_size * _LONG_QUEUE)
+            batch = self._make_batch(self.options.batch_size * LONG_QUEUE)
             if batch is not None and self.roster.couriers:
                 self.roster.put_down(self.roster.parcel(batch))
             elif batch is not None:

@@ -36,6 +36,10 @@ FLEET_RUN_COLUMNS: Final = (
     Column("Expected", "number", width_px=128),
     Column("Error", "clip"),
 )
+NO_RUNS: Final = (
+    'No run was told of in this range. A scraper that does its work inside of `with collector.run("nightly"):` says '
+    "that it runs, how many items it has, and how it ended; `python -m collector run` does so for any command."
+)
 _STATES: Final = {
     None: Status("ok", NOTHING),  # nobody told
     "running": Status("ok", "▶ running"),

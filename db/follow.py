@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 _MARGIN_ENTRIES = 2_000
 _MARGIN_S = 60.0
 _READ_ROWS = 2_000  # rows that are read and told at a time
+_KINDS = frozenset(int(of) for of in Of)
 _WOKEN_PAUSE_S = 0.02  # between two looks at least, however often somebody calls `wake`
 
 
@@ -56,6 +57,7 @@ class Follower:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._met_foreign = False  # it is said once
         self.failures = 0
         self.followed = 0
 
@@ -91,7 +93,7 @@ class Follower:
                     .where(Log.seq > self._floor, Log.writer != self._store.writer)
                     .order_by(Log.seq)
                 ).all()
-            new = [entry for entry in entries if entry[0] not in self._seen]
+            new = self._known([entry for entry in entries if entry[0] not in self._seen])
             for some in _portions(new):
                 with self._engine.connect() as connection:
                     found = _read(connection, [_ids(entry) for entry in some])
@@ -140,6 +142,15 @@ class Follower:
             except Exception:  # noqa: BLE001 - what wasn't told stays unknown; a bug must not end the following for good
                 self.failures += 1
                 _log.exception("following other processes failed")
+
+    def _known(self, entries: Sequence[Any]) -> list[Any]:
+        """Leave out entries about what this version doesn't know: a newer process stored it, for others of its kind."""
+        foreign = [entry for entry in entries if entry[1] not in _KINDS]
+        if foreign and not self._met_foreign:
+            self._met_foreign = True
+            _log.warning("a newer version stores what this one doesn't know (kind %d): update it, too", foreign[0][1])
+        self._seen.update(entry[0] for entry in foreign)
+        return [entry for entry in entries if entry[1] in _KINDS]
 
     def _forget(self, newest: int) -> None:
         """Raise the floor to what was the newest a minute ago."""

@@ -20,6 +20,7 @@ from db.event_walk import EVENT_FIELDS
 from db.field_coverage import FieldCoverage
 from db.queries import Queries
 from db.results import ErrorGroup, UrlStats
+from db.told_runs import RunLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ _EVENT_FIELDS: Final = (
     Field("fields", "text"),
     Field("id", "text"),
 )
+_MOST_TOLD_RUNS: Final = 10_000
 _RUN_FIELDS: Final = (
     ("recorded_at_ms", Field("recorded_at", "time")),
     ("source", Field("scheduler_name", "text")),
@@ -178,6 +180,17 @@ def run_export(queries: Queries, view: View, now_ms: int) -> RowStream:
         return ([cells(row) for row in rows] for rows in queries.run_chunks(range, view.filter))
 
     return RowStream(tuple(field for _, field in _RUN_FIELDS), chunks)
+
+
+def told_export(queries: Queries, view: View, now_ms: int) -> Rows:
+    """Return the runs that scrapers told of (`collector.run`), the one that was heard of last first.
+
+    Args:
+        queries: Who answers.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    return rows_of(RunLine, queries.told_runs(view.time_range(now_ms), view.filter, _MOST_TOLD_RUNS))
 
 
 def rows_of(kind: type[Any], found: Iterable[Any]) -> Rows:

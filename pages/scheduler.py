@@ -30,6 +30,7 @@ from components.job_tables import (
 )
 from components.more import more_line, more_props
 from components.nav import tab
+from components.run_table import FLEET_RUN_COLUMNS, NO_RUNS, run_props
 from components.tables import table, table_card, table_props
 from components.timerange import MINUTE_MS
 from components.trouble import cut_table_part, has_rows, table_part
@@ -37,7 +38,7 @@ from components.view import View
 from db.queries import Queries
 from db.results import SchedulerStats, TimeRange
 from pages.chart import PageChart, cards, drawn, exports
-from pages.page import Page, Rows, rows_of, run_export
+from pages.page import Page, Rows, rows_of, run_export, told_export
 
 _TAB: Final = tab("scheduler")
 _MOST_RUNS: Final = 50
@@ -94,6 +95,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
 
     job_table, slip_table = cut_table_part("scheduler-jobs", jobs), cut_table_part("scheduler-slips", slips)
     something = has_rows(job_table) or (has_rows(slip_table) and not view.filter.without_runs)
+    something = something or bool(queries.told_runs(range, view.filter, _MOST_RUNS))
     return {
         **frame_content(
             "scheduler",
@@ -118,7 +120,10 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         now_ms: The moment, epoch milliseconds.
     """
     adapter.know_sources(queries.source_names())
-    return drawn(CHARTS, queries, adapter, view, now_ms)
+    return {
+        **drawn(CHARTS, queries, adapter, view, now_ms),
+        **cut_table_part("scheduler-told", lambda: _told(queries, view, now_ms)),
+    }
 
 
 def layout(view: View, content: Content) -> Component:
@@ -132,6 +137,7 @@ def layout(view: View, content: Content) -> Component:
     slips = table("scheduler-slips", SLIP_COLUMNS, content["scheduler-slips"], min_width_px=640, leading=content)
     jobs = table("scheduler-jobs", JOB_COLUMNS, content["scheduler-jobs"], min_width_px=980, leading=content)
     runs = table("scheduler-runs", RUN_COLUMNS, content["scheduler-runs"], min_width_px=760, leading=content)
+    told = table("scheduler-told", FLEET_RUN_COLUMNS, content["scheduler-told"], min_width_px=1100, leading=content)
     return frame(
         "scheduler",
         _TAB.title,
@@ -165,7 +171,15 @@ def layout(view: View, content: Content) -> Component:
                 view=view,
             ),
             table_card(
-                "Latest runs",
+                "Runs of scrapers",
+                [told, more_line("scheduler-told-more", content)],
+                subtitle=f"As collector.run tells of them while they go on, the last {_MOST_RUNS}, newest first",
+                wide=True,
+                export="scheduler-told",
+                view=view,
+            ),
+            table_card(
+                "Latest runs of jobs",
                 runs,
                 subtitle=f"The last {_MOST_RUNS}, newest first",
                 wide=True,
@@ -185,6 +199,13 @@ def _habits(queries: Queries, view: View, range: TimeRange, now_ms: int) -> tupl
     # Whatever the filter of results: who looks at failures only would see all other runs missing.
     learnt = learn(queries.job_runs(range.end_ms, view.source_filter))
     return learnt, deviations(learnt, range.start_ms, range.end_ms, _minute(now_ms, range))
+
+
+def _told(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    range = view.time_range(now_ms)
+    found = queries.told_runs(range, view.filter, _MOST_RUNS)
+    props = run_props(found, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
+    return props, {"children": "" if found else NO_RUNS}
 
 
 def _timeline(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -244,13 +265,14 @@ PAGE: Final = Page(
     layout=layout,
     numbers=numbers,
     charts=charts,
-    leading=("scheduler-next", "scheduler-slips", "scheduler-jobs", "scheduler-runs"),
+    leading=("scheduler-next", "scheduler-slips", "scheduler-jobs", "scheduler-told", "scheduler-runs"),
     exports=MappingProxyType(
         {
             **exports(CHARTS),
             "scheduler-next": _next,
             "scheduler-slips": _slips,
             "scheduler-jobs": _jobs,
+            "scheduler-told": told_export,
             "scheduler-runs": run_export,
         }
     ),

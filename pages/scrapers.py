@@ -29,9 +29,8 @@ from components.trouble import table_part
 from components.view import View, source_path
 from db.queries import Queries
 from db.results import SourceStats, TimeRange
-from db.told_runs import RunLine
 from pages.chart import PageChart, cards, drawn, exports
-from pages.page import Page, Rows, rows_of
+from pages.page import Page, Rows, told_export
 
 _TAB: Final = tab("scrapers")
 
@@ -215,10 +214,6 @@ def _run_table(queries: Queries, view: View, now_ms: int) -> dict[str, Any]:
     return run_props(runs, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
 
 
-def _runs(queries: Queries, view: View, now_ms: int) -> Rows:
-    return rows_of(RunLine, queries.told_runs(view.time_range(now_ms), view.filter, 10_000))
-
-
 def _rows(queries: Queries, view: View, now_ms: int) -> Rows:
     sources = queries.sources(view.time_range(now_ms), view.filter)
     return Rows(
@@ -277,7 +272,7 @@ PAGE: Final = Page(
         {
             **exports(CHARTS),
             "scrapers-table": _rows,
-            "scrapers-runs": _runs,
+            "scrapers-runs": told_export,
         }
     ),
 )

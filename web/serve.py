@@ -58,6 +58,7 @@ class Server(BaseApplication):
             "graceful_timeout": END_S,
             "timeout": 0,  # a busy worker is no dead worker
             "keepalive": 30,
+            "sendfile": False,  # it would keep a thread until the client has it all
             "accesslog": None,
             "loglevel": self.settings.log_level,
             "control_socket_disable": True,

@@ -7,7 +7,7 @@ from typing import Any
 import dash_vega_components as dvc
 from dash.development.base_component import Component
 
-from charts.altair.picks import SIGNALS, pick_of, zoom_of
+from charts.altair.picks import SIGNALS, patched, pick_of, zoom_of
 from charts.altair.spec import PAGE_CHROME, spec_of, without_rows
 from charts.base import ChartAdapter, Drawing
 from charts.info import (
@@ -96,4 +96,4 @@ class AltairAdapter(ChartAdapter):
         return zoom_of(event)
 
     def _drawn(self, info: ChartInfo) -> Drawing:
-        return Drawing(info, spec_of(info, self._palette, chrome=PAGE_CHROME))
+        return Drawing(info, patched(spec_of(info, self._palette, chrome=PAGE_CHROME)))

@@ -21,7 +21,7 @@ from charts.altair.common import (
     value_axis,
     value_scale,
 )
-from charts.altair.picks import clickable
+from charts.altair.picks import clickable, draggable
 from charts.arrays import Floats, as_floats, as_plain, lonely
 from charts.info import LineInfo
 from charts.logs import log_range, log_ticks, wants_log, written_ms
@@ -109,7 +109,7 @@ def line_chart(info: LineInfo, palette: Palette) -> alt.LayerChart:
         tooltips = [alt.Tooltip(f"s{index}:N", title=harmless(name)) for index, name in enumerate(names)]
         rule = alt.Chart().transform_calculate(at=_AT, **values).mark_rule(color="#868e96", strokeWidth=1)
         told = rule.encode(x=x, tooltip=[alt.Tooltip("at:N", title="time"), *tooltips])
-        layers.append(clickable(_at_pointer(told), "t", nearest=True))
+        layers.append(draggable(clickable(_at_pointer(told), "t", nearest=True)))
     return layered(*layers, data=inline(wide))
 
 

@@ -1,7 +1,8 @@
-"""The named Vega parameter for clicks, and what a view tells of clicks and of dragged spans (`signalData`).
+"""The named Vega signals for clicks and for dragged spans of time, and what a view tells of them (`signalData`).
 
-No chart has a parameter for spans yet: Vega tells of an interval at every step of the pointer and not once it is let
-go, so that a page would change its range in the middle of a drag.
+Vega-Lite's own interval is told at every step of the pointer, so that a page would change its range in the middle of a
+drag. One more signal takes it over when the pointer is let go; Vega-Lite has no words for that, so it is put into the
+compiled chart (vega-embed's `patch`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,22 @@ from charts.picks import Pick, moment_ms, span_ms
 
 PICKED: Final = "picked"
 SPAN: Final = "span"
-SIGNALS: Final = (PICKED,)
+SIGNALS: Final = (PICKED, SPAN)
+_DRAGGED: Final = "dragged"  # the interval as it is being dragged
+_LEAST_DRAG_PX: Final = 8  # less is a click with an unsteady hand
+# Any press forgets the span before: a view that is drawn anew doesn't, and what it told last would count once more.
+_LET_GO: Final = {
+    "name": SPAN,
+    "value": [],
+    "on": [
+        {"events": {"source": "scope", "type": "pointerdown"}, "update": "null"},
+        {
+            "events": {"source": "window", "type": "pointerup"},
+            "update": f"!{SPAN} && isArray({_DRAGGED}_t) && abs({_DRAGGED}_x[1] - {_DRAGGED}_x[0]) >= {_LEAST_DRAG_PX}"
+            f" ? {{t: [+{_DRAGGED}_t[0], +{_DRAGGED}_t[1]]}} : {SPAN}",
+        },
+    ],
+}
 # What the charts call their names: bars, slices, bubbles, lanes.
 _NAMES: Final = ("category", "label", "name", "job")
 
@@ -32,6 +48,30 @@ def clickable(chart: alt.Chart, *fields: str, nearest: bool = False) -> alt.Char
     )
     clicked: alt.Chart = chart.add_params(click)
     return clicked
+
+
+def draggable(chart: alt.Chart) -> alt.Chart:
+    """Return the chart so that a span of its time can be dragged; its spec needs `patched`.
+
+    Args:
+        chart: One layer, with `t` on its horizontal axis.
+    """
+    drag = alt.selection_interval(
+        name=_DRAGGED, encodings=["x"], translate=False, zoom=False, mark=alt.BrushConfig(stroke="#868e96")
+    )
+    dragged: alt.Chart = chart.add_params(drag)
+    return dragged
+
+
+def patched(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec so that a page is told of a dragged span; any other spec as it is.
+
+    Args:
+        spec: A Vega-Lite spec.
+    """
+    if not any(param["name"] == _DRAGGED for param in spec.get("params", ())):
+        return spec
+    return spec | {"usermeta": {"embedOptions": {"patch": [{"op": "add", "path": "/signals/-", "value": _LET_GO}]}}}
 
 
 def pick_of(event: Any) -> Pick | None:

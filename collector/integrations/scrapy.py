@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from collector.coverage import is_usable
 from collector.entries import describe_exception
 from collector.fields import MAX_FIELD_NAME_CHARS, MAX_FIELDS
-from collector.integrations.pages import Pages, missing
+from collector.integrations.pages import Pages, missing, rounded_ms
 from collector.outcomes import BLOCKED, EMPTY, Verdict
 from collector.outcomes import OK as FULL
 from collector.run_events import FAILED, KILLED, OK
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PATH = "collector.integrations.scrapy.Scrapeboard"
 JOURNEY = "scrapeboard"  # the key in Request.meta; copies of a request (retries, redirects) take it along
 _FLUSH_INTERVAL_S = 1.0  # each delivery costs about a millisecond of the crawl's own processor
+_BATCH_SIZE = 1_000  # so that the interval says when a delivery is due, however quick the crawl
 _INNERMOST = 2000  # of spider middlewares: next to the spider, to see what its callbacks give
 _GENERATES = 0x20 | 0x200  # co_flags of generator functions, plain and async
 _FINE_ENDS = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
@@ -71,6 +72,7 @@ class Scrapeboard:
                 url=url,
                 token=crawler.settings.get("SCRAPEBOARD_TOKEN"),
                 flush_interval_s=crawler.settings.getfloat("SCRAPEBOARD_FLUSH_INTERVAL_S", _FLUSH_INTERVAL_S),
+                batch_size=_BATCH_SIZE,
                 handle_sigterm=False,  # Scrapy has handlers of its own
             )
         elif not self._collector._worker.options.sinks:
@@ -241,7 +243,7 @@ class Scrapeboard:
         self._collector.record_page_scrape(
             self._pages.scraper_source,
             url=response.url,
-            scrape_duration_ms=round(scrape.spent_s * 1000, 3),
+            scrape_duration_ms=rounded_ms(scrape.spent_s * 1000),
             items_extracted=scrape.items,
             success=scrape.error is None and verdict.is_success,
             error=scrape.error or verdict.reason,
@@ -301,12 +303,13 @@ class _Scrape:
             kind = type(value)
             if kind is str:
                 usable = value != "" and not value.isspace()
-            elif value is None:
-                usable = False
+            elif kind is list:
+                usable = bool(value)
             else:
                 usable = kind is int or is_usable(value)
             if name in fields:
-                fields[name] += usable
+                if usable:
+                    fields[name] += 1
             elif isinstance(name, str) and len(fields) < MAX_FIELDS and 0 < len(name) <= MAX_FIELD_NAME_CHARS:
                 fields[name] = int(usable)
 

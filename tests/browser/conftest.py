@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -62,9 +63,11 @@ class App:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"
             try:
-                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=2):
+                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=10):
                     return
-            except OSError:
+            except OSError as exc:
+                if isinstance(exc, urllib.error.HTTPError):
+                    exc.close()  # it holds the connection open
                 time.sleep(0.05)
         raise AssertionError("the app didn't answer within 150 s")
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
 
 from collector.client import Collector
 from tests.browser.conftest import App
@@ -105,6 +108,28 @@ def test_a_bar_leads_to_its_source_and_a_dragged_span_becomes_the_range_while_th
         until(lambda: "/scrapers/" in address(dash_br), "the bar led to its source")
         assert address(dash_br).endswith("?from=now-1h&result=ok")
     assert errors(dash_br) == []
+
+
+def test_a_span_dragged_on_a_chart_of_altair_becomes_the_range_and_the_back_button_zooms_out(
+    dash_br: Any, app_on: AppOn, scraper: Scraper
+) -> None:
+    app = app_on(SCRAPEBOARD_CHARTS="altair")
+    report(scraper(app.url), 200)
+    dash_br.server_url = f"{app.url}/?from=now-1h"
+    chart = ".page-overview .chart-box svg.marks"  # the first one; Vega views have no ids in the page
+    until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, chart)), "the chart is drawn")
+    until(lambda: _dragged(dash_br, chart), "the span is the page's range")
+    dash_br.driver.back()
+    until(lambda: address(dash_br) == f"{app.url}/?from=now-1h", "the back button zooms out")
+    assert errors(dash_br) == []
+
+
+def _dragged(browser: Any, chart: str) -> bool:
+    """Drag along the chart, which may just have been drawn anew and forget it."""
+    drag(browser, chart, 0.3, 0.6)
+    with contextlib.suppress(TimeoutException):
+        WebDriverWait(browser.driver, 5).until(lambda _: "&to=" in address(browser))
+    return "&to=" in address(browser)
 
 
 def test_a_click_on_a_time_chart_is_not_lost_though_the_chart_is_redrawn_under_the_pointer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import altair as alt
 import pytest
 import vl_convert
 
-from charts.altair import AltairAdapter
+from charts.altair import AltairAdapter, picks
 from charts.info import BarInfo, ChartInfo, Line, LineInfo
 from charts.theme import Palette
 from tests.charts import samples
@@ -64,3 +65,16 @@ def test_only_the_altair_package_imports_altair() -> None:
             assert "import altair" not in code, file
         if file.parent.name != "plotly":
             assert "import plotly" not in code, file
+
+
+def test_a_dragged_span_is_told_once_the_pointer_is_let_go() -> None:
+    drawn = AltairAdapter().draw(samples.throughput()).spec
+    (patch,) = drawn["usermeta"]["embedOptions"]["patch"]
+    assert (patch["op"], patch["path"], patch["value"]["name"]) == ("add", "/signals/-", picks.SPAN)
+    compiled = vl_convert.vegalite_to_vega(drawn | {"width": 600, "height": 260}, vl_version="5.20")
+    known = {signal["name"] for signal in compiled["signals"]}
+    pressed, let_go = patch["value"]["on"]
+    assert pressed["update"] == "null"
+    assert set(re.findall(r"dragged_\w+", let_go["update"])) == {"dragged_t", "dragged_x"} <= known
+    assert picks.SPAN not in known
+    assert "usermeta" not in AltairAdapter().draw(samples.retries()).spec

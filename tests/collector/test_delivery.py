@@ -6,6 +6,7 @@ import time
 import pytest
 
 from collector import Collector
+from collector.batching import batch_length
 from collector.errors import SinkRefused
 from collector.events import PageNavigation, PageScrape, SchedulerRun
 from collector.sinks import Batch, Delivery, Rejection
@@ -265,3 +266,11 @@ def test_a_metric_that_one_of_two_sinks_does_not_keep_counts_as_dropped_once(col
     stats = collector.get_metrics_stats()
     assert stats["dropped_by_reason"] == {"rejected": 2}
     assert stats["flushed"] == 1
+
+
+def test_the_more_waits_the_longer_is_a_batch_but_not_for_the_disk() -> None:
+    assert [batch_length(100, waiting, answering=True) for waiting in (1, 999, 1000, 2500, 90_000)] == [
+        100, 100, 1000, 2500, 4000
+    ]  # fmt: skip
+    assert batch_length(100, 90_000, answering=False) == 1000
+    assert batch_length(1000, 90_000, answering=True) == 10_000

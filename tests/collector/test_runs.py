@@ -241,3 +241,15 @@ def test_a_forked_child_belongs_to_its_parents_run_but_does_not_end_it(run_pytho
             ("run", "r", "ok"),
             ("run", "r", "running"),
         ]
+
+
+def test_two_runs_under_one_id_at_a_time_both_tell_how_they_end(running: Collector, kept: Sink) -> None:
+    first, second = (running.run(name, run_id="twice").begin() for name in ("first", "second"))
+    first.end("failed", "it was")
+    scrape(running, 3, run_id="twice")
+    second.end()
+    assert running.flush()
+    assert [(run.name, run.state) for run in kept.told] == [
+        ("first", "running"), ("second", "running"), ("first", "failed"), ("second", "ok")
+    ]  # fmt: skip
+    assert {run.run_id for run in kept.told} == {"twice"}

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
@@ -147,6 +148,20 @@ def test_shortened_log_is_followed_on(engine: Engine) -> None:
     assert told == [navigation()]
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT MIN(seq) FROM ingest_log")) == 100_000
+
+
+def test_what_only_a_newer_version_knows_is_left_out_and_said_once(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower, told = following(engine, Store(engine))
+    with begin_writing(engine) as connection:
+        for seq in (100, 101):
+            connection.execute(text(f"INSERT INTO ingest_log VALUES ({seq}, 1, 7, 1, 1, 1)"))
+    Store(engine).send(batch(navigation()))
+    assert follower.poll() == 1
+    assert follower.poll() == 0
+    assert told == [navigation()]
+    assert sum("newer version" in record.message for record in caplog.records) == 1
 
 
 def test_database_that_is_away_delays_but_loses_nothing(engine: Engine, database_url: str) -> None:

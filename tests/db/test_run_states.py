@@ -85,6 +85,14 @@ def test_database_keeps_what_counts_whatever_comes_first(engine: Engine) -> None
         assert states(engine) == {"run-1": RunState(end, NOON_MS + 3)}
 
 
+def test_id_that_is_used_again_is_one_run_which_has_ended_until_the_next_end_is_told() -> None:
+    first = told(at_ms=NOON_MS, state="ok")
+    again = told(started_at_ms=NOON_MS + 10_000, at_ms=NOON_MS + 20_000)
+    assert what_counts([first, again]) == {"run-1": first}  # as the docs of `collector.run` say
+    end = replace(again, recorded_at_ms=NOON_MS + 30_000, state="failed")
+    assert what_counts([first, again, end]) == {"run-1": end}
+
+
 def test_batch_with_runs_is_stored_and_told_once(engine: Engine, store: Store) -> None:
     heard: list[ScraperRun] = []
     store.subscribe_told(heard.extend)

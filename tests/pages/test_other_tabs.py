@@ -7,6 +7,7 @@ from typing import Any
 
 import plotly.utils
 
+from charts import make_adapter
 from charts.info import BarInfo, PieInfo
 from components.view import View
 from db.results import Event, Filter, SchedulerRunRow
@@ -101,6 +102,36 @@ def test_a_failed_last_run_is_told_by_word_and_with_its_error() -> None:
     assert body(scheduler, "scheduler-runs", queries)[0][1:] == [
         "nightly", "–", "", "", "✕ failed", "2.00\u00a0s", "7", "RuntimeError: boom"
     ]  # fmt: skip
+
+
+def told_rows(queries: MemoryQueries) -> tuple[list[list[str]], Any]:
+    content = scheduler.PAGE.charts(queries, make_adapter("plotly"), View(path="/scheduler"), NOW_MS)
+    return content["scheduler-told"]["data"]["body"], content["scheduler-told-more"]["children"]
+
+
+def test_runs_of_scrapers_are_told_on_the_scheduler_tab_each_with_its_state(six: MemoryQueries) -> None:
+    rows, hint = told_rows(six)
+    assert [next(cell for cell in row[2:5] if cell) for row in rows] == [
+        "▶ running", "▼ ok, short", "✕ failed", "■ killed", "◌ lost"
+    ]  # fmt: skip
+    assert rows[0][0] == "nightly · run-0"
+    assert hint == ""
+
+
+def test_where_no_run_was_told_of_the_scheduler_tab_says_how_to(six: MemoryQueries) -> None:
+    six.told = ()
+    rows, hint = told_rows(six)
+    assert rows == []
+    assert 'with collector.run("nightly"):' in hint
+
+
+def test_runs_of_scrapers_alone_are_no_empty_scheduler_tab(six: MemoryQueries) -> None:
+    six.runs = []
+    numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
+    assert numbers["scheduler-body"] == {"className": "page-body"}
+    six.told = ()
+    numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
+    assert numbers["scheduler-body"] == {"className": "page-body page-body-away"}
 
 
 def test_a_scrapers_page_is_about_that_scraper_only(six: MemoryQueries) -> None:

@@ -72,7 +72,7 @@ def two_apps(database_url: str) -> Iterator[list[PrivateApp]]:
     for thread in starting:
         thread.start()
     for thread in starting:
-        thread.join(90)
+        thread.join(150)
     yield apps
     for app in apps:
         app.__exit__(None, None, None)

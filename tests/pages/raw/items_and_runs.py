@@ -130,5 +130,6 @@ CHECKS = {
     "scraping-usable": usable,
     "scraper-fields": fields,
     "scrapers-runs": fleet_runs,
+    "scheduler-told": fleet_runs,
     "scraper-runs": own_runs,
 }
