@@ -24,7 +24,7 @@ screenshots: $(VENV)/ready-demo  ## Take the pictures in docs/screenshots anew
 test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real servers
 	tools/system-packages chromium mariadb redis nginx docs
 	$(MAKE) --no-print-directory lint
-	$(TEST_BIN)/python -m pytest -n 2 --dist loadgroup
+	$(TEST_BIN)/python -m tests.run -n 3 --dist loadgroup
 
 lint: $(TEST_VENV)/ready
 	$(TEST_BIN)/ruff check .

@@ -218,7 +218,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     queries = Queries(reading, recent, rollups=rollups, jobs=JobHistory(reading, runs, jobs))
     collector.configure(sinks=[store], handle_sigterm=False)  # the web server handles it
 
-    hub = Hub()
+    hub = Hub(outboxes_limit_bytes=settings.outboxes_max_bytes)
     channel = Channel(hub, first_seq=newest_ids(engine))
     renderers = Renderers(hub)
     adapter = make_adapter(settings.charts)
@@ -264,7 +264,8 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_router(dash, source, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
-    register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed)
+    token = settings.token.get_secret_value() if settings.token else None
+    register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed, token=token)
     register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
@@ -311,7 +312,6 @@ def create_app(settings: Settings) -> Scrapeboard:
     queries.tell_vitals(board.vitals.read)
 
     serve_metrics_socket(server, MetricsSocket(channel, board.stats), allowed_origins=settings.allowed_origins)
-    token = settings.token.get_secret_value() if settings.token else None
     server.register_blueprint(
         ingest_blueprint(
             store,

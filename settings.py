@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         le=2_000,
         description="batches that may wait for a thread before the next is answered with 429, 1-2000",
     )
+    outboxes_max_bytes: int = Field(
+        256 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="what may wait in memory for slow viewers of all live channels together, bytes, at least 1048576",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
 
     @classmethod

@@ -23,7 +23,7 @@ from alerts.rules import Number, SettingId, Severity
 ChannelKind = Literal["apprise", "webhook"]
 TEMPLATE_NAMES: Final = (
     "title", "body", "what", "severity", "rule", "description", "keys", "count", "reason", "since", "duration", "link",
-    "time",
+    "time", "field",
 )  # fmt: skip
 KEY_PREFIX: Final = "whsec_"  # of keys as Standard Webhooks write them
 _LEAST_KEY_CHARS: Final = 16

@@ -16,6 +16,7 @@ from alerts.grouping import grouped
 from alerts.look import Look, NotMeasurable
 from alerts.measured import Measured
 from alerts.notices import Notice
+from alerts.past import NotYet
 from alerts.rules import Rule
 from alerts.setting import Setting
 from alerts.states import Observation, Timing, Transition, shifted, step
@@ -142,6 +143,9 @@ class Evaluator:
         problem = ""
         try:
             seen = _observations(rule, self._measure(rule, look), known)
+        except NotYet as exc:
+            # It is said, but alerts that are known already aren't touched: nothing is wrong with them.
+            return *self._stepped(rule, known, {"": Observation("error", problem=str(exc))}, look), str(exc)
         except NotMeasurable as exc:
             problem = str(exc)
         except DatabaseError:
@@ -256,8 +260,10 @@ class Evaluator:
         deliveries: list[DeliveryRow] = []
         for rule, notice in notices:
             to: list[str] = []
+            # Where every channel that a rule names is gone, all others are told: an alert mustn't be lost with them.
+            named = setting.channels.keys() & set(rule.channels) or setting.channels.keys()
             for id, channel in setting.channels.items():
-                told = channel.wanted(notice) if not rule.channels or id in rule.channels else None
+                told = channel.wanted(notice) if id in named else None
                 if told is not None:
                     to.append(id)
                     deliveries.append(

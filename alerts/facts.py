@@ -8,7 +8,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from alerts.look import Look, labels_of
+from alerts.label_texts import labels_of
+from alerts.look import Look
 from alerts.rules import Rule
 from db.cells import HOUR_MS
 from db.columns import BoolArray, DetailColumns

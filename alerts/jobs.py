@@ -130,7 +130,10 @@ def _missed_since(last_ms: int | None, job: _Job, look: Look) -> int | None:
         or look.now_ms - look.listening_since_ms < job.habit.interval_ms
     ):
         return 0
-    return int((look.now_ms - patience_ms - last_ms) / job.habit.interval_ms + TOLERANCE)
+    # The first after its usual pause, or after a long one where those are habits; each counts once it is overdue.
+    first_ms = max(job.habit.interval_ms, job.habit.pause_ms)
+    waited_ms = look.now_ms - patience_ms - last_ms
+    return 1 + max(0, int((waited_ms - first_ms) / job.habit.interval_ms - TOLERANCE))
 
 
 def _told(rule: Rule, look: Look) -> Mapping[str, tuple[float, int]]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pandas as pd
 
 from alerts.errors import AlertError
+from alerts.label_texts import labels_of
 from alerts.parts import QUANTILES, SHARES, Parts, ToldFields, parts_of_groups, parts_of_sums
 from alerts.rules import What
 from alerts.schedules import Planned
@@ -28,7 +27,7 @@ from db.rows import domain_of
 from db.told_runs import RunLine
 
 _Answer = TypeVar("_Answer")
-_MOST_GROUPS: Final = 2_000  # domains or values of a label; of more, the most frequent ones
+MOST_GROUPS: Final = 2_000  # domains or values of a label; of more, the most frequent ones
 _TOLD_MS: Final = 30 * DAY_MS  # for so long the database keeps what was told of runs
 _MOST_TOLD: Final = 5_000  # runs that were told of; of more, those that were heard of last
 
@@ -72,7 +71,7 @@ class Look:
             kind: Navigations or scrapes only; None for both.
         """
         size = len(self.names)
-        return self._once(
+        return self.once(
             ("sums", window_ms, kind),
             lambda: self.queries.alert_sums(self.now_ms - window_ms, self.now_ms + 1, kind).first(size),
         )
@@ -92,7 +91,7 @@ class Look:
             start_ms, end_ms = self.now_ms - window_ms, self.now_ms + 1
             return parts_between(self.queries, what, start_ms, end_ms, kind, sums, field=field).first(len(self.names))
 
-        return self._once(("parts", what, window_ms, kind, field), find)
+        return self.once(("parts", what, window_ms, kind, field), find)
 
     def values(
         self, what: What, window_ms: int, kind: Kind | None, field: str = ""
@@ -106,11 +105,11 @@ class Look:
             parts = self.parts(what, window_ms, kind, field)
             return parts.values(what, window_ms / 1000), parts.samples
 
-        return self._once(("values", what, window_ms, kind, field), find)
+        return self.once(("values", what, window_ms, kind, field), find)
 
     def job_runs(self) -> JobRuns:
         """Return the newest runs of all scheduler jobs."""
-        return self._once("jobs", lambda: self.queries.job_runs(self._minute_end_ms))
+        return self.once("jobs", lambda: self.queries.job_runs(self._minute_end_ms))
 
     def told_runs(self, window_ms: int) -> tuple[RunLine, ...]:
         """Return the runs that somebody told of and that went on in the window, those heard of last first.
@@ -122,7 +121,7 @@ class Look:
         """
         start_ms = (self.now_ms - window_ms) // MINUTE_MS * MINUTE_MS
         span = TimeRange(start_ms, self._minute_end_ms, MINUTE_MS)
-        return self._once(("told", window_ms), lambda: self.queries.told_runs(span, limit=_MOST_TOLD))
+        return self.once(("told", window_ms), lambda: self.queries.told_runs(span, limit=_MOST_TOLD))
 
     def begun_ms(self) -> Mapping[str, int]:
         """Return when the newest run of each name began, epoch ms, as far as somebody told of it."""
@@ -134,7 +133,7 @@ class Look:
                     found[run.name] = max(run.started_ms, found.get(run.name, 0))
             return found
 
-        return self._once("begun", find)
+        return self.once("begun", find)
 
     def rows(self, window_ms: int) -> DetailColumns:
         """Return the rows of the window up to now.
@@ -156,7 +155,7 @@ class Look:
                 )
             return rows
 
-        return self._once(("rows", window_ms), find)
+        return self.once(("rows", window_ms), find)
 
     def domains(self, window_ms: int) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
         """Return the domain of each row of a window: (numbers int64[rows], -1 without one; names by number)."""
@@ -168,7 +167,7 @@ class Look:
             first[place[::-1]] = np.arange(len(rows))[::-1]
             return _numbered([domain_of(url) for url in rows.url[first].tolist()], place)
 
-        return self._once(("domains", window_ms), find)
+        return self.once(("domains", window_ms), find)
 
     def fields(self, window_ms: int) -> ToldFields:
         """Return which fields the rows of a window tell of."""
@@ -177,7 +176,7 @@ class Look:
             rows = self.rows(window_ms)
             return told_fields(rows.fields, rows.items)
 
-        return self._once(("fields", window_ms), find)
+        return self.once(("fields", window_ms), find)
 
     def labels(self, window_ms: int, key: str) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
         """Return the value of a label of each row of a window; as for `domains`."""
@@ -186,14 +185,29 @@ class Look:
             place, texts = pd.factorize(self.rows(window_ms).labels, use_na_sentinel=False)
             return _numbered([labels_of(text).get(key) for text in texts.tolist()], place)
 
-        return self._once(("labels", window_ms, key), find)
+        return self.once(("labels", window_ms, key), find)
 
     @property
     def _minute_end_ms(self) -> int:
         """The end of the minute: what was read up to there stays right until something else is stored."""
         return -(-(self.now_ms + 1) // MINUTE_MS) * MINUTE_MS
 
-    def _once(self, question: Hashable, find: Callable[[], _Answer]) -> _Answer:
+    def holds(self, window_ms: int) -> bool:
+        """Say whether memory holds every row of the window up to now.
+
+        Args:
+            window_ms: Its length.
+        """
+        covered_ms = self.once("covered", lambda: (self.queries.alert_rows(self.now_ms, self.now_ms)[1],))[0]
+        return covered_ms is None or covered_ms <= self.now_ms - window_ms
+
+    def once(self, question: Hashable, find: Callable[[], _Answer]) -> _Answer:
+        """Return what was found for a question in this look, or find it now.
+
+        Args:
+            question: What is asked; equal questions have equal answers.
+            find: Finds the answer; not None.
+        """
         known = self._known.get(question)
         if known is None:
             known = self._known[question] = find()
@@ -227,30 +241,14 @@ def parts_between(
     return parts_of_sums(what, queries.alert_sums(start_ms, end_ms, kind) if sums is None else sums)
 
 
-@lru_cache(maxsize=65_536)
-def labels_of(text: str | None) -> Mapping[str, str]:
-    """Return labels as `db.labels` writes them.
-
-    Args:
-        text: A JSON object, or None.
-    """
-    if not text:
-        return {}
-    try:
-        labels = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return {}  # somebody else wrote it
-    return labels if isinstance(labels, dict) else {}
-
-
 def _numbered(values: list[str | None], place: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
     """Number names, which rows have by place; what has none, or is too rare where there are too many, gets -1."""
     names: dict[str, int] = {}
     codes = np.array([-1 if value is None else names.setdefault(value, len(names)) for value in values], dtype=np.int64)
     rows = codes[place] if len(codes) else np.empty(0, dtype=np.int64)
-    if len(names) > _MOST_GROUPS:
+    if len(names) > MOST_GROUPS:
         counts = np.bincount(rows[rows >= 0], minlength=len(names))
-        kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_GROUPS])
+        kept = np.sort(np.argsort(-counts, kind="stable")[:MOST_GROUPS])
         renumbered = np.full(len(names) + 1, -1, dtype=np.int64)
         renumbered[kept] = np.arange(len(kept))
         every = tuple(names)

@@ -11,15 +11,17 @@ import numpy.typing as npt
 
 from alerts.baselines import Baselines
 from alerts.jobs import measure_jobs
-from alerts.look import Look
+from alerts.look import MOST_GROUPS, Look
 from alerts.matchers import matcher
 from alerts.measured import Measured, judged
 from alerts.parts import QUANTILES, SHARES, kind_of, parts_of_fields, parts_of_rows, parts_of_sums
+from alerts.past import Past
+from alerts.pieces import name_of, need_of, values_of
 from alerts.rules import Rule
 from db.alert_queries import AlertQueries
 from db.alert_sums import sums_by
 from db.cells import DAY_MS
-from db.columns import BoolArray
+from db.columns import BoolArray, Names
 from db.results import FloatArray
 
 _MAX_REMEMBERED: Final = 4_000
@@ -31,10 +33,12 @@ class Measurer:
 
     Args:
         queries: Who is asked.
+        past: Reads what memory doesn't hold; None to refuse such windows.
     """
 
-    def __init__(self, queries: AlertQueries) -> None:
+    def __init__(self, queries: AlertQueries, past: Past | None = None) -> None:
         self._queries = queries
+        self._past = past
         self.baselines = Baselines(queries)
         # Which sources a rule's matchers let through, for as many sources as there were: (numbers, names).
         self._chosen: OrderedDict[Hashable, tuple[npt.NDArray[np.int64], tuple[str, ...]]] = OrderedDict()
@@ -97,6 +101,8 @@ class Measurer:
     def _of_rows(self, rule: Rule, look: Look) -> Measured:
         """Measure by what only detail rows know: domains and labels."""
         kind, window_ms = kind_of(rule), int(rule.window_s * 1000)
+        if self._past is not None and not look.holds(window_ms):
+            return self._of_past(self._past, rule, look)
         rows = look.rows(window_ms)
         group, names = self._grouped(rule, look, window_ms)
         for text in rule.only:
@@ -122,6 +128,25 @@ class Measurer:
                 parts = parts_of_sums(rule.what, sums)
                 value, samples = parts.values(rule.what, rule.window_s), parts.samples
         return judged(rule, names, value, samples)
+
+    def _of_past(self, past: Past, rule: Rule, look: Look) -> Measured:
+        """Measure the same over more than memory holds, from pieces that were added up."""
+        need = need_of(rule)
+        piece, numbers = past.window(need, int(rule.window_s * 1000), look)
+        group = np.zeros(len(piece), dtype=np.int64)
+        names: tuple[str, ...] = ("",)
+        if rule.by != "fleet":
+            place = need.names.index(rule.by)
+            group, names = _numbered(piece.codes[place], piece.counted["count"], numbers.values[place])
+        for place, name in enumerate(need.names):
+            only = tuple(text for text in rule.only if name_of(matcher(text).name) == name)
+            if only:
+                taken: BoolArray = np.append(allowed(only, numbers.values[place].all()), allowed(only, [""]))
+                group = np.where(taken[piece.codes[place]], group, -1)
+        kind = kind_of(rule)
+        if kind is not None:
+            group = np.where(piece.scrape == (kind == "scrape"), group, -1)
+        return judged(rule, names, *values_of(rule, piece, group, len(names), numbers))
 
     def _silence(self, rule: Rule, look: Look) -> Measured:
         """Measure for how long each source has been silent; bad is what also isn't usual, if the rule says so."""
@@ -205,6 +230,18 @@ def allowed(only: Sequence[str], names: Sequence[str]) -> BoolArray:
         [(not wanted or takes(name, wanted)) and all(test(name) for test in forbidden) for name in names],
         dtype=np.bool_,
     )
+
+
+def _numbered(codes: npt.NDArray[Any], counts: FloatArray, numbers: Names) -> tuple[npt.NDArray[Any], tuple[str, ...]]:
+    """Number the values that occur, the most frequent of too many: (each group's number, -1 without one; names)."""
+    total = np.bincount(codes[codes >= 0], weights=counts[codes >= 0], minlength=len(numbers))
+    there = np.flatnonzero(total)
+    if len(there) > MOST_GROUPS:
+        there = np.sort(np.argsort(-total, kind="stable")[:MOST_GROUPS])
+    renumbered = np.full(len(numbers) + 1, -1, dtype=np.int64)
+    renumbered[there] = np.arange(len(there))
+    every = numbers.all()
+    return renumbered[codes], tuple(every[code] for code in there.tolist())
 
 
 def _picked(found: Measured, places: npt.NDArray[Any]) -> Measured:

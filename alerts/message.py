@@ -7,7 +7,7 @@ from string import Formatter
 from typing import Final
 
 NAMES: Final = (
-    "rule", "key", "what", "value", "threshold", "window", "samples", "severity", "count", "reason", "for",
+    "rule", "key", "what", "value", "threshold", "window", "samples", "severity", "count", "reason", "for", "field",
 )  # fmt: skip
 _MOST_CHARS: Final = 2_000
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from dataclasses import field as _field
 from typing import Any, Final, Literal
 
 NoticeWhat = Literal["firing", "still_firing", "resolved", "test"]
@@ -56,6 +57,7 @@ class Notice:
         resolved: Those, at most MOST_ENTRIES.
         labels: Labels of the rule.
         description: What to do about it.
+        field: The field whose coverage the rule measures, "" for other measures.
     """
 
     what: NoticeWhat
@@ -72,8 +74,9 @@ class Notice:
     firing: tuple[Entry, ...] = ()
     resolved_count: int = 0
     resolved: tuple[Entry, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = _field(default_factory=dict)
     description: str = ""
+    field: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return it as it is kept in the outbox."""

@@ -109,7 +109,7 @@ def parts_of_groups(what: What, groups: Groups, size: int, field: str = "") -> P
     """
     if what == "field_coverage":
         of_field, of_all = (groups.value == np.uint64(hash_of(name)) for name in (field, ALL_ITEMS))
-        return _covered(groups.items, of_field, of_all, groups.source, size)
+        return covered(groups.items, of_field, of_all, groups.source, size)
     values, place = np.unique(groups.value, return_inverse=True)
     texts = texts_of(groups, values.tolist())
     if what == "retries":
@@ -171,17 +171,25 @@ def parts_of_fields(told: ToldFields, field: str, group: npt.NDArray[Any], size:
     of_field, of_all = (
         (which == (names.index(name) if name in names else -1)) & (group >= 0) for name in (field, ALL_ITEMS)
     )
-    return _covered(had, of_field, of_all, group, size)
+    return covered(had, of_field, of_all, group, size)
 
 
-def _covered(
+def covered(
     items: IntArray,
     of_field: npt.NDArray[np.bool_],
     of_all: npt.NDArray[np.bool_],
     group: npt.NDArray[Any],
     size: int,
 ) -> Parts:
-    """Return items that had a field out of all items of scrapes that told of fields."""
+    """Return items that had a field out of all items of scrapes that told of fields.
+
+    Args:
+        items: Items that had the field that is told of, [m].
+        of_field: Which of these are of the field, bool[m].
+        of_all: Which are of the items themselves, bool[m].
+        group: The number of each one's group, [m].
+        size: How many groups there are.
+    """
     return Parts(
         np.bincount(group[of_field], weights=items[of_field], minlength=size).astype(np.float64, copy=False),
         np.bincount(group[of_all], weights=items[of_all], minlength=size).astype(np.int64),

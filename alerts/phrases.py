@@ -37,15 +37,18 @@ def number(measure: str, value: float | None) -> str:
     return f"{value:,.{digits}f} {_ONE.get(unit, unit) if value == 1 else unit}".strip()
 
 
-def measured(measure: str, value: float | None) -> str:
+def measured(measure: str, value: float | None, field: str = "") -> str:
     """Say what was measured.
 
     Args:
         measure: What is measured.
         value: The value; None when nothing is known.
+        field: The field whose coverage it is.
     """
     if value is None:
         return "nothing is known"
+    if measure == "field_coverage" and field:
+        return f"field {field} in {number(measure, value)} of the items"
     if measure in _RUNS:
         return f"{value:,.0f} run{'' if value == 1 else 's'} {_RUNS[measure]}"
     return f"{_BEFORE.get(measure, measure.replace('_', ' '))} {number(measure, value)}".strip()

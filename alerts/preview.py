@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from alerts.measured import Measured, judged
 from alerts.parts import SHARES, Parts, kind_of, parts_of_groups
 from alerts.rules import Rule
 from alerts.states import AlertState, Observation, Timing, step
+from alerts.units import said
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.queries import Queries
 from db.results import Filter, FloatArray, IntArray, Series, TimeRange
@@ -80,12 +82,19 @@ def preview(queries: Queries, rule: Rule, now_ms: int, *, days: int = 7) -> Prev
         DatabaseUnavailable: The database can't be asked.
     """
     measurer = Measurer(queries)
+    patience_ms = int(rule.for_s * 1000)
+    moments: Iterator[tuple[int, Measured]]
     if measured_by_bucket(rule):
         finest_ms = _FINEST_SHARE_MS if rule.what in SHARES else MINUTE_MS
         step_ms = next((size for size in _STEPS_MS if size >= max(finest_ms, rule.window_s * 1000)), DAY_MS)
         end_ms = now_ms // step_ms * step_ms
         start_ms = end_ms - min(days * DAY_MS // step_ms, _MOST_STEPS) * step_ms
-        moments = windows(queries, measurer, rule, TimeRange(start_ms, end_ms, step_ms))
+        moments = chain(
+            windows(queries, measurer, rule, TimeRange(start_ms, end_ms, step_ms)),
+            _now(queries, measurer, rule, now_ms, end_ms),
+        )
+        # A window that is bad as a whole was bad before its end already, while it slid there.
+        patience_ms = 0 if rule.for_s * 1000 < step_ms else patience_ms
     else:
         step_ms = max(MINUTE_MS, days * DAY_MS // _MOST_LOOKS)
         end_ms = now_ms
@@ -94,13 +103,24 @@ def preview(queries: Queries, rule: Rule, now_ms: int, *, days: int = 7) -> Prev
             # Memory ends somewhere; what it holds is looked at more closely.
             covered_ms = queries.alert_rows(now_ms, now_ms)[1]
             if covered_ms is not None and rule.by != "job":
-                start_ms = max(start_ms, covered_ms + int(rule.window_s * 1000))
+                window_ms = int(rule.window_s * 1000)
+                if covered_ms + window_ms > end_ms - MINUTE_MS:
+                    held = said(max(0, end_ms - covered_ms) / 1000)
+                    problem = f"it is looked at what memory holds by domain and label, now {held}: less than the window"
+                    return Preview(end_ms, end_ms, step_ms, (), f"{problem}. The rule itself reads the database")
+                start_ms = max(start_ms, covered_ms + window_ms)
                 step_ms = max(MINUTE_MS, (end_ms - start_ms) // _MOST_LOOKS)
         moments = _looks(queries, measurer, rule, start_ms, end_ms, step_ms)
     try:
-        return Preview(start_ms, end_ms, step_ms, _episodes(rule, moments))
+        return Preview(start_ms, end_ms, step_ms, _episodes(rule, moments, patience_ms))
     except NotMeasurable as exc:
         return Preview(start_ms, end_ms, step_ms, (), str(exc))
+
+
+def _now(queries: Queries, measurer: Measurer, rule: Rule, now_ms: int, end_ms: int) -> Iterator[tuple[int, Measured]]:
+    """Measure the window up to now, which began within the last one: what fires now isn't left out."""
+    if now_ms > end_ms:
+        yield now_ms, measurer.measure(rule, Look(queries, now_ms))
 
 
 def _looks(
@@ -192,8 +212,8 @@ def _shares(
         yield parts.values(rule.what, span.bucket_ms / 1000), parts.samples
 
 
-def _episodes(rule: Rule, moments: Iterator[tuple[int, Measured]]) -> tuple[Episode, ...]:
-    timing = Timing(int(rule.for_s * 1000), int(rule.keep_firing_for_s * 1000), rule.no_data)
+def _episodes(rule: Rule, moments: Iterator[tuple[int, Measured]], for_ms: int) -> tuple[Episode, ...]:
+    timing = Timing(for_ms, int(rule.keep_firing_for_s * 1000), rule.no_data)
     states: dict[str, AlertState] = {}
     began: list[tuple[int, str, list[int]]] = []
     fires: dict[str, list[int]] = {}

@@ -46,6 +46,9 @@ _OF_JOBS: Final[frozenset[What]] = RUN_WHATS | {"success_rate", "error_count", "
 ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _BY: Final = re.compile(r"source|domain|job|fleet|label:[A-Za-z0-9_.-]{1,64}")
 _LONGEST_WINDOW_S: Final = 30 * 86_400.0  # as long as minutes are kept
+# What only single metrics know: of more of them it couldn't be read and kept what they add up to. They are kept for a
+# day at least.
+LONGEST_DETAIL_WINDOW_S: Final = 86_400.0
 
 
 def _by(value: str) -> str:
@@ -138,7 +141,7 @@ class Rule(BaseModel):
         unless: Ids of rules that say more of the same: while one of them fires about the same source (and as long
             afterwards as the window reaches), nobody is told of this rule's alert.
         labels: Further labels of its alerts, for silences and receivers.
-        channels: Ids of the channels that are told; none for all of them.
+        channels: Ids of the channels that are told; none for all of them, and all where none of these is there now.
         repeat_s: How often those that still fire are told again; 0 for never.
         interval_s: How often it is evaluated.
     """
@@ -175,6 +178,13 @@ class Rule(BaseModel):
     def below(self) -> bool:
         """Whether values below are bad, else those above."""
         return self.when == "below" if self.when else self.what in LESS_IS_WORSE
+
+    @property
+    def of_detail(self) -> bool:
+        """Whether it needs what only single metrics know: domains and labels."""
+        if self.by == "job" or self.what == "no_data":
+            return False
+        return self.by not in ("source", "fleet") or any(matcher(text).name != "source" for text in self.only)
 
     @property
     def label_key(self) -> str | None:
@@ -252,9 +262,15 @@ def _contradictions(rule: Rule) -> list[tuple[str, str]]:
     if rule.by == "job" and names - {"job"}:
         found.append(("only", "takes matchers of job with by: job"))
     if rule.baseline is not None and names - {"source"}:
-        found.append(("only", "takes matchers of source with a baseline"))
+        found.append(
+            ("only", "takes matchers of source with a baseline: what is usual isn't known of domains and labels")
+        )
     if rule.baseline is not None and rule.by not in ("source", "fleet"):
-        found.append(("baseline", "goes with by: source or fleet"))
+        found.append(
+            ("baseline", "goes with by: source or fleet: what is usual isn't known of domains, labels and jobs")
+        )
+    if rule.of_detail and rule.window_s > LONGEST_DETAIL_WINDOW_S:
+        found.append(("window", "takes at most 1d by domain or label, or with matchers of these"))
     if rule.what in SCRAPE_WHATS and rule.kind == "navigation":
         found.append(("kind", f"takes scrape or all with what: {rule.what}"))
     if rule.what == "retries" and rule.kind == "scrape":

@@ -18,6 +18,7 @@ from alerts.units import Length
 # A run that begins so shortly before its moment is meant for it: clocks differ.
 EARLY_MS: Final = 30_000
 _MOST_MISSED: Final = 1_000
+_FURTHEST: Final = dt.timedelta(days=3_653)
 
 
 class JobPlan(BaseModel):
@@ -71,6 +72,23 @@ class JobPlan(BaseModel):
             return [start_ms + step_ms * number for number in range(1, count + 1)]
         zone = ZoneInfo(self.timezone)
         found = moments(self.cron, _local(start_ms + EARLY_MS, zone), _local(until_ms, zone), most=_MOST_MISSED)
+        return [int(moment.timestamp() * 1000) for moment in found]
+
+    def next_after(self, now_ms: int, count: int) -> list[int]:
+        """Return the next moments at which runs are meant to begin; by interval, after a run that begins now.
+
+        Args:
+            now_ms: The moment, epoch ms.
+            count: How many; fewer when there are no more in the next ten years.
+
+        Returns:
+            Epoch ms, rising.
+        """
+        if self.interval_s:
+            step_ms = int(self.interval_s * 1000)
+            return [now_ms + step_ms * number for number in range(1, count + 1)]
+        now = _local(now_ms, ZoneInfo(self.timezone))
+        found = moments(self.cron, now, now + _FURTHEST, most=count)
         return [int(moment.timestamp() * 1000) for moment in found]
 
     def meant_for(self, start_ms: int, before_ms: int | None) -> int | None:

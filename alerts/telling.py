@@ -134,6 +134,7 @@ def _notice(
         resolved=tuple(_entry(rule, alert, reasons, count, now_ms) for alert in over[:MOST_ENTRIES]),
         labels=rule.labels,
         description=rule.description,
+        field=rule.field,
     )
 
 
@@ -148,7 +149,7 @@ def _entry(rule: Rule, alert: Alert, reasons: Mapping[str, str], count: int, now
                 "value": number(rule.what, state.value), "threshold": number(rule.what, state.threshold),
                 "window": said(rule.window_s), "samples": f"{alert.samples:,}", "severity": rule.severity,
                 "count": f"{count:,}", "reason": ", ".join(reasons.values()),
-                "for": said((now_ms - _began(alert, now_ms)) / 1000),
+                "for": said((now_ms - _began(alert, now_ms)) / 1000), "field": rule.field,
             },
         )  # fmt: skip
     return Entry(

@@ -96,7 +96,7 @@ class Texts:
             "rule": _line(notice.rule_name), "description": _tame(notice.description), "keys": _listed(keys, notice),
             "count": f"{_count(notice):,}", "reason": _reasons(notice), "since": _moment(notice.since_ms, notice.at_ms),
             "duration": _lasted(_duration_s(notice)), "link": self._link(notice) or "",
-            "time": _moment(notice.at_ms, None),
+            "time": _moment(notice.at_ms, None), "field": _line(notice.field),
         }  # fmt: skip
 
     def _lines(self, notice: Notice, most_named: int, *, short: bool = False) -> list[str]:
@@ -206,7 +206,7 @@ def _sentence(notice: Notice, entry: Entry, *, mark: bool = False) -> str:
         said_of = _line(entry.message)
     else:
         bound = limit(notice.measure, entry.threshold)
-        said_of = measured(notice.measure, entry.value) + (f" ({bound})" if bound else "")
+        said_of = measured(notice.measure, entry.value, _line(notice.field)) + (f" ({bound})" if bound else "")
     since = f"since {_moment(entry.fired_ms, notice.at_ms)}"
     lasted_s = (notice.at_ms - entry.fired_ms) / 1000
     lasts = f" ({_lasted(lasted_s)})" if lasted_s >= 60 else ""
@@ -216,7 +216,11 @@ def _sentence(notice: Notice, entry: Entry, *, mark: bool = False) -> str:
 def _over(notice: Notice, entry: Entry) -> str:
     ended_ms = entry.resolved_ms if entry.resolved_ms is not None else notice.at_ms
     because = f", because there is {_line(entry.because)}" if entry.because else ""
-    value = f", now {measured(notice.measure, entry.value)}" if entry.value is not None and not because else ""
+    value = (
+        f", now {measured(notice.measure, entry.value, _line(notice.field))}"
+        if entry.value is not None and not because
+        else ""
+    )
     when = f"{_moment(entry.fired_ms, notice.at_ms)} – {_moment(ended_ms, notice.at_ms)}"
     return f"`{_name(entry)}`: fired for {_lasted((ended_ms - entry.fired_ms) / 1000)} ({when}){value}{because}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.answers import json_answer, problem
+from api.bearer import refused
 from api.envelope import Envelope, open_envelope
 from collector.errors import InvalidMetric, SinkRefused, SinkUnavailable
 from collector.events import Metric, event_from_wire, from_wire
@@ -50,9 +50,7 @@ def ingest_blueprint(
 
     @blueprint.post("/api/ingest")
     def ingest() -> Response:
-        if token is not None and not _authorized(token):
-            answer = problem(401, "this app needs a token: send the header Authorization: Bearer <SCRAPEBOARD_TOKEN>")
-            answer.headers["WWW-Authenticate"] = "Bearer"
+        if (answer := refused(token)) is not None:
             return answer
         if not origin_allowed(request.headers, allowed_origins):
             return problem(403, "a page of another site may not post metrics here; see SCRAPEBOARD_ALLOWED_ORIGINS")
@@ -86,11 +84,6 @@ def ingest_blueprint(
         return answer
 
     return blueprint
-
-
-def _authorized(token: str) -> bool:
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
 def _correction_ms(envelope: Envelope, collectors: Collectors | None, received_ms: int) -> int:

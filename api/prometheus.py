@@ -130,6 +130,7 @@ def _channel(stats: Mapping[str, Any]) -> Iterator[Metric]:
         ("channel_connections", "connections", "Open WebSocket connections."),
         ("channel_subscriptions", "subscriptions", "Subscriptions of /ws/metrics."),
         ("channel_outbox_high_water_bytes", "outboxHighWaterBytes", "The fullest that any viewer's outbox ever was."),
+        ("channel_outboxes_bytes", "outboxesBytes", "What waits in memory for slow viewers, all of them together."),
         ("channel_send_p99_milliseconds", "sendP99Ms", "99 of 100 batches went to all within, over the last minute."),
         ("channel_loop_late_p99_milliseconds", "lagP99Ms", "How late the loop was at what was due, likewise."),
         ("views", "views", "Distinct views that browsers follow."),

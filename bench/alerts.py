@@ -18,6 +18,7 @@ from alerts.defaults import DEFAULT_RULES
 from alerts.evaluator import Evaluator
 from alerts.look import Look
 from alerts.measure import Measurer
+from alerts.past import Past
 from alerts.rules import Rule, rule_of
 from alerts.service import AlertService
 from alerts.setting import Setting
@@ -41,8 +42,11 @@ MEASURES = (
 )  # fmt: skip
 
 
-def make_rules(count: int, sources: int, *, seed: int = 1) -> list[Rule]:
-    """Make rules of all kinds: most by source, some about few of them, by domain, by label, or with a baseline."""
+def make_rules(count: int, sources: int, *, seed: int = 1, long: bool = False) -> list[Rule]:
+    """Make rules of all kinds: most by source, some about few of them, by domain, by label, or with a baseline.
+
+    Those by domain and label reach further back than memory when `long` is set.
+    """
     rng, rules = random.Random(seed), []
     for number in range(count):
         what, threshold = MEASURES[number % len(MEASURES)]
@@ -53,6 +57,8 @@ def make_rules(count: int, sources: int, *, seed: int = 1) -> list[Rule]:
         kind = rng.random()
         if kind < 0.08 and what != "no_data":
             document |= {"by": rng.choice(("domain", "label:proxy")), "window": rng.choice(WINDOWS[:2])}
+            if long:
+                document["window"] = rng.choice(WINDOWS[3:])
         elif kind < 0.2:
             document["by"] = "fleet"
         if kind >= 0.08 and kind < 0.5:
@@ -105,9 +111,11 @@ class Fleet:
             self.store.send(Batch(uuid.uuid4().hex, tuple(found[low : low + 5_000])))
 
 
-def evaluations(fleet: Fleet, rules: list[Rule], sources: int, rounds: int) -> dict[str, Any]:
+def evaluations(
+    fleet: Fleet, rules: list[Rule], sources: int, rounds: int, measurer: Measurer | None = None
+) -> dict[str, Any]:
     """Measure evaluations of all rules, a second apart, with new metrics before each."""
-    measurer = Measurer(fleet.queries)
+    measurer = measurer or Measurer(fleet.queries, Past(fleet.queries))
     evaluator, setting = (
         Evaluator(measurer.measure),
         Setting(tuple(rules), channels={"ops": Channel(id="ops", name="Ops")}),
@@ -140,6 +148,27 @@ def evaluations(fleet: Fleet, rules: list[Rule], sources: int, rounds: int) -> d
     }
 
 
+def beyond_memory(fleet: Fleet, rules: list[Rule], sources: int, rounds: int) -> dict[str, Any]:
+    """Measure the same when rules by domain and label reach further back than memory, from when nothing was read."""
+    # What is left in memory after a burst: the rest of the hours and of the day is in the database.
+    fleet.queries._recent.forget_before(fleet.present_ms - 10 * 60_000)
+    measurer = Measurer(fleet.queries, Past(fleet.queries))
+    evaluator, took_ms = Evaluator(measurer.measure), list[float]()
+    while True:
+        began_s = time.perf_counter()
+        outcome = evaluator.evaluate(Setting(tuple(rules)), rules, Look(fleet.queries, fleet.present_ms))
+        evaluator.keep(outcome)
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+        if not outcome.problems:
+            break
+    return {
+        "rules_of_detail": sum(rule.of_detail for rule in rules),
+        "evaluations_until_read": len(took_ms),
+        "longest_of_these_ms": round(max(took_ms), 1),
+        "then": evaluations(fleet, rules, sources, rounds, measurer),
+    }
+
+
 def latencies(directory: str, rounds: int) -> dict[str, Any]:
     """Measure how long it takes from a metric that crosses a threshold to the notification in the outbox."""
     fleet = Fleet(directory, 20, 2_000, present_ms=now_ms())
@@ -150,7 +179,10 @@ def latencies(directory: str, rounds: int) -> dict[str, Any]:
     settings.put("channels", "ops", {"name": "Ops"}, by="bench")
     told = threading.Event()
     service = AlertService(
-        AlertTables(fleet.engine), fleet.queries, Measurer(fleet.queries).measure, on_deliveries=told.set
+        AlertTables(fleet.engine),
+        fleet.queries,
+        Measurer(fleet.queries, Past(fleet.queries)).measure,
+        on_deliveries=told.set,
     )
     fleet.store.subscribe(service.wake)
     service.start()
@@ -189,6 +221,8 @@ def main() -> None:
         everything = [rule.model_copy(update={"threshold": 1e9, "when": "below", "baseline": None}) for rule in rules]
         worst = [rule for rule in everything if rule.what != "no_data"]
         report["everything_fires"] = evaluations(fleet, worst[:100], options.sources, 1)
+        long = make_rules(options.rules, options.sources, long=True)
+        report["beyond_memory"] = beyond_memory(fleet, long, options.sources, options.rounds)
         report["threshold_to_outbox"] = latencies(directory, options.rounds)
     print(json.dumps(report, indent=2))
 

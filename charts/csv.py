@@ -192,7 +192,7 @@ def _scatter_table(info: ScatterInfo) -> Iterable[Row]:
 def _timeline_table(info: TimelineInfo) -> Iterable[Row]:
     yield ["lane", "start (UTC)", "end (UTC)", "duration (ms)", "state", "label"]
     for span in info.bars:
-        state = "planned" if span.planned else "ok" if span.ok else "failed"
+        state = "planned" if span.planned else info.names[0 if span.ok else 1]
         yield [
             span.lane,
             span.start_ms,

@@ -350,12 +350,14 @@ class TimelineInfo(ChartInfo):
     Args:
         bars: The spans; lanes appear top to bottom in the order of their first span.
         x_range_ms: The (start, end) that the axis shows; what the spans cover when None.
+        names: What the legend calls spans that are ok, and those that aren't.
     """
 
     title: str
     description: str
     bars: tuple[Span, ...]
     x_range_ms: tuple[int, int] | None = None
+    names: tuple[str, str] = ("ok", "failed")
 
     def __post_init__(self) -> None:
         for span in self.bars:

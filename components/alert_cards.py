@@ -107,7 +107,7 @@ def _value(one: Shown) -> str:
     state = one.alert.state
     if state.problem:
         return one_line(state.problem)
-    found = measured(one.rule.what, state.value)
+    found = measured(one.rule.what, state.value, one.rule.field)
     compared = limit(one.rule.what, state.threshold)
     return " · ".join(text for text in (found, compared) if text)
 

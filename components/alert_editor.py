@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from alerts.message import NAMES
 from alerts.rules import UNITS, Rule
 from alerts.units import written
+from alerts.yaml_text import MOST_CHARS, BadYaml
 from components.alert_sections import EDITOR_FAULTS, FORM_FAULTS, faults_line
 
 FIELD: Final = "alerts-rule-field"  # type of the ids of its fields
 BUTTON: Final = "alerts-rule-button"
 PREVIEW: Final = "alerts-rule-preview"
+UPLOAD: Final = "alerts-yaml-file"
+_MOST_BYTES: Final = 4 * MOST_CHARS  # as UTF-8 at the longest
 _LISTS: Final = frozenset({"only", "unless", "channels"})
 _BASELINE: Final = ("days", "tolerance_percent", "recover_percent", "same_weekday", "timezone")
 # Descriptions below, so that the inputs of a line stand side by side.
@@ -80,7 +85,7 @@ def rule_form(rule: Rule | None, *, can_delete: bool, is_default: bool) -> Compo
         ]),
         ("What is measured", [
             choice("what", "Measure", {key: f"{words}, {UNITS[key]}" for key, words in WHATS.items()}),  # type: ignore[index]
-            text("window", "Over the last", "Like 5m, 1h, 7d: at most 30d, as long as minutes are kept"),
+            text("window", "Over the last", "Like 5m, 1h, 7d: at most 30d; 1d by domain and label"),
             text("by", "One alert for each", "source, domain, job, fleet (one for all) or label:<key>"),
             choice("kind", "Of", {"all": "Navigations and scrapes", "navigation": "Navigations", "scrape": "Scrapes"}),
             text("field", "Field", "For the coverage of a field only: its name"),
@@ -223,8 +228,46 @@ def import_form() -> Component:
         maxRows=20,
         placeholder="rules:\n- id: my-rule\n  name: My rule\n  what: success_rate\n  threshold: 80",
     )
+    upload = dcc.Upload(
+        html.Span("Choose a file, or drop it here", className="small-button"),
+        id=UPLOAD,
+        accept=".yaml,.yml,.txt,application/yaml,text/plain",
+        multiple=False,
+        max_size=_MOST_BYTES + (1 << 20),
+        className="yaml-upload",
+    )
     save = dmc.Button("Import", id="alerts-yaml-import", n_clicks=0)
-    return html.Div(dmc.Stack([text, faults_line(FORM_FAULTS), html.Div(save, className="form-buttons")]))
+    return html.Div(
+        dmc.Stack(
+            [
+                text,
+                html.Label(upload, className="yaml-file"),
+                faults_line(FORM_FAULTS),
+                html.Div(save, className="form-buttons"),
+            ]
+        )
+    )
+
+
+def yaml_of(contents: str) -> str:
+    """Return the text of a file as the browser hands it over.
+
+    Args:
+        contents: `data:<type>;base64,<bytes>`.
+
+    Raises:
+        BadYaml: It isn't a text, or too long.
+    """
+    try:
+        data = base64.b64decode(contents.partition(",")[2], validate=True)
+        if len(data) > _MOST_BYTES:
+            raise BadYaml((f"takes at most {MOST_CHARS:,} characters, not {len(data):,} bytes",))
+        text = data.decode("utf-8-sig")
+    except (binascii.Error, UnicodeDecodeError) as exc:
+        raise BadYaml(("takes a text in UTF-8; this file is something else",)) from exc
+    if len(text) > MOST_CHARS:
+        raise BadYaml((f"takes at most {MOST_CHARS:,} characters, not {len(text):,}",))
+    return text
 
 
 def _number(value: float | None) -> str:

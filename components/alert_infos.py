@@ -10,12 +10,12 @@ from alerts.board import SEVERITIES, Shown
 from alerts.rules import Rule
 from alerts.units import said
 from charts.info import Span, TimelineInfo
-from components.alert_cards import subject
 from db.alert_rows import HistoryRow
 from db.results import TimeRange
 
 TOLD: Final = ("firing", "resolved")  # what begins and ends a span
 _MOST_LANES: Final = 24
+_NAMES: Final = ("info", "firing")  # the legend: only information, or bad
 _MOST_SPANS: Final = 400
 
 
@@ -104,13 +104,13 @@ def timeline(spans: Sequence[Fired], rules: Mapping[str, Rule], range: TimeRange
         f"{len(lanes)} alert{'' if len(lanes) == 1 else 's'} fired, {still} of them still." if inside else "None fired."
     )
     title = "When alerts fired" + (f" (the newest {_MOST_LANES} of {len(lanes)})" if len(lanes) > _MOST_LANES else "")
-    return TimelineInfo(title, words, tuple(bars), x_range_ms=(range.start_ms, range.end_ms))
+    return TimelineInfo(title, words, tuple(bars), x_range_ms=(range.start_ms, range.end_ms), names=_NAMES)
 
 
 def _lane(one: Fired, rules: Mapping[str, Rule]) -> str:
     rule = rules.get(one.rule_id)
-    who = one.key if rule is None else subject(rule, one.key)
-    return f"{rule.name if rule is not None else one.name} · {who}"
+    # Without what kind of thing it is: the end of a long name isn't shown.
+    return f"{rule.name if rule is not None else one.name} · {one.key or 'the fleet'}"
 
 
 def _lasted(one: Fired) -> str:

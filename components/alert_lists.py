@@ -29,7 +29,7 @@ def rule_list(rules: Sequence[Rule], loud: Mapping[str, int]) -> dict[str, Any]:
         loud: How many alerts fire, are pending or unknown, by the rule's id.
     """
     entries = [
-        _entry(
+        entry(
             [html.Span(SEVERITY[rule.severity][0], className=f"alert-severity {SEVERITY[rule.severity][1]}")],
             rule.name,
             condition(rule),
@@ -42,7 +42,7 @@ def rule_list(rules: Sequence[Rule], loud: Mapping[str, int]) -> dict[str, Any]:
         )
         for rule in rules[:MOST_ENTRIES]
     ]
-    return _listed(entries, len(rules), "There is no rule.", "the YAML file has them all")
+    return listed(entries, len(rules), "There is no rule.", "the YAML file has them all")
 
 
 def silence_list(silences: Sequence[Silence], now_ms: int) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def silence_list(silences: Sequence[Silence], now_ms: int) -> dict[str, Any]:
         state = "◌ silences now" if one.active(now_ms) else "waits"
         says = f"{when}{by}" + (f" · “{one_line(one.comment)}”" if one.comment else "")
         end = entry_button("silence-end", one.id, "End", matchers)
-        entries.append(_entry([], matchers, says, [end], away=not one.active(now_ms), state=state))
-    return _listed(entries, len(ordered), "Nothing is silenced.", "end some first")
+        entries.append(entry([], matchers, says, [end], away=not one.active(now_ms), state=state))
+    return listed(entries, len(ordered), "Nothing is silenced.", "end some first")
 
 
 def channel_list(channels: Sequence[SettingRow], results: Mapping[str, DeliveryRow]) -> dict[str, Any]:
@@ -83,8 +83,8 @@ def channel_list(channels: Sequence[SettingRow], results: Mapping[str, DeliveryR
         edit = entry_button("channel-edit", row.id, "Edit", name)
         test = entry_button("channel-test", row.id, "Test", name)
         says = f"{row.document.get('kind', 'apprise')} · {said}"
-        entries.append(_entry([], name, says, [test, edit], away=not on, state="" if on else "switched off"))
-    return _listed(entries, len(channels), "There is no channel: alerts are shown here and told to nobody.", "")
+        entries.append(entry([], name, says, [test, edit], away=not on, state="" if on else "switched off"))
+    return listed(entries, len(channels), "There is no channel: alerts are shown here and told to nobody.", "")
 
 
 def dead_list(
@@ -105,8 +105,8 @@ def dead_list(
         tried = f"{how_long(row.created_at_ms, now_ms)} ago, tried {count(row.attempts)} times"
         says = f"{tried}: {row.last_error or 'no reason'}"
         again = entry_button("letter-retry", str(row.id), "Send again", title)
-        entries.append(_entry([], one_line(title), one_line(says), [again], away=False, state=""))
-    return _listed(entries, len(rows), "Every notification has arrived, or is being tried again.", "")
+        entries.append(entry([], one_line(title), one_line(says), [again], away=False, state=""))
+    return listed(entries, len(rows), "Every notification has arrived, or is being tried again.", "")
 
 
 def entry_button(act: str, id: str, words: str, about: str) -> Component:
@@ -145,9 +145,19 @@ def _result(row: DeliveryRow) -> str:
     return f"✕ {one_line(row.last_error or 'not sent')}"
 
 
-def _entry(
-    before: list[Component], title: str, says: str, buttons: list[Component], *, away: bool, state: str
+def entry(
+    before: list[Component], title: str, says: str, buttons: list[Component], *, away: bool = False, state: str = ""
 ) -> Component:
+    """Build an entry of a list.
+
+    Args:
+        before: What stands before its title.
+        title: What it is about.
+        says: More of it.
+        buttons: What can be done.
+        away: Whether it doesn't count at the moment.
+        state: How it stands, "" for nothing to say.
+    """
     head = [*before, html.Strong(title, className="entry-title")]
     head += [html.Span(state, className="alert-standing")] if state else []
     return html.Div(
@@ -161,7 +171,15 @@ def _entry(
     )
 
 
-def _listed(entries: list[Component], total: int, nothing: str, how: str) -> dict[str, Any]:
+def listed(entries: list[Component], total: int, nothing: str, how: str) -> dict[str, Any]:
+    """Return the live props of a list.
+
+    Args:
+        entries: Those that are shown.
+        total: How many there are.
+        nothing: What is said when there is none.
+        how: How to see the others.
+    """
     if not entries:
         return {"children": [html.P(nothing, className="alerts-none")]}
     if total > len(entries):

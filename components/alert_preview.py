@@ -89,7 +89,12 @@ def preview_info(queries: Queries, rule: Rule, found: Preview, key: str) -> Line
                 value[place] = measured.value[at]
     moments = np.arange(span.start_ms, span.end_ms, span.bucket_ms, dtype=np.int64)
     bands = tuple(
-        Band(one.fired_ms, one.resolved_ms or span.end_ms, f"from {date_time(one.fired_ms)}")
+        # What would fire only now would do so after the last whole window.
+        Band(
+            min(one.fired_ms, span.end_ms),
+            min(one.resolved_ms or span.end_ms, span.end_ms),
+            f"from {date_time(one.fired_ms)}",
+        )
         for one in found.episodes
         if one.key == key
     )

@@ -1,4 +1,4 @@
-"""The tables of the Alerts tab: quiet rules, what happened, silences, channels, notifications and schedules of jobs."""
+"""The tables of the Alerts tab: quiet rules, what happened, silences, channels and notifications."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from alerts.alert import Alert
 from alerts.board import Standings
 from alerts.phrases import number
 from alerts.rules import Rule
-from alerts.schedules import Planned
 from alerts.silences import Silence
-from alerts.units import said, written
+from alerts.units import said
 from components.alert_cards import SEVERITY, subject
 from components.numbers import clock, count, date_time
 from components.tables import Column, Mood, Status, one_line
@@ -39,13 +38,6 @@ DELIVERY_COLUMNS: Final = (
     Column("Rule", "name", width_px=180),
     Column("Tried", "number", width_px=72),
     Column("Last error", "clip"),
-)
-SCHEDULE_COLUMNS: Final = (
-    Column("Job", "name", width_px=180),
-    Column("Meant to run", "clip"),
-    Column("Grace", width_px=96),
-    Column("Longest", width_px=96),
-    Column("Declared (UTC)", "time", width_px=148),
 )
 _BELOW: Final = {True: "below", False: "above"}
 _HAPPENED: Final[Mapping[str, tuple[str, Mood]]] = {
@@ -134,18 +126,6 @@ def delivery_row(row: DeliveryRow, names: Mapping[str, str], rules: Mapping[str,
         count(row.attempts),
         one_line(row.last_error or ""),
     ]
-
-
-def schedule_row(planned: Planned) -> list[str | Status]:
-    """Return the row of a job's declared schedule.
-
-    Args:
-        planned: What was declared.
-    """
-    plan = planned.plan
-    when = f"{plan.cron} ({plan.timezone})" if plan.cron else f"every {said(plan.interval_s)}"
-    longest = written(plan.longest_s) if plan.longest_s else "as usual"
-    return [one_line(plan.job), when, written(plan.grace_s), longest, clock(planned.since_ms, span_ms=2 * DAY_MS)]
 
 
 def silence_words(silence: Silence, now_ms: int) -> tuple[str, str]:

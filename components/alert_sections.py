@@ -112,6 +112,21 @@ def channels_card(content: Content) -> Component:
     )
 
 
+def schedules_card(view: View, content: Content) -> Component:
+    """Build the card of schedules of jobs.
+
+    Args:
+        view: Decides what the menu exports.
+        content: The page's content.
+    """
+    tools = html.Div([entry_button("schedule-new", "new", "New schedule", "of a job")], className="card-buttons")
+    found = html.Div(id="alerts-schedules", className="entries", **content["alerts-schedules"])
+    subtitle = "As they were declared; of other jobs it is learnt when they usually run"
+    return table_card(
+        "Schedules of jobs", [tools, found], subtitle=subtitle, wide=True, export="alerts-schedules", view=view
+    )
+
+
 def alert_forms() -> Component:
     """Build the drawer of the rule editor and the dialog of the other forms; both are empty until they are opened."""
     editor = dmc.Drawer(

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from db.alert_sums import Sums, sums_by_source
 from db.breakdown import Dimension, Groups
 from db.cells import HOUR_MS, MINUTE_MS
 from db.columns import DetailColumns, Names
+from db.detail import read_detail
 from db.errors import unavailable_as_ours
 from db.history import History
 from db.recent import RecentDetail
 from db.results import Filter, Kind, TimeRange
+from db.rollups import Rollups
 from db.scheduler_queries import SchedulerQueries
 from db.table_answers import TableAnswers
 from db.told_runs import RunLine
@@ -29,6 +31,7 @@ class AlertQueries(SchedulerQueries):
     _recent: RecentDetail
     _history: History
     _tables: TableAnswers
+    _rollups: Rollups | None
     _exact_rows: int
 
     def alert_sources(self) -> Names:
@@ -92,6 +95,43 @@ class AlertQueries(SchedulerQueries):
         """
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
         return rows, covered_ms
+
+    def alert_old_rows(
+        self, start_ms: int, end_ms: int, columns: tuple[str, ...], limit: int
+    ) -> tuple[DetailColumns, int]:
+        """Return the first rows of a span from the database, whether memory holds them or not.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms, exclusive.
+            columns: Which columns, the time first.
+            limit: About how many rows at most: those of one millisecond are never torn apart.
+
+        Returns:
+            (the rows, up to when they are all there, epoch ms: `end_ms` when none are left).
+        """
+        recent = self._recent
+        with unavailable_as_ours(self._engine), self._engine.connect() as connection:
+            rows = read_detail(
+                connection, start_ms, end_ms, recent.sources, recent.outcomes, columns=columns, limit=limit
+            )
+            if len(rows) < limit:
+                return rows, end_ms
+            last_ms = int(rows.created_at_ms[-1])
+            whole = rows.between(start_ms, last_ms)
+            if len(whole):
+                return whole, last_ms
+            # All of one moment, and there may be more of it.
+            upto_ms = last_ms + 1
+            return read_detail(connection, start_ms, upto_ms, recent.sources, recent.outcomes, columns=columns), upto_ms
+
+    def alert_changes(self, version: int) -> tuple[int, Collection[int] | None]:
+        """Return which minutes may have changed after a version was read: see `db.changes.Changes.since`.
+
+        Args:
+            version: An earlier first part of such an answer; 0 for the beginning.
+        """
+        return (version, None) if self._rollups is None else self._rollups.changes_since(version)
 
     @abstractmethod
     def told_runs(self, range: TimeRange, filter: Filter = _EVERYTHING, limit: int = 100) -> tuple[RunLine, ...]:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from db.alert_models import AlertChannel, AlertRule, AlertSilence, JobSchedule
 from db.alert_rows import Document, Setting, SettingRow
 from db.clock import now_ms
 from db.engine import begin_writing
-from db.errors import unavailable_as_ours
+from db.errors import ChangedMeanwhile, unavailable_as_ours
+from db.models import RollupState
 from db.rows import insert_many
 from db.state import ALERT_SETTINGS_TURN, ALERT_TURN, read_state, write_state
 
 _MODELS: Final[Mapping[Setting, Any]] = {
     "rules": AlertRule, "silences": AlertSilence, "channels": AlertChannel, "schedules": JobSchedule,
 }  # fmt: skip
+_TURN: Final = {"name": ALERT_SETTINGS_TURN}
+_IDS_AT_ONCE: Final = 500
 
 
 class AlertSettings:
@@ -76,6 +79,7 @@ class AlertSettings:
         by: str,
         ends_at_ms: int | None = None,
         secret: str | None = None,
+        known_ms: int | None = None,
     ) -> None:
         """Write one, in the place of the one with this id if there is one.
 
@@ -86,11 +90,16 @@ class AlertSettings:
             by: Who says so; the first 100 characters are kept.
             ends_at_ms: When a silence ends, epoch ms; None for one that recurs or waits for its alert to resolve.
             secret: What is secret about a channel; None to leave it as it is.
+            known_ms: `SettingRow.updated_at_ms` of what this was made from, 0 when there must be none: it grows with
+                every change, so two who save in the same millisecond, in whichever process, don't overwrite each
+                other. None to write in any case.
 
         Raises:
             ValueError: The id is empty or too long.
+            ChangedMeanwhile: Somebody else was first; nothing was written.
         """
-        self.put_all(which, {id: document}, by=by, ends_at_ms=ends_at_ms, secret=secret)
+        expected = None if known_ms is None else {id: known_ms}
+        self.put_all(which, {id: document}, by=by, ends_at_ms=ends_at_ms, secret=secret, known_ms=expected)
 
     def put_all(
         self,
@@ -100,6 +109,7 @@ class AlertSettings:
         by: str,
         ends_at_ms: int | None = None,
         secret: str | None = None,
+        known_ms: Mapping[str, int] | None = None,
     ) -> None:
         """Write several in one transaction (an import); see `put`."""
         for id in documents:
@@ -107,9 +117,15 @@ class AlertSettings:
                 raise ValueError(f"the id of a setting has 1 to 64 characters, not {len(id)}")
         columns: tuple[str, ...] = ("id", "document", "updated_at", "updated_by")
         with unavailable_as_ours(self._engine), begin_writing(self._engine) as connection:
+            turn = _held_turn(connection)
+            before = _written_before(connection, which, documents)
+            for id, expected_ms in (known_ms or {}).items():
+                if before.get(id, (0, ""))[0] != expected_ms:
+                    raise ChangedMeanwhile(*before.get(id, (0, "")))
             rows: list[tuple[Any, ...]] = []
             for id, document in documents.items():
-                row: tuple[Any, ...] = (id, orjson.dumps(document).decode(), self._clock_ms(), by[:100])
+                at_ms = max(self._clock_ms(), before.get(id, (0, ""))[0] + 1)
+                row: tuple[Any, ...] = (id, orjson.dumps(document).decode(), at_ms, by[:100])
                 if which == "silences":
                     row += (ends_at_ms,)
                 elif which == "channels":
@@ -117,7 +133,7 @@ class AlertSettings:
                 rows.append(row)
             columns += {"silences": ("ends_at",), "channels": ("secret",)}.get(which, ())
             insert_many(connection, _MODELS[which].__tablename__, columns, rows, replace=True)
-            _turned(connection)
+            write_state(connection, ALERT_SETTINGS_TURN, turn + 1)
 
     def delete(self, which: Setting, id: str) -> bool:
         """Delete one.
@@ -131,9 +147,10 @@ class AlertSettings:
         """
         model = _MODELS[which]
         with unavailable_as_ours(self._engine), begin_writing(self._engine) as connection:
+            turn = _held_turn(connection)
             gone = connection.execute(delete(model).where(model.id == id)).rowcount > 0
             if gone:
-                _turned(connection)
+                write_state(connection, ALERT_SETTINGS_TURN, turn + 1)
         return gone
 
     @staticmethod
@@ -141,6 +158,25 @@ class AlertSettings:
         return connection.scalar(select(AlertChannel.secret).where(AlertChannel.id == id)) or ""
 
 
-def _turned(connection: Connection) -> None:
-    turn = read_state(connection).get(ALERT_SETTINGS_TURN, 0)
-    write_state(connection, ALERT_SETTINGS_TURN, turn + 1)
+def _held_turn(connection: Connection) -> int:
+    """Return the turn of the settings; until this transaction ends, nobody else writes one."""
+    turn = select(RollupState.value).where(RollupState.name == ALERT_SETTINGS_TURN).with_for_update()
+    found: int | None = connection.scalar(turn)
+    if found is None and connection.dialect.name != "sqlite":
+        # A row that isn't there can't be held.
+        connection.execute(text("INSERT IGNORE INTO rollup_state (name, value) VALUES (:name, 0)"), _TURN)
+        found = connection.scalar(turn)
+    return found or 0
+
+
+def _written_before(connection: Connection, which: Setting, ids: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Return when those of some settings that are there were written, epoch ms, and by whom."""
+    model, found = _MODELS[which], dict[str, tuple[int, str]]()
+    wanted = list(ids)
+    for low in range(0, len(wanted), _IDS_AT_ONCE):
+        # As they are now, not as they were when this transaction began to read.
+        asked = select(model.id, model.updated_at, model.updated_by).where(
+            model.id.in_(wanted[low : low + _IDS_AT_ONCE])
+        )
+        found |= {id: (at_ms, by) for id, at_ms, by in connection.execute(asked.with_for_update())}
+    return found

@@ -22,6 +22,12 @@ DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome", "attempt", "yiel
 OTHERS = 0  # the value of what was cut off
 # Values of one source and kind that are kept by each of the measures of `shortened`.
 _MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50, "field": 200}
+# Columns of detail rows that are added up, and those that a dimension takes its values from besides.
+_COUNTED = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items", "data_size")
+_OWN: dict[Dimension, tuple[str, ...]] = {
+    "url": ("url", "url_hash"), "error": ("error", "error_hash"), "outcome": ("outcome",),
+    "attempt": ("retry_count", "status_code"), "field": ("fields",),
+}  # fmt: skip
 _LEAST, _MOST_IN_ALL = 20, 20_000
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
 
@@ -79,6 +85,15 @@ class Groups:
 
 
 COLUMNS = tuple(field.name for field in fields(Groups) if field.name != "texts")
+
+
+def columns_for(dimension: Dimension) -> tuple[str, ...]:
+    """Return the columns of detail rows that `groups_of` needs, the time first and those made from others last.
+
+    Args:
+        dimension: What by.
+    """
+    return (*_COUNTED, *_OWN.get(dimension, ()))
 
 
 def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:

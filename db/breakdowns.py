@@ -10,18 +10,21 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
-from db.breakdown import DIMENSIONS, Dimension, Groups, groups_of, merged
+from db.breakdown import DIMENSIONS, Dimension, Groups, columns_for, groups_of, merged
 from db.breakdown_pack import unpacked
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
-from db.detail import BREAKDOWN, read_detail
+from db.detail import read_detail
 from db.models import Breakdown
 from db.recent import RecentDetail
+from db.results import Filter, Kind
 from db.rollups import Rollups
 
 _MAX_REMEMBERED = 32
 # Detail rows that memory doesn't hold are read for so long in all; beyond, the caller had better ask in SQL.
 _MAX_READ_MS = 2 * SLOT_MS
+# Dimensions by which only these are counted.
+_KINDS: dict[Dimension, Kind] = {"outcome": "scrape", "attempt": "navigation", "yield": "scrape", "field": "scrape"}
 
 
 class Piece(NamedTuple):
@@ -55,13 +58,24 @@ class Breakdowns:
         self._bytes = 0
         self._remembered: OrderedDict[tuple[Dimension, tuple[Piece, ...]], Groups] = OrderedDict()
 
-    def of(self, dimension: Dimension, start_ms: int, end_ms: int, *, keep: bool = True) -> Groups | None:
-        """Return everything in a span, counted out; None when too much of it isn't counted yet.
+    def of(
+        self,
+        dimension: Dimension,
+        start_ms: int,
+        end_ms: int,
+        filter: Filter = Filter(),
+        kind: Kind | None = None,
+        *,
+        keep: bool = True,
+    ) -> Groups | None:
+        """Return everything in a span that a filter lets through, counted out; None when too much isn't counted yet.
 
         Args:
             dimension: What by.
             start_ms: Epoch ms, inclusive.
             end_ms: Epoch ms, exclusive.
+            filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out.
+            kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
 
         Raises:
@@ -84,8 +98,26 @@ class Breakdowns:
             self._read(dimension, pieces)
             parts = [self._sum(dimension, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
             self._trim()
-        parts += [groups for low, high in loose for groups in self._loose(dimension, low, high)]
+        parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
         return merged(parts)
+
+    def read_ahead(self, dimension: Dimension, bounds: Sequence[tuple[int, int]]) -> None:
+        """Bring what some spans are read from into memory in as few statements as possible.
+
+        Args:
+            dimension: What by.
+            bounds: From and to of each, epoch ms.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database can't be asked.
+        """
+        roller = self._rollups.breakdowns
+        if not roller.ready:
+            return
+        with self._lock:
+            self._follow()
+            unsettled = roller.unsettled()
+            self._read(dimension, [piece for low, high in bounds for piece in divided(low, high, unsettled)[0]])
 
     def warm(self, present_ms: int) -> None:
         """Bring what the last day, week and month are read from into memory.
@@ -149,18 +181,25 @@ class Breakdowns:
             self._remembered.popitem(last=False)
         return known
 
-    def _loose(self, dimension: Dimension, start_ms: int, end_ms: int) -> Iterator[Groups]:
+    def _loose(
+        self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None
+    ) -> Iterator[Groups]:
         """Count detail rows out: from memory, and what it doesn't hold from the database."""
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
         if covered_ms is not None and covered_ms > start_ms:
-            with self._engine.connect() as connection:
-                yield groups_of(
-                    read_detail(
-                        connection, start_ms, min(covered_ms, end_ms), self._recent.sources, self._recent.outcomes,
-                        columns=BREAKDOWN,
-                    ),
-                    dimension,
-                )  # fmt: skip
+            # What the database needn't send: that is what takes the time. Texts of a filter are left to `narrowed`.
+            counted = _KINDS.get(dimension, kind)
+            if kind in (None, counted):
+                failed = dimension == "error" and filter.result == "all"
+                least = Filter(filter.sources, "failed" if failed else filter.result)
+                with self._engine.connect() as connection:
+                    yield groups_of(
+                        read_detail(
+                            connection, start_ms, min(covered_ms, end_ms), self._recent.sources, self._recent.outcomes,
+                            filter=least, kind=counted, columns=columns_for(dimension),
+                        ),
+                        dimension,
+                    )  # fmt: skip
         yield groups_of(rows, dimension)
 
     def _trim(self) -> None:

@@ -82,6 +82,7 @@ def read_detail(
     filter: Filter = Filter(),
     kind: Kind | None = None,
     columns: tuple[str, ...] = STATISTICS,
+    limit: int | None = None,
 ) -> DetailColumns:
     """Read the detail rows of a span.
 
@@ -94,12 +95,15 @@ def read_detail(
         filter: Which rows.
         kind: Navigations or scrapes only; None for both.
         columns: Which columns, the time first; one that is made from others after these.
+        limit: How many rows at most, the oldest ones; None for all.
 
     Returns:
         The rows in time order.
     """
     read = columns if not filter.error or "error" in columns else (*columns, "error")
     statement = _selected(read).where(*conditions(start_ms, end_ms, filter, kind)).order_by(Page.created_at, Page.id)
+    if limit is not None:
+        statement = statement.limit(limit)
     chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS, error=filter.error, kept=columns)
     return DetailColumns(chunks, sources, outcomes)
 

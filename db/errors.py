@@ -39,6 +39,20 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public int
         super().__init__(f"database {where} unavailable: {reason}; {advice}")
 
 
+class ChangedMeanwhile(DatabaseError):  # noqa: N818 - it says what happened
+    """Something was to be written over what somebody else has changed since it was read.
+
+    Args:
+        at_ms: When, epoch ms; 0 when it isn't there any more.
+        by: Who did it, as far as that is known.
+    """
+
+    def __init__(self, at_ms: int, by: str) -> None:
+        self.at_ms = at_ms
+        self.by = by
+        super().__init__("somebody else changed it since it was read; read it again")
+
+
 class BadDatabaseUrl(DatabaseError, ValueError):  # noqa: N818
     """The database URL names something that can't be used.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
 
-from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, Cells
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.models import HourlyRollup, MinuteRollup
@@ -82,6 +82,9 @@ class History:
         if covered and len(recent) <= self._exact_rows:
             return Rows(recent.matching(filter, kind))
         if self._pyramid is not None and filter.in_rollups and _is_rollable(span):
+            rows = self._one_by_one(span, covered_since_ms)
+            if rows is not None:
+                return Rows(rows.matching(filter, kind))
             return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind, together=together)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
             return Rows(recent.matching(filter, kind))
@@ -101,6 +104,16 @@ class History:
         if isinstance(old, Cells):
             return Rows(recent, old)
         return Rows(old.followed_by(recent))
+
+    def _one_by_one(self, span: TimeRange, covered_since_ms: int | None) -> DetailColumns | None:
+        """Return all rows of a span before memory begins, where they cost less than the minutes that they add up to.
+
+        A minute is a row of the database for each source, with sketches: as much to read as hundreds of packed rows.
+        Wider buckets come from packs of their own.
+        """
+        if self._packed is None or covered_since_ms is None or span.end_ms > covered_since_ms:
+            return None
+        return self._packed.all_between(span.start_ms, span.end_ms) if span.bucket_ms < SLOT_MS else None
 
     def _from_rollups(
         self,

@@ -18,6 +18,7 @@ from collector.events import Event, Metric, SchedulerRun
 from collector.run_events import ScraperRun
 from db.engine import begin_writing
 from db.models import IngestLog
+from db.row_text import RowText, insert_plain, insert_texts
 from db.rows import Row, insert_many
 
 _COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
@@ -65,7 +66,12 @@ def entry_key(writer: int, seq: int) -> str:
 
 
 def insert_logged(
-    connection: Connection, table: str, columns: Sequence[str], rows: Sequence[Row], of: Of
+    connection: Connection,
+    table: str,
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    of: Of,
+    texts: Sequence[RowText] = (),
 ) -> list[IdRange]:
     """Insert rows and say which ids they got.
 
@@ -75,6 +81,7 @@ def insert_logged(
         columns: Its columns, in the order of the values.
         rows: The rows.
         of: What they are.
+        texts: The same rows, written already for MySQL/MariaDB; none when they aren't.
 
     Returns:
         The ids, one range for each statement that it took.
@@ -84,7 +91,9 @@ def insert_logged(
     """
     if not rows:
         return []
-    numbered = insert_many(connection, table, columns, rows)
+    numbered = insert_texts(connection, table, columns, texts) if texts else None
+    if numbered is None:
+        numbered = insert_many(connection, table, columns, rows)
     if connection.dialect.name == "sqlite":
         # One writer at a time, so the ids are in a row; the driver tells the last one only.
         last_id = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
@@ -107,7 +116,7 @@ def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) ->
     if not joined:
         return []
     rows = [(writer, int(ids.of), *ids[1:]) for ids in joined]
-    numbered = insert_many(connection, IngestLog.__tablename__, _COLUMNS, rows)
+    numbered = insert_plain(connection, IngestLog.__tablename__, _COLUMNS, rows)
     if connection.dialect.name == "sqlite":
         last_seq = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
         seqs = list(range(last_seq - len(rows) + 1, last_seq + 1))

@@ -16,6 +16,7 @@ from db.rollups import Rollups
 
 Bounds = tuple[int, int]  # of a bucket, epoch ms
 Ask = Callable[[Dimension, TimeRange, Filter, Kind | None], Groups]
+Ahead = Callable[[Dimension, Sequence[Bounds], Filter], None]
 
 _MAX_QUESTIONS = 64
 # Buckets that a question keeps beyond those of the range that was asked for last: live ranges move on.
@@ -36,10 +37,12 @@ class OverTime:
     Args:
         ask: Returns the groups of a span.
         rollups: Says which minutes changed; None to keep nothing.
+        ahead: Told which buckets are about to be asked for, one after the other.
     """
 
-    def __init__(self, ask: Ask, rollups: Rollups | None) -> None:
+    def __init__(self, ask: Ask, rollups: Rollups | None, *, ahead: Ahead | None = None) -> None:
         self._ask = ask
+        self._ahead = ahead
         self._rollups = rollups
         self._lock = threading.Lock()  # protects _known and what it holds; not held while asking
         self._known: OrderedDict[tuple[Dimension, Filter, Kind | None, int], _Known] = OrderedDict()
@@ -58,10 +61,12 @@ class OverTime:
         """
         key = (dimension, filter, kind, bucket_ms)
         found, version = self._recall(key, bounds)
+        missing = [bound for bound in bounds if bound not in found]
+        if self._ahead is not None and len(missing) > 1:
+            self._ahead(dimension, missing, filter)
         new = {
             (low, high): compact(self._ask(dimension, TimeRange(low, high, high - low), filter, kind))
-            for low, high in bounds
-            if (low, high) not in found
+            for low, high in missing
         }
         found |= new
         if self._rollups is not None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown_rolling import closed
 from db.cells import SLOT_MS
 from db.columns import Chunk, DetailColumns
 from db.detail import read_detail
+from db.models import Breakdown
 from db.recent import RecentDetail
 from db.rollups import Rollups
-from db.row_pack import read_row_packs
+from db.row_pack import ROWS, read_row_packs
+from db.state import DETAIL_SINCE_MS, read_state
+from db.time_packs import TIME
 
 
 class PackedRows:
@@ -65,6 +69,37 @@ class PackedRows:
                     chunks.append(found[slot])
         # Those at the ends reach beyond the span.
         return DetailColumns(chunks, self._recent.sources, self._recent.outcomes).between(start_ms, end_ms)
+
+    def all_between(self, start_ms: int, end_ms: int) -> DetailColumns | None:
+        """Return the rows of [start_ms, end_ms) if packs hold every one of them and there are few enough to keep.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database can't be asked.
+        """
+        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
+        known = self._still_known(slots)
+        missing = [slot for slot in slots if slot not in known]
+        if missing and not self._hold_all(missing, self._most_rows - sum(chunk.size for chunk in known.values())):
+            return None
+        return self.between(start_ms, end_ms)
+
+    def _hold_all(self, slots: list[int], most_rows: int) -> bool:
+        """Say whether packs hold all that was recorded in some spans of five minutes, and no more than so many rows."""
+        if len(self._settled(slots)) < len(slots):
+            return False
+        own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms.in_(slots))
+        counts = select(Breakdown.dimension, func.sum(Breakdown.row_count)).group_by(Breakdown.dimension)
+        with self._engine.connect() as connection:
+            # What retention has deleted is in rollups alone.
+            if read_state(connection).get(DETAIL_SINCE_MS, 0) > slots[0]:
+                return False
+            sums = connection.execute(counts.where(Breakdown.dimension.in_((ROWS, TIME)), *own))
+            found = {dimension: int(rows) for dimension, rows in sums}
+        return found.get(ROWS) == found.get(TIME) and found.get(ROWS, 0) <= most_rows
 
     def _of_table(self, connection: Connection, start_ms: int, end_ms: int) -> list[Chunk]:
         rows = read_detail(connection, start_ms, end_ms, self._recent.sources, self._recent.outcomes)

@@ -221,14 +221,25 @@ def _insert_blocks(connection: Connection, head: str, width: int, rows: Sequence
             start = end
 
 
-def _max_statement_chars(connection: Connection) -> int:
-    """Return how many characters the server takes in one statement; one that is too long would cost the connection."""
-    most: int | None = connection.info.get("max_statement_chars")
+def packet_bytes(connection: Connection) -> int:
+    """Return how long a statement the server takes, in bytes; one that is too long would cost the connection.
+
+    Args:
+        connection: To MySQL/MariaDB.
+    """
+    most: int | None = connection.info.get("packet_bytes")
     if most is None:
-        packet_bytes = int(connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one())
-        most = min(_MAX_STATEMENT_CHARS, (packet_bytes - _MAX_STATEMENT_ROWS * _BYTES_PER_ROW) // _BYTES_PER_CHAR)
-        connection.info["max_statement_chars"] = most
+        most = connection.info["packet_bytes"] = int(
+            connection.exec_driver_sql("SELECT @@max_allowed_packet").scalar_one()
+        )
     return most
+
+
+def _max_statement_chars(connection: Connection) -> int:
+    """Return how many characters of texts one statement may have."""
+    return min(
+        _MAX_STATEMENT_CHARS, (packet_bytes(connection) - _MAX_STATEMENT_ROWS * _BYTES_PER_ROW) // _BYTES_PER_CHAR
+    )
 
 
 def _statements(rows: Sequence[Row], most_chars: int) -> list[Sequence[Row]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -59,7 +59,7 @@ class TableAnswers:
         self._history = history
         self._exact_rows = exact_rows
         self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups)
-        self._over_time = OverTime(partial(self.groups, keep=False), rollups)
+        self._over_time = OverTime(partial(self.groups, keep=False), rollups, ahead=self._read_ahead)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
         self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
@@ -154,7 +154,7 @@ class TableAnswers:
             return groups_of(rows.matching(filter, kind), dimension)
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, keep=keep)
+                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
             if groups is not None:
                 return narrowed(groups, filter, kind, self._recent.sources)
         if rows is not None:
@@ -165,6 +165,14 @@ class TableAnswers:
         )
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
+
+    def _read_ahead(self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter) -> None:
+        """Read what the groups of some buckets are added up from in one piece."""
+        covered_ms = self._recent.covered_since_ms
+        if self._breakdowns is None or covered_ms is None or not counts(dimension, filter):
+            return
+        with unavailable_as_ours(self._engine):
+            self._breakdowns.read_ahead(dimension, [bound for bound in bounds if bound[0] < covered_ms])
 
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""

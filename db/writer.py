@@ -20,6 +20,7 @@ from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
 from db.ingest_log import Committed, IdRange, Of, commits_of, insert_logged, write_log
+from db.row_text import RowText, insert_plain, row_texts
 from db.rows import (
     BATCH_TABLE,
     PAGE_COLUMNS,
@@ -28,7 +29,6 @@ from db.rows import (
     SCHEDULER_TABLE,
     BadRow,
     Row,
-    insert_many,
     page_row,
     repaired,
     scheduler_row,
@@ -85,6 +85,8 @@ class Prepared:
     pages: Sequence[Row]
     runs: Sequence[Row]
     told: Sequence[Row] = ()  # messages about runs
+    texts: Sequence[RowText] = ()  # the pages, written for MySQL/MariaDB
+    oldest_ms: int | None = None  # the earliest moment in it
     problem: Exception | None = None
 
 
@@ -104,8 +106,8 @@ class Writer:
         self._engine = engine
         self._clock_ms = clock_ms
         self._doubt = doubt
-        sqlite = engine.dialect.name == "sqlite"
-        self._row_errors: tuple[type[Exception], ...] = _SQLITE_ROW_ERRORS if sqlite else _ROW_ERRORS
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._row_errors: tuple[type[Exception], ...] = _SQLITE_ROW_ERRORS if self._sqlite else _ROW_ERRORS
 
     def prepare(self, batch: Batch) -> Prepared:
         """Make a batch's rows; needs no connection and holds no lock.
@@ -118,9 +120,10 @@ class Writer:
             runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
             heard_ms = self._clock_ms()
             told = [message_row(event, heard_ms) for event in batch.runs]
+            texts = () if self._sqlite else row_texts(pages)
         except self._row_errors as exc:
             return Prepared(batch, (), (), problem=exc)
-        return Prepared(batch, pages, runs, told)
+        return Prepared(batch, pages, runs, told, texts, _oldest_ms(batch.events))
 
     def store(self, group: Sequence[Prepared]) -> list[Stored | Exception]:
         """Store batches, together when all of them fit, so that none fails for another.
@@ -178,10 +181,11 @@ class Writer:
             for prepared in group:
                 if prepared.problem is not None:
                     raise prepared.problem
-                self._refuse_outlived(connection, prepared.batch.events)
+                self._refuse_outlived(connection, prepared.oldest_ms)
             pages = group[0].pages if len(group) == 1 else [row for prepared in group for row in prepared.pages]
             runs = [row for prepared in group for row in prepared.runs]
-            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, Of.PAGES)
+            texts = [text for prepared in group for text in prepared.texts]
+            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, Of.PAGES, texts)
             ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, Of.SCHEDULER_RUNS)
             told = [event for each in group for event in each.batch.runs]
             if told:
@@ -207,7 +211,7 @@ class Writer:
         ids: list[IdRange] = []
         for index, event in enumerate(prepared.batch.events):
             try:
-                self._refuse_outlived(connection, (event,))
+                self._refuse_outlived(connection, event.recorded_at_ms)
                 event = repaired_run(event) if isinstance(event, ScraperRun) else repaired(event)
                 with connection.begin_nested():
                     ids += self._insert_one(connection, event)
@@ -243,11 +247,10 @@ class Writer:
     ) -> Sequence[Committed]:
         return commits_of(self.number, entries, metrics, told) if self.says_commits else ()
 
-    def _refuse_outlived(self, connection: Connection, metrics: Sequence[Event]) -> None:
+    def _refuse_outlived(self, connection: Connection, oldest_ms: int | None) -> None:
         """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""
-        oldest_ms = min((metric.recorded_at_ms for metric in metrics), default=0)
         # Retention keeps a whole day at least, so that hardly any batch has to ask.
-        if metrics and oldest_ms < self._clock_ms() - DAY_MS:
+        if oldest_ms is not None and oldest_ms < self._clock_ms() - DAY_MS:
             since_ms = accepted_since_ms(connection)
             if oldest_ms < since_ms:
                 since = dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC)
@@ -279,7 +282,7 @@ class Writer:
             with begin_writing(self._engine) as connection:
                 try:
                     # First of all: who comes second with an id waits here until the first one has committed.
-                    insert_many(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
+                    insert_plain(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
                 except sa_exc.IntegrityError as exc:
                     raise Duplicate from exc
                 done = insert(connection)
@@ -297,6 +300,10 @@ class Writer:
                 self._doubt(prepared.batch.batch_id, one)
             raise _CutOff(exc) from exc
         return stored
+
+
+def _oldest_ms(events: Sequence[Event]) -> int | None:
+    return min([event.recorded_at_ms for event in events], default=None)
 
 
 def _run_ids(ranges: Sequence[IdRange]) -> list[int]:

@@ -85,7 +85,8 @@ class Connection:
         self.close_deadline: float | None = None
         self.finished = False  # nothing more is heard of it: what it still sends is thrown away
         self.sent = self.dropped = 0
-        self.outbox: deque[memoryview] | None = None  # there while something waits in it
+        # What waits, and how many frames each is; there while something does (live.outboxes keeps it).
+        self.outbox: deque[tuple[memoryview, int]] | None = None
         self.outbox_bytes = 0
         self.overflowed = False
         self.partial: list[str] = []

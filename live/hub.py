@@ -13,7 +13,6 @@ import gc
 import socket
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextvars import Context
@@ -27,6 +26,7 @@ from wsproto.utilities import LocalProtocolError
 from live.batch_write import MOST_PIECES, BatchWriter, Results, make_batch_writer
 from live.connection import Connection, Handler, room_for_sockets, take_over
 from live.meter import Durations
+from live.outboxes import ALL_LIMIT_BYTES, Outboxes
 from live.reading import Pace, Reading
 from live.tally import Tally
 
@@ -44,6 +44,7 @@ class Hub:
         self,
         *,
         outbox_limit_bytes: int = 1 << 20,
+        outboxes_limit_bytes: int = ALL_LIMIT_BYTES,
         ping_interval_s: float = 30.0,
         silence_limit_s: float = 60.0,
         close_wait_s: float = 2.0,
@@ -61,7 +62,8 @@ class Hub:
         self.pace = pace
         self._reading = Reading(self)
         self.connections: set[Connection] = set()
-        self.frames_sent = self.bytes_sent = self.frames_dropped = self.outbox_high_water_bytes = self.pongs_dropped = 0
+        self.outboxes = Outboxes(outboxes_limit_bytes)
+        self.frames_sent = self.bytes_sent = self.frames_dropped = self.pongs_dropped = 0
         self._stopping = False
         self._opened = 0
         self._writer = writer or make_batch_writer()
@@ -142,7 +144,7 @@ class Hub:
             return
         connection.sent += count
         self.frames_sent += count
-        self.push(connection, frame)
+        self.push(connection, frame, count)
 
     def write_all(self, connections: Iterable[Connection], frame: bytes, count: int = 1) -> None:
         """Write the same to many connections in one go.
@@ -266,8 +268,8 @@ class Hub:
         self._loop.add_reader(connection.sock, self._reading.readable, connection)
         connection.handler.on_open(connection)
 
-    def push(self, connection: Connection, frame: bytes) -> None:
-        """Write a frame, whatever the outbox holds already."""
+    def push(self, connection: Connection, frame: bytes, count: int = 0) -> None:
+        """Write a frame, whatever the outbox holds already; `count`: how many are missed when it is dropped later."""
         self.bytes_sent += len(frame)
         if not connection.outbox:
             try:
@@ -279,11 +281,9 @@ class Hub:
                 return
             if taken == len(frame):
                 return
-            self._keep(connection, frame, taken)
+            self._keep(connection, frame, taken, count)
             return
-        connection.outbox.append(memoryview(frame))
-        connection.outbox_bytes += len(frame)
-        self.outbox_high_water_bytes = max(self.outbox_high_water_bytes, connection.outbox_bytes)
+        self.outboxes.put(connection, frame, count=count)
 
     def _ready(self, connections: Iterable[Connection], otherwise: Callable[[Connection], None]) -> list[Connection]:
         """Return the connections that nothing waits for; do something else with the others."""
@@ -313,31 +313,22 @@ class Hub:
             if taken < 0 and taken not in (-errno.EAGAIN, -errno.EINTR):
                 self.drop(connection)
             else:
-                self._keep(connection, frame_of(connection), max(0, taken))
+                self._keep(connection, frame_of(connection), max(0, taken), count)
 
-    def _keep(self, connection: Connection, frame: bytes, taken: int) -> None:
+    def _keep(self, connection: Connection, frame: bytes, taken: int, count: int) -> None:
         """Put the rest of a frame into the empty outbox of a connection that took only a part of it."""
         self._loop.add_writer(connection.sock, self._writable, connection)
-        connection.outbox = deque((memoryview(frame)[taken:],))
-        connection.outbox_bytes = len(frame) - taken
-        self.outbox_high_water_bytes = max(self.outbox_high_water_bytes, connection.outbox_bytes)
+        self.outboxes.put(connection, frame, taken=taken, count=count)
 
     def _writable(self, connection: Connection) -> None:
         try:
-            outbox = connection.outbox
-            while outbox:
-                head = outbox[0]
-                taken = connection.sock.send(head)
-                connection.outbox_bytes -= taken
-                if taken < len(head):
-                    outbox[0] = head[taken:]
-                    return
-                outbox.popleft()
-            connection.outbox = None
+            self.outboxes.write(connection, connection.sock.send)
         except BlockingIOError:
             return
         except OSError:
             self.drop(connection)
+            return
+        if connection.outbox:
             return
         self._loop.remove_writer(connection.sock)
         self._end_our_side(connection)
@@ -353,7 +344,7 @@ class Hub:
         self._loop.remove_reader(connection.sock)
         self._loop.remove_writer(connection.sock)
         connection.sock.close()
-        connection.outbox = None
+        self.outboxes.forget(connection)
         connection.handler.on_close(connection)
 
     def _watch(self) -> None:

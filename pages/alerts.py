@@ -18,13 +18,19 @@ from components.alert_infos import TOLD, fired, timeline
 from components.alert_lists import channel_list, dead_list, rule_list, silence_list
 from components.alert_rows import (
     HISTORY_COLUMNS,
-    SCHEDULE_COLUMNS,
     alert_values,
     history_row,
     rules_by_id,
-    schedule_row,
 )
-from components.alert_sections import alert_forms, channels_card, firing_card, rules_card, silences_card
+from components.alert_schedule_form import schedule_list
+from components.alert_sections import (
+    alert_forms,
+    channels_card,
+    firing_card,
+    rules_card,
+    schedules_card,
+    silences_card,
+)
 from components.alert_sparks import spark_style
 from components.chart_card import chart_content
 from components.content import Content
@@ -60,6 +66,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     nothing = not board.states and queries.last_recorded_ms() is None
     return {
         **frame_content("alerts", view, now_ms, no_data(queries, view, now_ms=now_ms) if nothing else None),
+        "alerts-body": {"className": "page-body"},  # rules and channels are set up before the first metric comes
         "alerts-summary": _summary(found),
         "alerts-firing": alert_list(found.firing, now_ms, "Nothing fires."),
         "alerts-pending": alert_list((*found.pending, *found.unknown), now_ms, "Nothing is about to."),
@@ -69,7 +76,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
         **table_part("alerts-history", lambda: _happened(queries, view, now_ms, found)),
         **attempt("alerts-channels", lambda: _channels(queries), lambda reason: _unknown("alerts-channels", reason)),
         **attempt("alerts-dead", lambda: _dead(queries, now_ms, found), lambda reason: _unknown("alerts-dead", reason)),
-        "alerts-schedules": table_props(SCHEDULE_COLUMNS, [schedule_row(one) for one in found.setting.plans.values()]),
+        "alerts-schedules": schedule_list(list(found.setting.plans.values()), now_ms),
     }
 
 
@@ -103,7 +110,6 @@ def layout(view: View, content: Content) -> Component:
         content: What `numbers` and `charts` returned.
     """
     happened = table("alerts-history", HISTORY_COLUMNS, content["alerts-history"], min_width_px=820)
-    schedules = table("alerts-schedules", SCHEDULE_COLUMNS, content["alerts-schedules"], min_width_px=640)
     (fired_card,) = cards((TIMELINE,), view, content)
     return frame(
         "alerts",
@@ -123,14 +129,7 @@ def layout(view: View, content: Content) -> Component:
                 view=view,
             ),
             grid(silences_card(content), channels_card(content)),
-            table_card(
-                "Schedules of jobs",
-                schedules,
-                subtitle="As they were declared; of other jobs it is learnt when they usually run",
-                wide=True,
-                export="alerts-schedules",
-                view=view,
-            ),
+            schedules_card(view, content),
             grid(*cards(CHARTS, view, content)),
             alert_forms(),
         ],

@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import infos, tab_infos
-from components.alert_bands import DURATIONS
+from components.alert_bands import DURATIONS, FAILURES
 from components.aria import aria
 from components.content import Content
 from components.empty import no_data
@@ -172,7 +172,7 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
 
 
 CHARTS: Final = (
-    PageChart("navigation-duration", _trend, "Mean and percentiles over time", wide=True, alerts=DURATIONS),
+    PageChart("navigation-duration", _trend, "Mean and percentiles over time", wide=True, alerts=DURATIONS | FAILURES),
     PageChart("navigation-spread", _spread, "How many took how long"),
     PageChart("navigation-retries", _retries, "Ok or failed in the end"),
     PageChart("navigation-week", _week, _week_note, wide=True, tools=_week_choices),

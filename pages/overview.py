@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo, LineInfo
 from components import infos
-from components.alert_bands import VOLUME
+from components.alert_bands import FAILURES, VOLUME
 from components.compare import earlier_range, earlier_words, with_ghost
 from components.content import Content
 from components.empty import no_data
@@ -158,7 +158,7 @@ def _totals(queries: Queries, view: View, now_ms: int) -> Rows:
 
 
 CHARTS: Final = (
-    PageChart("overview-throughput", _throughput, "Metrics per minute, by source", alerts=VOLUME),
+    PageChart("overview-throughput", _throughput, "Metrics per minute, by source", alerts=VOLUME | FAILURES),
     PageChart("overview-success", _success, _usable),
 )
 

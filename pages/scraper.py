@@ -12,7 +12,7 @@ from dash.development.base_component import Component
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scraper_infos
-from components.alert_bands import DURATIONS
+from components.alert_bands import DURATIONS, FAILURES
 from components.cards import stat_card, stat_state
 from components.compare import earlier_range, earlier_words
 from components.content import Content
@@ -323,8 +323,8 @@ def _events(queries: Queries, view: View, now_ms: int) -> RowStream:
 
 
 CHARTS: Final = (
-    PageChart("scraper-navigation", _navigation, "Mean and percentiles over time", alerts=DURATIONS),
-    PageChart("scraper-scrape", _scrape, "Mean and percentiles over time", alerts=DURATIONS),
+    PageChart("scraper-navigation", _navigation, "Mean and percentiles over time", alerts=DURATIONS | FAILURES),
+    PageChart("scraper-scrape", _scrape, "Mean and percentiles over time", alerts=DURATIONS | FAILURES),
     PageChart("scraper-results", _results, "What went well, and what failed loading or scraping"),
     PageChart("scraper-funnel", _funnel, "How many are left after each step"),
 )

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
@@ -31,7 +32,7 @@ class PrivateApp(PrivateServer):
 
     name = "app"
 
-    def __init__(self, database_url: str, *, start_timeout_s: float = 60.0, **settings: str) -> None:
+    def __init__(self, database_url: str, *, start_timeout_s: float = 150.0, **settings: str) -> None:
         super().__init__(start_timeout_s=start_timeout_s)
         self.settings = {"DATABASE_URL": database_url, **settings}
 
@@ -71,8 +72,12 @@ class PrivateApp(PrivateServer):
 
     def get(self, path: str) -> Any:
         """Return the JSON that a path answers with."""
-        with urllib.request.urlopen(f"{self.url}{path}", timeout=10) as answer:
-            return json.loads(answer.read())
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as exc:
+            exc.close()  # it holds the connection open: whoever drops it is warned of that, at some later moment
+            raise
 
     def log(self) -> str:
         """Return everything that it said."""

@@ -15,7 +15,7 @@ from alerts.errors import BadSetting, Fault
 from alerts.rules import Rule, rule_of
 from alerts.yaml_text import MOST_CHARS, BadYaml, rules_from_yaml
 from charts.base import ChartAdapter
-from components.alert_editor import BUTTON, FIELD, PREVIEW, import_form, rule_document, rule_form
+from components.alert_editor import BUTTON, FIELD, PREVIEW, UPLOAD, import_form, rule_document, rule_form, yaml_of
 from components.alert_lists import ENTRY
 from components.alert_preview import preview_of
 from components.alert_sections import (
@@ -31,7 +31,7 @@ from components.alert_sections import (
 from components.numbers import date_time
 from db.alert_tables import AlertTables
 from db.clock import now_ms
-from db.errors import DatabaseUnavailable
+from db.errors import ChangedMeanwhile, DatabaseUnavailable
 from db.queries import Queries
 from web.alert_actions import answered, at_fields, clicked, tidy_name
 
@@ -42,7 +42,7 @@ _DEFAULTS: Final = frozenset(rule.id for rule in DEFAULT_RULES)
 
 
 class RuleDesk:
-    """Where rules are changed: by one at a time, and never over somebody else's change.
+    """Where rules are changed, and never over somebody else's change, in whichever process that was.
 
     Args:
         queries: Who knows the rules.
@@ -86,15 +86,12 @@ class RuleDesk:
             row = next((row for row in self._tables.settings.all("rules") if row.id == rule.id), None)
             if known is None and (row is not None or rule.id in _DEFAULTS):
                 raise BadSetting(rule.id, (Fault("id", "is taken by another rule: choose another one"),))
-            if known is not None and (0 if row is None else row.updated_at_ms) != known:
-                who = (
-                    f"{row.updated_by or 'somebody'} at {date_time(row.updated_at_ms)}"
-                    if row is not None
-                    else "deletion"
-                )
+            try:
+                self._tables.settings.put("rules", rule.id, rule.document(), by=by, known_ms=known or 0)
+            except ChangedMeanwhile as exc:
+                who = f"{exc.by or 'somebody'} at {date_time(exc.at_ms)}" if exc.at_ms else "deletion"
                 fault = Fault("rule", f"was changed by {who} while you edited it: close this and open it again")
-                raise BadSetting(rule.id, (fault,))
-            self._tables.settings.put("rules", rule.id, rule.document(), by=by)
+                raise BadSetting(rule.id, (fault,)) from exc
         return rule
 
     def delete(self, id: str, *, by: str) -> str:
@@ -108,11 +105,15 @@ class RuleDesk:
     def switch(self, id: str, *, on: bool, by: str) -> str:
         """Switch a rule on or off; returns what was done, in words."""
         with self._lock:
+            version = self.version(id)
             rule = self.rule(id)
             if rule is None:
                 return "There is no such rule any more."
             changed = rule.model_copy(update={"enabled": on})
-            self._tables.settings.put("rules", id, changed.document(), by=by)
+            try:
+                self._tables.settings.put("rules", id, changed.document(), by=by, known_ms=version)
+            except ChangedMeanwhile:
+                return f"✕ {rule.name} was just changed by somebody else: try again."
         return f"{'Switched on' if on else 'Switched off'}: {rule.name}."
 
     def take(self, text: str, *, by: str) -> int:
@@ -166,7 +167,8 @@ def register_alert_editor(
             return True, "New rule", rule_form(None, can_delete=False, is_default=False), None
         id = str(touched["id"])
         try:
-            rule, version = desk.rule(id), desk.version(id)
+            version = desk.version(id)  # first: a change in between makes it too old, not the rule
+            rule = desk.rule(id)
         except DatabaseUnavailable as exc:
             return True, "Rule", html.P(f"✕ It can’t be read: {exc}."), None
         if rule is None:
@@ -280,8 +282,33 @@ def register_alert_editor(
         try:
             number = desk.take((text or "")[: MOST_CHARS + 1], by=tidy_name(name))
         except BadYaml as exc:
-            return html.Ul([html.Li(fault) for fault in exc.faults[:20]]), no_update, no_update
+            return _faults(exc), no_update, no_update
         except DatabaseUnavailable as exc:
             return f"✕ They weren’t kept: {exc}.", no_update, no_update
         changed()
         return "", False, f"✓ Imported: {number} rule{'' if number == 1 else 's'}."
+
+    @app.callback(
+        Output("alerts-yaml", "value"),
+        Output(FORM_FAULTS, "children", allow_duplicate=True),
+        Input(UPLOAD, "contents"),
+        State(UPLOAD, "filename"),
+        prevent_initial_call=True,
+    )
+    def upload(contents: str | None, filename: str | None) -> Any:
+        """Put a file where rules are pasted, and say at once what is wrong with it."""
+        if not contents:
+            return no_update, no_update
+        try:
+            text = yaml_of(contents)
+        except BadYaml as exc:
+            return no_update, f"{filename or 'The file'} {exc}."
+        try:
+            rules_from_yaml(text)
+        except BadYaml as exc:
+            return text, _faults(exc)
+        return text, ""
+
+
+def _faults(exc: BadYaml) -> Any:
+    return html.Ul([html.Li(fault) for fault in exc.faults[:20]])

@@ -9,8 +9,10 @@ from dash import Dash
 
 from alerts.delivery.service import DeliveryService
 from alerts.measure import Measurer
+from alerts.past import Past
 from alerts.service import AlertService
 from alerts.texts import Texts
+from api.schedules import schedules_blueprint
 from charts.base import ChartAdapter
 from db.alert_tables import AlertTables
 from db.queries import Queries
@@ -18,6 +20,7 @@ from web.alert_actions import register_alert_actions
 from web.alert_channels import register_alert_channels
 from web.alert_editor import register_alert_editor
 from web.alert_links import alert_link
+from web.alert_schedules import register_alert_schedules
 
 
 def make_alerting(
@@ -39,7 +42,11 @@ def make_alerting(
 
     # Each asks the other one, but only when both run.
     alerts = AlertService(
-        tables, queries, Measurer(queries).measure, on_change=changed, on_deliveries=lambda: delivery.wake()
+        tables,
+        queries,
+        Measurer(queries, Past(queries)).measure,
+        on_change=changed,
+        on_deliveries=lambda: delivery.wake(),
     )
     delivery = DeliveryService(tables, leads=lambda: alerts.leads, texts=Texts(partial(alert_link, public_url)))
     return alerts, delivery
@@ -54,8 +61,9 @@ def register_alerting(
     delivery: DeliveryService,
     *,
     on_change: Callable[[], object],
+    token: str | None = None,
 ) -> None:
-    """Register what people do on the Alerts tab.
+    """Register what people do on the Alerts tab, and the routes by which programs declare schedules.
 
     Args:
         dash: The app.
@@ -65,6 +73,7 @@ def register_alerting(
         alerts: Evaluates at once what was changed.
         delivery: Whose words a test of a channel has.
         on_change: Called after each write: pages look different now.
+        token: What programs need to write, None for nothing.
     """
 
     def changed() -> None:
@@ -74,4 +83,6 @@ def register_alerting(
 
     register_alert_actions(dash, queries, tables, changed=changed)
     register_alert_editor(dash, queries, adapter, tables, changed=changed)
+    dash.server.register_blueprint(schedules_blueprint(tables, token=token, changed=changed))
+    register_alert_schedules(dash, queries, tables, changed=changed)
     register_alert_channels(dash, tables, delivery.texts, changed=changed)

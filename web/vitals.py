@@ -56,7 +56,7 @@ class VitalSigns:
                 subscriptions=self._channel.subscriptions,
                 frames_per_s=frames_per_s,
                 bytes_per_s=bytes_per_s,
-                outbox_high_water_bytes=hub.outbox_high_water_bytes,
+                outbox_high_water_bytes=hub.outboxes.high_water_bytes,
                 send_p99_ms=hub.send_times.percentile_ms(_PERCENTILE),
                 lag_p99_ms=hub.lags.percentile_ms(_PERCENTILE),
                 dropped=self._dropped(),
@@ -76,11 +76,12 @@ class VitalSigns:
             "bytesSent": self._hub.bytes_sent,
             "framesPerS": round(channel.frames_per_s, 1),
             "bytesPerS": round(channel.bytes_per_s),
-            "framesDropped": self._hub.frames_dropped,
+            "framesDropped": self._hub.frames_dropped + self._hub.outboxes.frames_dropped,
             "dropped": dict(channel.dropped),
             "refused": dict(channel.refused),
             "ended": dict(channel.ended),
             "outboxHighWaterBytes": channel.outbox_high_water_bytes,
+            "outboxesBytes": self._hub.outboxes.held_bytes,
             "sendP99Ms": _rounded(channel.send_p99_ms),
             "lagP99Ms": _rounded(channel.lag_p99_ms),
             "batchesPublished": self._channel.batches_published,
@@ -95,6 +96,7 @@ class VitalSigns:
     def _dropped(self) -> Mapping[str, int]:
         found = {
             "frames: the outbox was full": self._hub.frames_dropped,
+            "frames: all outboxes together were too full": self._hub.outboxes.frames_dropped,
             "pongs: the outbox was full": self._hub.pongs_dropped,
         }
         return {reason: times for reason, times in found.items() if times}

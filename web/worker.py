@@ -4,7 +4,9 @@ gunicorn hands every new connection to a thread, which then waits for the reques
 or a byte a second, are enough to keep all others out. Here the one loop that accepts also collects each request's head,
 and its body when that is small, as nginx does. Bodies that have yet to come get half of the threads at most, and
 together with batches of metrics three quarters, so that pages find one; of those that have to wait, no more than a few
-hundred may. What takes a thread for longer than any honest client needs is cut off.
+hundred may. Answers wait in memory until their clients take them (`web/answering.py`), and the loop writes them, with
+more patience than a thread could have: a phone is slow, and a laptop that is closed while it loads a script goes on
+with it when it is opened. What takes a thread for longer than any honest client needs is cut off.
 
 Leans on names of gunicorn that are not public; it is pinned, and `tests/web/test_slow_clients.py` tries it for real.
 """
@@ -24,12 +26,18 @@ from typing import Any, Final
 from gunicorn.http import get_parser
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web.answering import AnswerSocket
+
 HEAD_S: Final = 15.0  # for a request's head, and its body when it is small
 SMALL_BODY_BYTES: Final = 64 * 1024
 MOST_HEAD_BYTES: Final = 64 * 1024  # what is longer, gunicorn refuses itself
 REQUEST_S: Final = 120.0
 SLOWEST_UPLOAD_BYTES_PER_S: Final = 32 * 1024
 LINGER_S: Final = 2.0  # for a client to read its last answer and close
+# For a client to take an answer that is in memory: so long, and a second for each so many bytes.
+ANSWER_S: Final = 600.0
+ANSWER_BYTES_PER_S: Final = 1_024
+MOST_ANSWERS_BYTES: Final = 128 << 20  # what may wait for all clients together
 _TOO_MANY_SAYS: Final = b'{"error":"too many batches wait to be stored: send the same again in a second"}'
 TOO_MANY: Final = (
     b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -93,6 +101,7 @@ class Conn(TConn):
     def __init__(self, *args: Any, linger: Callable[[Conn], None]) -> None:
         super().__init__(*args)
         self.slow = self.refused = False
+        self.give_up_s = 0.0  # when its answer is cut off, if it hasn't been taken by then
         self._linger = linger
 
     def close(self, graceful: bool = False) -> None:
@@ -130,6 +139,7 @@ class PatientWorker(ThreadWorker):
         self._bulk: set[Any] = set()  # connections whose request may keep its thread for long
         self._parked: deque[Any] = deque()  # those that wait for their turn
         self._lingering: deque[tuple[float, Any]] = deque()  # when they are closed, and connections that were answered
+        self._taking: set[Any] = set()  # connections whose answer waits in memory, in part, for their clients
 
     def accept(self, listener: socket.socket) -> None:
         """Accept a connection, and wait in the loop for what it says."""
@@ -140,7 +150,7 @@ class PatientWorker(ThreadWorker):
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self._make_room()
-        self._await(Conn(self.cfg, sock, address, listener.getsockname(), linger=self._linger))
+        self._await(Conn(self.cfg, AnswerSocket.of(sock), address, listener.getsockname(), linger=self._linger))
 
     def on_client_socket_readable(self, conn: Any, client: socket.socket) -> None:
         """Wait in the loop for the next request of a connection that was kept."""
@@ -188,7 +198,43 @@ class PatientWorker(ThreadWorker):
             self._parked.remove(following)
             self._bulk.add(following)
             super().enqueue_req(following)
+        conn.give_up_s = time.monotonic() + ANSWER_S + conn.sock.rest_bytes / ANSWER_BYTES_PER_S
+        if conn.sock.rest:
+            conn.sock.setblocking(False)
+            self._taking.add(conn)
+            self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._write_on, conn, fs))
+            self._bound_answers()
+        else:
+            super().finish_request(conn, fs)
+
+    def _write_on(self, conn: Any, fs: Any, _client: socket.socket) -> None:
+        """Write the rest of an answer that was computed long ago, as much of it as its client takes."""
+        try:
+            if not conn.sock.write_on():
+                return
+        except OSError:
+            self._give_up(conn)
+            return
+        self.poller.unregister(conn.sock)
+        self._taking.discard(conn)
         super().finish_request(conn, fs)
+
+    def _bound_answers(self) -> None:
+        """Cut off who has been taking its answer for longest while too much waits for all together."""
+        while sum(one.sock.rest_bytes for one in self._taking) > MOST_ANSWERS_BYTES:
+            self._cut_off(min(self._taking, key=lambda one: one.give_up_s))
+
+    def _cut_off(self, conn: Any) -> None:
+        self.cut_off += 1
+        self.log.warning("an answer was cut off: its client took too long")
+        self._give_up(conn)
+
+    def _give_up(self, conn: Any) -> None:
+        """Close a connection whose client doesn't take its answer."""
+        self._taking.discard(conn)
+        conn.sock.forget()
+        self.nr_conns -= 1
+        self._end(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer a request, in a thread."""
@@ -196,6 +242,18 @@ class PatientWorker(ThreadWorker):
             conn.sock.sendall(TOO_MANY)
             return False
         return super().handle_request(req, conn)
+
+    def murder_keepalived(self, force: bool = False) -> None:
+        """Close connections that were kept for nothing, but not while their last answer is on its way."""
+        now_s = time.monotonic()
+        kept: deque[Any] = self.keepalived_conns
+        expired = [conn for conn in kept if conn.timeout <= now_s]
+        for conn in expired if self.alive and not force else ():
+            if now_s < conn.give_up_s and conn.sock.unsent_bytes():
+                kept.remove(conn)
+                conn.set_timeout()
+                kept.append(conn)  # they stand in the order of their time-outs
+        super().murder_keepalived(force)  # type: ignore[call-arg]  # its types are of an older gunicorn
 
     def murder_pending(self) -> None:
         """Close connections whose request didn't come in time, and cut off those that keep a thread for too long."""
@@ -208,7 +266,13 @@ class PatientWorker(ThreadWorker):
             waiting = set(self.pending_conns)
             self._said = {conn: said for conn, said in self._said.items() if conn in waiting}
         while self._lingering and self._lingering[0][0] <= now_s:
-            self._end(self._lingering.popleft()[1])
+            _, conn = self._lingering.popleft()
+            if self.alive and now_s < conn.give_up_s and conn.sock.unsent_bytes():
+                self._lingering.append((now_s + LINGER_S, conn))
+            else:
+                self._end(conn)
+        for conn in [conn for conn in self._taking if conn.give_up_s <= now_s]:
+            self._cut_off(conn)
         for conn in [conn for conn, until_s in self._until_s.items() if until_s <= now_s]:
             del self._until_s[conn]
             self.cut_off += 1
@@ -254,6 +318,8 @@ class PatientWorker(ThreadWorker):
                 self.nr_conns -= 1
                 self._end(conn)
                 return
+        if self._taking:
+            self._cut_off(min(self._taking, key=lambda one: one.give_up_s))
 
     def _may_begin(self, conn: Any) -> bool:
         slow = sum(one.slow for one in self._bulk)

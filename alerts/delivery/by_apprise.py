@@ -14,7 +14,9 @@ from alerts.delivery.redact import keep_quiet, redacted
 from alerts.texts import Texts
 
 ID_HEADER: Final = "X-Scrapeboard-Id"
-_GROUP_HEADER: Final = "References"  # mail programs put what refers to the same message into one thread
+# Mail programs put what refers to the same message into one thread. A message's own id is made by apprise, anew for
+# each attempt; what is the same in every attempt is in ID_HEADER.
+_GROUP_HEADERS: Final = ("References", "In-Reply-To")
 _STATUS: Final = re.compile(r"\berror[=: ]+(\d{3})\b")
 _SMTP_REFUSED: Final = re.compile(r"\(5\d\d, b['\"]")
 _PASSING: Final = frozenset({408, 425, 429})
@@ -62,7 +64,8 @@ def send_by_apprise(parcel: Parcel, secret: ChannelSecret, texts: Texts) -> Atte
         return Attempt(False, "apprise doesn't understand its address", permanent=True)
     if isinstance(getattr(service, "headers", None), dict):
         group = parcel.notices[0].group_key if len(parcel.told) == 1 else parcel.id
-        service.headers |= {ID_HEADER: parcel.id, _GROUP_HEADER: f"<{group}@scrapeboard.invalid>"}
+        thread = f"<{group}@scrapeboard.invalid>"
+        service.headers |= {ID_HEADER: parcel.id, **dict.fromkeys(_GROUP_HEADERS, thread)}
     markdown = apprise.NotifyFormat.MARKDOWN
     marked = markdown in (service.resolve_format(None), service.resolve_format(markdown)) and (
         service.resolve_format(None) is markdown or service.schema in _MARKDOWN_TOO

@@ -116,7 +116,7 @@ def _public(one: Told, texts: Texts) -> dict[str, Any]:
         "severity": notice.severity,
         "rule": {
             "id": notice.rule_id, "name": notice.rule_name, "description": notice.description,
-            "measure": notice.measure, "unit": UNITS.get(notice.measure, ""), "by": notice.by,  # type: ignore[call-overload]
+            "measure": notice.measure, "field": notice.field, "unit": UNITS.get(notice.measure, ""), "by": notice.by,  # type: ignore[call-overload]
         },
         "group": notice.group_key,
         "reasons": dict(notice.reasons),

@@ -62,7 +62,7 @@ class Ours:
         return {
             "viewers": len(self.hub.connections),
             "dropped": self.hub.frames_dropped,
-            "outbox_high_water_bytes": self.hub.outbox_high_water_bytes,
+            "outbox_high_water_bytes": self.hub.outboxes.high_water_bytes,
             "outbox_limit_bytes": self.hub.outbox_limit_bytes,
         }
 

@@ -137,7 +137,7 @@ def _measure_size(
     clock = FleetClock(end_ms)
     with clock.set():
         if "ingest" in options.parts:
-            report["ingest"] = _tried(lambda: measure_ingest(other, fleet))
+            report["ingest"] = _tried(lambda: measure_ingest(other, fleet, quick=rows < _LITTLE_ROWS))
             say(f"ingest: {json.dumps(report['ingest'])}")
         if not {"queries", "retention"} & set(options.parts):
             return

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,10 +18,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from bench.storage.fleet import Fleet, Rows
-from bench.storage.times import milliseconds, say
+from bench.storage.times import milliseconds, say, together
+from collector.events import Metric, SchedulerRun
 from db.engine import begin_writing, opened
 from db.migrate import upgrade
-from db.rows import PAGE_COLUMNS, PAGE_TABLE, SCHEDULER_COLUMNS, SCHEDULER_TABLE, insert_many
+from db.rows import PAGE_COLUMNS, PAGE_TABLE, SCHEDULER_COLUMNS, SCHEDULER_TABLE, Row, insert_many, page_row
 from tests.servers import PrivateMariaDB
 
 _Item = TypeVar("_Item")
@@ -32,7 +35,8 @@ class Database(ABC):
 
     name: str
     url: str
-    floor: str  # what `floor_ms` does
+    floor: str  # what `plain_way` does
+    ready: str  # what is ready for it beforehand
 
     @abstractmethod
     def make(self, fleet: Fleet) -> None:
@@ -43,8 +47,20 @@ class Database(ABC):
         """Write detail rows in bulk, in their order."""
 
     @abstractmethod
-    def floor_ms(self, batches: Sequence[Rows]) -> float:
-        """Return how long the fastest plain way takes to write some batches, one durable commit each."""
+    def plain_way(
+        self, batches: Sequence[Rows], connections: int, *, ready: bool
+    ) -> AbstractContextManager[Callable[[], None]]:
+        """Give what writes some batches in the fastest plain way, one durable commit each.
+
+        Args:
+            batches: The rows.
+            connections: How many write at a time; they are open already.
+            ready: What can be made beforehand is; otherwise it begins with metrics, as the store does.
+        """
+
+    def worked_ms(self) -> float:
+        """Return what this process and the database have worked, all threads together."""
+        return time.process_time() * 1000
 
     @abstractmethod
     def bytes_by_table(self) -> dict[str, dict[str, int]]:
@@ -81,6 +97,7 @@ class Sqlite(Database):
 
     name = "sqlite"
     floor = "sqlite3 executemany"
+    ready = "of values that were made beforehand"
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -99,23 +116,29 @@ class Sqlite(Database):
                 with begin_writing(engine) as connection:
                     insert_many(connection, PAGE_TABLE, PAGE_COLUMNS, chunk.tuples())
 
-    def floor_ms(self, batches: Sequence[Rows]) -> float:
+    @contextmanager
+    def plain_way(self, batches: Sequence[Rows], connections: int, *, ready: bool) -> Iterator[Callable[[], None]]:
         """sqlite3's executemany alone, with the syncs that the program asks for."""
-        values = [batch.tuples() for batch in batches]
-        connection = sqlite3.connect(self._path, isolation_level=None)
-        connection.execute("PRAGMA synchronous=FULL")
         marks = ", ".join("?" * len(PAGE_COLUMNS))
         sql = f"INSERT INTO {PAGE_TABLE} ({', '.join(PAGE_COLUMNS)}) VALUES ({marks})"
+        tuples = [batch.tuples() for batch in batches] if ready else []
+        metrics = [] if ready else [batch.metrics() for batch in batches]
+        free = [
+            sqlite3.connect(self._path, isolation_level=None, timeout=60, check_same_thread=False)
+            for _ in range(connections)
+        ]
 
-        def write() -> None:
-            for some in values:
+        def write(places: range) -> None:
+            connection = free.pop()
+            connection.execute("PRAGMA synchronous=FULL")
+            for place in places:
+                values = tuples[place] if ready else _rows_of(metrics[place])
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(sql, some)
+                connection.executemany(sql, values)
                 connection.execute("COMMIT")
+            connection.close()
 
-        took_ms = milliseconds(write)
-        connection.close()
-        return took_ms
+        yield together(write, [range(first, len(batches), connections) for first in range(connections)])
 
     def bytes_by_table(self) -> dict[str, dict[str, int]]:
         """Asks dbstat, which reads the whole file."""
@@ -144,6 +167,7 @@ class MariaDB(Database):
 
     name = "mariadb"
     floor = "LOAD DATA LOCAL INFILE"
+    ready = "from files that were written beforehand"
 
     def __init__(self, server: BenchMariaDB, database: str) -> None:
         server.execute(f"CREATE DATABASE {database}")
@@ -175,21 +199,32 @@ class MariaDB(Database):
                 cursor.execute(_load_data(path))
         path.unlink(missing_ok=True)
 
-    def floor_ms(self, batches: Sequence[Rows]) -> float:
-        """LOAD DATA from files that are written beforehand."""
+    @contextmanager
+    def plain_way(self, batches: Sequence[Rows], connections: int, *, ready: bool) -> Iterator[Callable[[], None]]:
+        """LOAD DATA, a file a batch."""
         paths = [self._server.directory / f"batch-{number}.tsv" for number in range(len(batches))]
-        for path, batch in zip(paths, batches, strict=True):
-            path.write_bytes(batch.tsv())
-        with self._connected() as cursor:
+        metrics = [] if ready else [batch.metrics() for batch in batches]
+        if ready:
+            for path, batch in zip(paths, batches, strict=True):
+                path.write_bytes(batch.tsv())
+        with ExitStack() as stack:
+            free = [stack.enter_context(self._connected()) for _ in range(connections)]
 
-            def write() -> None:
-                for path in paths:
-                    cursor.execute(_load_data(path))
+            def write(places: range) -> None:
+                cursor = free.pop()
+                for place in places:
+                    if not ready:
+                        paths[place].write_bytes(Rows.of(_rows_of(metrics[place])).tsv())
+                    cursor.execute(_load_data(paths[place]))
 
-            took_ms = milliseconds(write)
+            yield together(write, [range(first, len(batches), connections) for first in range(connections)])
         for path in paths:
             path.unlink()
-        return took_ms
+
+    def worked_ms(self) -> float:
+        """With the server's threads."""
+        words = Path(f"/proc/{self._server.pid}/stat").read_text().rpartition(")")[2].split()
+        return super().worked_ms() + (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK") * 1000
 
     def bytes_by_table(self) -> dict[str, dict[str, int]]:
         """Asks information_schema, and adds up the files, which is what the disk really holds."""
@@ -245,6 +280,10 @@ def row_counts(engine: Engine) -> dict[str, int]:
 
 def _load_data(path: Path) -> str:
     return f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {PAGE_TABLE} CHARACTER SET utf8mb4 ({', '.join(PAGE_COLUMNS)})"
+
+
+def _rows_of(metrics: Sequence[Metric]) -> list[Row]:
+    return [page_row(metric) for metric in metrics if not isinstance(metric, SchedulerRun)]
 
 
 def _ahead(items: Iterator[_Item]) -> Iterator[_Item]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,12 @@ class Rows:
     """Detail rows in time order, as one list of values for each of PAGE_COLUMNS."""
 
     columns: dict[str, list[Any]]
+
+    @classmethod
+    def of(cls, tuples: Sequence[tuple[Any, ...]]) -> Rows:
+        """Make them of what a driver takes; truth values become numbers, as files have them."""
+        columns = dict(zip(PAGE_COLUMNS, map(list, zip(*tuples, strict=True)), strict=True))
+        return cls(columns | {"success": list(map(int, columns["success"]))})
 
     def __len__(self) -> int:
         return len(self.columns["created_at"])

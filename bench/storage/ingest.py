@@ -1,15 +1,24 @@
-"""Rows per second of Store.send, beside the fastest plain way into the same tables with the same commits."""
+"""Rows per second of Store.send, beside the fastest plain way into the same tables with the same commits.
+
+The plain way (LOAD DATA LOCAL INFILE on MariaDB, executemany on SQLite) is measured twice. `floor`: all that it takes
+was made beforehand, so it tells what the server can do. `same_start`: it begins with the same metrics as the store, so
+making its rows and files is in its time, as making statements is in the store's. And each with one sender and several.
+
+Rates are by the clock; `work` is what this process and the server worked, and says more when the machine was busy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from bench.storage.databases import Database
 from bench.storage.fleet import Fleet, Rows
-from bench.storage.times import milliseconds
+from bench.storage.times import milliseconds, together
 from collector.sinks import Batch
 from db.engine import opened
 from db.recent import RecentDetail
@@ -17,49 +26,96 @@ from db.rollups import Rollups
 from db.store import Store
 
 _BATCHES = {100: 200, 1_000: 40}  # rows of a batch: batches of a round
+_QUICK = 4  # in a quick run there are so many times fewer
 _ROUNDS = 3
-_WAYS = ("store", "store_with_listeners", "floor")
+_SENDERS = (2, 4)  # besides one
 
 
-def measure_ingest(database: Database, fleet: Fleet) -> dict[str, Any]:
-    """Write the same batches in each way, in turns, so that a slow moment of the machine hits all of them.
+class _Race:
+    """Several ways to write the same batches, in turns, so that a slow moment of the machine hits all of them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._took_ms: dict[str, float] = defaultdict(float)
+        self._worked_ms: dict[str, float] = defaultdict(float)
+        self._rows = 0
+        self._number = 0
+
+    def run(self, rows: Sequence[Rows], stores: dict[str, Store], senders: int) -> None:
+        """Write some batches with each store and in the plain ways."""
+        self._rows += sum(map(len, rows))
+        for way, store in stores.items():
+            with self._sending(store, rows, senders) as work:
+                self._clock(way, work)
+        for way, ready in (("floor", True), ("same_start", False)):
+            with self._database.plain_way(rows, senders, ready=ready) as work:
+                self._clock(way, work)
+
+    def report(self) -> dict[str, Any]:
+        """Return rates, work and ratios."""
+        rates = {way: self._rows / took_ms * 1000 for way, took_ms in self._took_ms.items()}
+        works = {way: worked_ms / self._rows * 1000 for way, worked_ms in self._worked_ms.items()}
+        stores = [way for way in rates if way.startswith("store")]
+        found: dict[str, Any] = {f"{way}_rows_per_s": round(rate) for way, rate in rates.items()}
+        for other in ("floor", "same_start"):
+            found |= {f"{way}_to_{other}": round(rates[way] / rates[other], 3) for way in stores}
+        found["work_ms_per_1000_rows"] = {way: round(work, 2) for way, work in works.items()}
+        found["work"] = {
+            f"store_to_{other}": round(works[other] / works["store"], 3) for other in ("floor", "same_start")
+        }
+        return found
+
+    @contextmanager
+    def _sending(self, store: Store, rows: Sequence[Rows], senders: int) -> Iterator[Any]:
+        self._number += 1
+        batches = [
+            Batch(f"{id(self)}-{self._number}-{place}", tuple(some.metrics())) for place, some in enumerate(rows)
+        ]
+
+        def send(some: Sequence[Batch]) -> None:
+            for batch in some:
+                store.send(batch)
+
+        yield together(send, [batches[sender::senders] for sender in range(senders)])
+
+    def _clock(self, way: str, work: Any) -> None:
+        worked_ms = self._database.worked_ms()
+        self._took_ms[way] += milliseconds(work)
+        self._worked_ms[way] += self._database.worked_ms() - worked_ms
+
+
+def measure_ingest(database: Database, fleet: Fleet, *, quick: bool = False) -> dict[str, Any]:
+    """Write the same batches in each way.
 
     Args:
         database: An empty one without tables, on the disk and server that everything else is measured on.
         fleet: What the rows look like.
+        quick: Few rows, for a look.
     """
     database.make(fleet)
     rng = np.random.default_rng(3)
-    report: dict[str, Any] = {"floor": database.floor}
+    report: dict[str, Any] = {
+        "floor": f"{database.floor}, {database.ready}",
+        "same_start": f"{database.floor}, from the same metrics as the store",
+    }
+
+    def batches(size: int) -> list[Rows]:
+        count = _BATCHES[size] // (_QUICK if quick else 1)
+        return [fleet.landing(rng, size, fleet.end_ms - 60_000, fleet.end_ms) for _ in range(count)]
+
     with opened(database.url) as engine:
         plain, heard = Store(engine), Store(engine)
         heard.subscribe(RecentDetail().append)
         heard.subscribe(Rollups(engine).mark)
-        number = 0
-        for size, count in _BATCHES.items():
-            spent_ms = dict.fromkeys(_WAYS, 0.0)
+        for size in _BATCHES:
+            race = _Race(database)
+            races = {senders: _Race(database) for senders in _SENDERS}
             for _ in range(_ROUNDS):
-                rows = [fleet.landing(rng, size, fleet.end_ms - 60_000, fleet.end_ms) for _ in range(count)]
-                for way in _WAYS:
-                    number += 1
-                    if way == "floor":
-                        spent_ms[way] += database.floor_ms(rows)
-                    else:
-                        spent_ms[way] += _send_ms(plain if way == "store" else heard, rows, f"{number}")
-            rates = {way: size * count * _ROUNDS / took_ms * 1000 for way, took_ms in spent_ms.items()}
+                race.run(batches(size), {"store": plain, "store_with_listeners": heard}, 1)
+                for senders, one in races.items():
+                    one.run(batches(size), {"store": plain}, senders)
             report[f"batches_of_{size}"] = {
-                **{f"{way}_rows_per_s": round(rate) for way, rate in rates.items()},
-                "store_to_floor": round(rates["store"] / rates["floor"], 3),
-                "store_with_listeners_to_floor": round(rates["store_with_listeners"] / rates["floor"], 3),
+                **race.report(),
+                **{f"{senders}_senders": one.report() for senders, one in races.items()},
             }
     return report
-
-
-def _send_ms(store: Store, rows: Sequence[Rows], name: str) -> float:
-    batches = [Batch(f"{name}-{number}", tuple(some.metrics())) for number, some in enumerate(rows)]
-
-    def send() -> None:
-        for batch in batches:
-            store.send(batch)
-
-    return milliseconds(send)

@@ -6,9 +6,12 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
+
+_Item = TypeVar("_Item")
 
 _begun_s = time.perf_counter()
 
@@ -18,6 +21,16 @@ def milliseconds(ask: Callable[[], Any]) -> float:
     started_s = time.perf_counter()
     ask()
     return (time.perf_counter() - started_s) * 1000
+
+
+def together(work: Callable[[_Item], object], shares: Sequence[_Item]) -> Callable[[], None]:
+    """Return what does some work for each share in a thread of its own, and ends with the last of them."""
+
+    def all_of_it() -> None:
+        with ThreadPoolExecutor(len(shares)) as pool:
+            list(pool.map(work, shares))
+
+    return all_of_it
 
 
 def wall_and_cpu_ms(ask: Callable[[], Any]) -> tuple[float, float]:

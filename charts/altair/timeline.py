@@ -13,7 +13,6 @@ from charts.units import clock, format_value
 
 # A path rather than a letter: not every font has a cross.
 _CROSS = "M-.6,-.6L.6,.6M-.6,.6L.6,-.6"
-_STATES = ("planned", "ok", "failed")
 
 
 def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
@@ -53,7 +52,7 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
         axis=alt.Axis(title=None, labelExpr=shown(lanes)),
         scale=alt.Scale(domain=list(range(len(lanes))), padding=0.35),
     )
-    tones, key = tone_scale((MUTED, OK, FAILED)), legend(_STATES, wanted=bool(rows))
+    tones, key = tone_scale((MUTED, OK, FAILED)), legend(("planned", *info.names), wanted=bool(rows))
     colour = alt.Color("state:O", scale=tones, legend=key)
     tooltips = ["job:N", "what:N", "when:N", "took:N"]
     chart = alt.Chart(inline(rows)).encode(y=y, color=colour, tooltip=tooltips)

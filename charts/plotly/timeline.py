@@ -27,7 +27,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
         outline = {"color": "rgba(134,142,150,0.12)", "line": {"color": MUTED, "width": 1.5}}
         data.append(_bars("planned", planned, row, width=0.78, marker=outline))
     if ok:
-        data.append(_bars("ok", ok, row, width=0.5, marker={"color": OK, "line": {"color": OK, "width": 2}}))
+        data.append(_bars(info.names[0], ok, row, width=0.5, marker={"color": OK, "line": {"color": OK, "width": 2}}))
     if failed:
         hatched = {
             "color": FAILED,
@@ -41,7 +41,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
                 "solidity": 0.2,
             },
         }
-        data.append(_bars("failed", failed, row, width=0.5, marker=hatched))
+        data.append(_bars(info.names[1], failed, row, width=0.5, marker=hatched))
         # A short failure is too narrow for a pattern to be seen: a cross above it says it without colour.
         data.append(
             {
@@ -64,6 +64,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
             xaxis=time_axis(
                 info.x_range_ms or around([moment for span in info.bars for moment in (span.start_ms, span.end_ms)]),
                 showgrid=True,
+                nticks=5,  # beside long names of lanes there is half a phone left
                 showspikes=False,
                 gridcolor="rgba(134,142,150,0.22)",
             ),

@@ -29,6 +29,14 @@ def ran(job: str, minute: float, took: float = 1, **changes: Any) -> SchedulerRu
     return run(job, end_ms, execution_duration_ms=took * MINUTE_MS, **changes)
 
 
+def test_run_by_habit_is_missed_a_quarter_after_its_moment_and_not_before(engine: Engine) -> None:
+    # Ten minutes apart, a minute long: those of 20 and of 10 minutes ago are overdue, that of now isn't yet.
+    jobs = Jobs(engine, [ran("crawl", minute) for minute in range(120, 20, -10)])
+    assert jobs.of("run_missed") == {"crawl": 2.0}
+    assert jobs.of("run_missed", minutes_later=3.4) == {"crawl": 2.0}
+    assert jobs.of("run_missed", minutes_later=3.6) == {"crawl": 3.0}
+
+
 def heard(name: str, minute: float, *, of: float = 10, state: str = "running", **changes: Any) -> ScraperRun:
     """A run that began so many minutes before it was heard of last, which was so many before now."""
     at_ms = NOW_MS - int(minute * MINUTE_MS)

@@ -59,6 +59,26 @@ def test_preview_tells_when_a_rule_would_have_fired(tmp_path: Path) -> None:
         assert episodes(**usual)[0] == once
 
 
+def test_preview_knows_what_fires_now_and_a_patience_shorter_than_the_window(tmp_path: Path) -> None:
+    with World(tmp_path, "2024-05-08 11:42") as world:
+        world.past(every(10 * MINUTE_MS, "2024-05-05 09:00", "2024-05-08 11:42", script))
+        found = preview(world.queries, make(**{"for": "3m"}), world.now_ms)
+        # The last whole window ends at 11:30, when nothing failed yet; the one up to now is bad.
+        assert found.end_ms == at("8 11:30")
+        assert found.episodes == (
+            Episode("shop", at("5 10:15"), at("5 11:15")), Episode("shop", at("8 11:42"), None),
+        )  # fmt: skip
+
+
+def test_preview_by_domain_says_when_memory_holds_less_than_the_window(tmp_path: Path) -> None:
+    with World(tmp_path, NOW) as world:
+        world.past(every(10 * MINUTE_MS, "2024-05-08 06:00", NOW, script))
+        world.queries._recent.forget_before(at("8 11:00"))
+        found = preview(world.queries, make(by="domain", window="3h"), world.now_ms)
+        assert "memory holds by domain and label, now 1 h: less than the window" in found.problem
+        assert preview(world.queries, make(by="domain", window="15m"), world.now_ms).problem == ""
+
+
 def test_short_windows_reach_back_less_far_and_say_so(tmp_path: Path) -> None:
     with World(tmp_path, NOW) as world:
         found = preview(world.queries, make(window="1m"), world.now_ms)

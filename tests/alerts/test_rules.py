@@ -67,6 +67,10 @@ def test_rule_is_read_with_lengths_of_time_as_people_write_them() -> None:
         ({"treshold": 5}, "treshold", "the fields are"),
         ({"labels": {"team one": "x"}}, "labels", "letters, digits"),
         ({"min_samples": 0}, "min_samples", "greater than or equal to 1"),
+        ({"by": "domain", "window": "25h"}, "window", "at most 1d by domain or label"),
+        ({"by": "label:proxy", "window": "7d"}, "window", "at most 1d by domain or label"),
+        ({"only": ["domain=a.example"], "window": "2d"}, "window", "at most 1d by domain or label"),
+        ({"only": ["domain=a.example"], "baseline": {}}, "only", "isn't known of domains and labels"),
         ({"what": "no_data", "threshold": 60, "by": "domain"}, "by", "source, job or fleet"),
     ],
 )

@@ -79,6 +79,7 @@ def test_the_public_form_of_a_notification_stays_as_it_is() -> None:
                 "id": "id-0", "what": "firing", "at": AT_MS, "since": AT_MS - 480_000, "severity": "critical",
                 "rule": {
                     "id": "low", "name": "Low success rate", "description": "Do.", "measure": "success_rate",
+                        "field": "",
                     "unit": "%", "by": "source",
                 },
                 "group": "g1", "reasons": {"domain": "shop.example"}, "labels": {"team": "shops"},
@@ -197,6 +198,8 @@ def test_a_mail_has_the_title_the_text_and_an_id() -> None:
     assert mail["Subject"] == "CRITICAL · Low success rate: shop-1"
     assert mail["X-Scrapeboard-Id"] == "id-0"
     assert mail["References"] == "<g1@scrapeboard.invalid>"  # firing and resolved in one thread
+    assert mail["In-Reply-To"] == mail["References"]
+    assert len(mail.get_all("Message-ID")) == 1
     assert mail["From"] == "Board <board@example.org>"
     assert mail.get_content().splitlines() == [
         "shop-1: success rate 42.1 % (threshold 90 %), since 09:52 UTC (8 min)",

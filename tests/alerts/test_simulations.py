@@ -47,6 +47,21 @@ def test_outage_of_a_domain_is_one_message_and_its_end_another(tmp_path: Path) -
         assert world.alerts.history(0, world.now_ms, whats=("resolved",))  # the quieter rule is in the history
 
 
+def test_alert_of_a_source_that_is_gone_ends_because_there_is_no_data(tmp_path: Path) -> None:
+    def script(at_ms: int) -> Iterable[Metric]:
+        if at_ms < moment("2024-05-01 12:05"):
+            yield from pages("old", at_ms, 10, failing=1.0)
+        yield from pages("shop", at_ms, 10)
+
+    with World(tmp_path, "2024-05-01 12:00") as world:
+        world.only(low())
+        world.run("2024-05-01 12:10", script)
+        assert [(one.what, one.firing, one.resolved) for one in told(world)] == [
+            ("firing", ("old",), ()), ("resolved", (), ("old",)),
+        ]  # fmt: skip
+        assert world.notices[-1].resolved[0].because == "no data"
+
+
 def test_slow_creep_is_told_once(tmp_path: Path) -> None:
     def script(at_ms: int) -> Iterable[Metric]:
         hours = max(0.0, (at_ms - moment("2024-05-01 12:30")) / HOUR_MS)

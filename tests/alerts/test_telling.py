@@ -180,6 +180,23 @@ def test_message_of_a_rule_is_filled_in_for_each_alert() -> None:
     assert notice.firing[0].message == "a: 50 errors over 10 errors in 5 min, for 0 s (1)"
 
 
+def test_rule_whose_channel_was_renamed_or_deleted_is_told_all_the_same() -> None:
+    renamed = Channel(id="ops", name="Operators")
+    for channels, wanted in ((("ops",), ["ops"]), (("gone",), ["ops", "dev"]), (("gone", "dev"), ["dev"])):
+        stage = Stage((rule(channels=list(channels)),), values={"a": 50})
+        setting = Setting(stage.rules, channels={"ops": renamed, "dev": Channel(id="dev", name="Dev")})
+        look = cast(Look, type("Moment", (), {"now_ms": NOW_MS})())
+        outcome = stage.evaluator.evaluate(setting, stage.rules, look)
+        assert [row.channel_id for row in outcome.changes.deliveries] == wanted
+
+
+def test_message_and_notice_name_the_field_that_is_missing() -> None:
+    covered = rule(what="field_coverage", field="price", threshold=90, message="{field} is gone: {value}")
+    (notice,) = Stage((covered,)).step({"a": 12})
+    assert (notice.field, notice.firing[0].message) == ("price", "price is gone: 12 %")
+    assert notice_of(notice.document()) == notice
+
+
 silenced_spans = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15)), max_size=4)
 
 

@@ -41,6 +41,14 @@ def test_many_sources_are_named_up_to_twenty_and_the_others_counted() -> None:
     assert lines[21:] == ["- and 12 more", "In common: domain shop.example"]
 
 
+def test_a_field_that_is_missing_is_named_in_the_usual_words_and_in_templates() -> None:
+    told = notice(entry(value=12.0), measure="field_coverage", field="price", reasons={})
+    plain = TEXTS.message([told]).plain
+    assert plain.startswith("shop-1: field price in 12 % of the items (threshold 90 %), since 09:52 UTC")
+    channel = Channel(id="ops", name="Ops", title="{field}: {rule}")
+    assert TEXTS.of_channel(channel, [told]).title == "price: Low success rate"
+
+
 def test_a_reminder_says_for_how_long_and_a_good_end_too() -> None:
     since = AT_MS - 120 * MINUTE_MS
     assert title(notice(entry(fired_ms=since), what="still_firing")) == (

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -58,15 +59,17 @@ class App:
             **self.settings,
         }
         self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"
             try:
-                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=2):
+                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=10):
                     return
-            except OSError:
+            except OSError as exc:
+                if isinstance(exc, urllib.error.HTTPError):
+                    exc.close()  # it holds the connection open
                 time.sleep(0.05)
-        raise AssertionError("the app didn't answer within a minute")
+        raise AssertionError("the app didn't answer within 150 s")
 
     def kill(self) -> None:
         """End it the hard way: SIGKILL, nothing flushed, no good-byes."""
@@ -77,12 +80,12 @@ class App:
         self.process.kill()
         for child in children:
             subprocess.run(["kill", "-KILL", child], check=False)
-        self.process.wait(10)
+        self.process.wait(60)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(20)
+            self.process.wait(60)
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 
-PATIENCE_S = 25.0
+PATIENCE_S = 90.0  # of a machine that does much else; a page needs less than a second
+BUCKET_S = 600  # of charts of 24 hours
 
 
 def until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIENCE_S) -> None:
@@ -25,9 +26,13 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIE
 
 
 def text(browser: Any, selector: str) -> str:
-    """Return the visible text of the first element of a selector."""
-    found: str = browser.driver.find_element("css selector", selector).text
-    return found
+    """Return the visible text of the first element of a selector, also when it is being replaced."""
+    for _ in range(20):
+        try:
+            return str(browser.driver.find_element("css selector", selector).text)
+        except StaleElementReferenceException:
+            continue
+    return str(browser.driver.find_element("css selector", selector).text)
 
 
 def see(browser: Any, selector: str, words: str, *, patience_s: float = PATIENCE_S) -> None:
@@ -40,6 +45,29 @@ def moves(browser: Any) -> bool:
     before = text(browser, "#page")
     time.sleep(1.5)  # there is nothing to await when nothing comes
     return text(browser, "#page") != before
+
+
+def rests(browser: Any) -> None:
+    """Wait until the page has stood still for a while: on a loaded machine one pause doesn't say that all has come."""
+    until(lambda: not any(moves(browser) for _ in range(3)), "the page comes to rest")
+
+
+def equals_a_reload(browser: Any, pill: str) -> None:
+    """Assert that a page of the last 24 hours shows, once it rests, what it shows after a reload."""
+    for last_try in (False, True):
+        rests(browser)
+        before, since = text(browser, "#page"), int(time.time() / BUCKET_S)
+        browser.driver.refresh()
+        see(browser, "#live-pill", pill)
+        same_bucket = int(time.time() / BUCKET_S) == since
+        try:
+            until(lambda before=before: text(browser, "#page") == before, f"the same as before: {before[:2000]}")
+        except AssertionError:
+            # When a bucket ended just in between, both are right, each of its own moment.
+            if same_bucket or last_try:
+                raise
+        else:
+            return
 
 
 def errors(browser: Any) -> list[str]:

@@ -40,7 +40,7 @@ def report(collector: Collector) -> None:
                 source, url="https://example.org/", scrape_duration_ms=20, items_extracted=n, success=not failed
             )
         collector.record_scheduler_metric("nightly", execution_duration_ms=40, success=n % 5 > 0, error="x")
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
 
 
 def context(browser: Browser, *, scheme: Any = "light", width_px: int = 1440) -> BrowserContext:
@@ -95,6 +95,43 @@ def test_what_opens_above_a_page_breaks_no_rule_either(app_on: AppOn, scraper: S
         assert complaints(page, name) == []
         page.keyboard.press("Escape")
         button.and_(page.locator("[aria-expanded=false]")).wait_for()
+
+
+FORMS = {
+    "Edit: Low success rate": ".rule-verdict",
+    "New rule": ".rule-preview p",
+    "Import YAML": "#alerts-yaml",
+    "New silence": ".mantine-Modal-body textarea",
+    "New maintenance window": ".mantine-Modal-body textarea",
+    "New channel": ".mantine-Modal-body input",
+    "New schedule": ".rule-preview p",
+}
+
+
+@pytest.mark.timeout(300)  # seven forms, each of them audited
+@pytest.mark.parametrize(("scheme", "width_px"), [("light", 1440), ("dark", 390)])
+def test_no_form_of_the_alerts_tab_breaks_a_rule_or_is_wider_than_a_phone(
+    app_on: AppOn, scraper: Scraper, chromium: Browser, scheme: str, width_px: int
+) -> None:
+    app = app_on()
+    report(scraper(app.url))
+    page = opened(context(chromium, scheme=scheme, width_px=width_px), f"{app.url}/alerts?live=0")
+    for name, shown in FORMS.items():
+        page.get_by_role("button", name=name).click()
+        page.locator(shown).first.wait_for()
+        dialog = page.get_by_role("dialog")
+        dialog.wait_for()
+        # It slides or fades in; half-faded text has too little contrast.
+        page.wait_for_function(
+            "box => box.getAnimations({subtree: true}).every(one => one.playState === 'finished')"
+            " && getComputedStyle(box).opacity === '1'",
+            arg=dialog.element_handle(),
+        )
+        assert complaints(page, name) == []
+        too_wide = dialog.evaluate("box => box.scrollWidth - box.clientWidth")
+        assert too_wide <= 0, name
+        dialog.get_by_role("button", name="Close").click()
+        dialog.wait_for(state="hidden")
 
 
 def test_nothing_is_wider_than_a_phone(app_on: AppOn, scraper: Scraper, chromium: Browser) -> None:

@@ -22,7 +22,7 @@ def test_an_alert_fires_is_counted_on_every_tab_and_acknowledged(dash_br: Any, a
     see(dash_br, PILL, "Live")
     collector = scraper(app.url)
     collector.record_scheduler_metric("zebra-nightly", execution_duration_ms=40, success=False, error="boom")
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
     see(dash_br, f"#{ids.ALERT_BADGE}", "1")
     dash_br.find_element("#nav-alerts").click()
     see(dash_br, "#alerts-firing", "zebra-nightly")

@@ -36,7 +36,7 @@ def report(collector: Collector, count: int, *, begin: int = 0, span_ms: int = 3
             error=None if n % 5 else f"no table in /p{n}", labels={"team": "a"}, run_id="run-7",
             recorded_at=begin_ms + (n - begin + 1) * span_ms // count,
         )  # fmt: skip
-    assert collector.flush(timeout_s=20)
+    assert collector.flush(timeout_s=90)
 
 
 def drag(browser: Any, selector: str, start: float, end: float) -> None:
@@ -68,9 +68,11 @@ def a_scraper_at_work(collector: Collector) -> Iterator[None]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    done.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def address(browser: Any) -> str:
@@ -170,11 +172,11 @@ def test_the_grid_shows_every_event_tells_of_new_ones_and_leads_to_each(
 
     report(collector, 3, begin=1_000, span_ms=30)
     see(dash_br, "#events-show", "3 new events: show")
-    dash_br.driver.find_element(By.ID, "events-show").click()
+    until(lambda: click(dash_br, "#events-show"), "they can be asked for")
     see(dash_br, "#events-list .ag-row[row-index='0']", "p1002")
     until(lambda: text(dash_br, "#events-show") == "", "nothing is new any more")
 
-    dash_br.driver.find_element(By.CSS_SELECTOR, "#events-list .ag-row[row-index='2'] .event-time").click()
+    until(lambda: click(dash_br, "#events-list .ag-row[row-index='2'] .event-time"), "a row can be clicked")
     see(dash_br, "#event-error", "no table in /p1000")
     see(dash_br, "#event-facts", "team=a")
     see(dash_br, "#event-facts", "run-7")

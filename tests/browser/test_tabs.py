@@ -26,7 +26,7 @@ def two_sources(collector: Collector) -> None:
             "cnbc", url=f"https://cnbc.com/{n}", navigation_duration_ms=20, success=False, error="timeout"
         )
     collector.record_scheduler_metric("nightly", execution_duration_ms=40)
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
 
 
 def test_every_tab_is_a_click_away_and_keeps_range_and_filters(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:

@@ -96,6 +96,12 @@ def test_spans() -> None:
     )
 
 
+def test_spans_have_the_names_of_the_chart() -> None:
+    bars = (Span("rule", T, T, "a", True), Span("rule", T, T, "b", False))
+    states = [line.split(",")[4] for line in text(TimelineInfo("t", "d", bars, None, ("info", "firing"))).splitlines()]
+    assert states == ["state", "info", "firing"]
+
+
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_a_name_that_a_spreadsheet_would_run_is_made_harmless(start: str) -> None:
     info = BarInfo("t", "d", (start + "cmd|' /C calc'!A0",), values=(-1,))

@@ -20,6 +20,10 @@ from db.sketch import RELATIVE_ERROR
 
 Page = PageNavigation | PageScrape
 
+RANKS = (0.5, 0.95, 0.99)
+# What a sketch may be wrong by: (of the value, in ms).
+SKETCHED = (RELATIVE_ERROR * 1.000001, 0.0011)
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -41,7 +45,7 @@ class Truth:
             and (filter.kind == "all" or isinstance(metric, PageScrape) == (filter.kind == "scrape"))
             and (not filter.outcomes or outcome(metric) in filter.outcomes)
             and (not filter.error or (not metric.success and kind_of_error(metric.error or "") == filter.error))
-            and has_labels(metric, filter.labels)
+            and (not filter.labels or has_labels(metric, filter.labels))
             and (kind is None or isinstance(metric, PageScrape) == (kind == "scrape"))
         ]
 
@@ -95,32 +99,44 @@ def check_totals(found: Totals, pages: Sequence[Page]) -> None:
     assert found.success_rate == 100 * found.successes / len(pages)
     assert found.mean_ms == pytest.approx(sum(durations) / len(durations), rel=1e-12)
     assert (found.min_ms, found.max_ms) == (min(durations), max(durations))
-    for quantile, rank in ((found.p50_ms, 0.5), (found.p95_ms, 0.95), (found.p99_ms, 0.99)):
-        check_quantile(quantile, durations, rank)
+    check_close((found.p50_ms, found.p95_ms, found.p99_ms), np.quantile(durations, RANKS), *SKETCHED)
 
 
 def check_quantile(found: float | None, durations: Sequence[float], rank: float, *, exact: bool = False) -> None:
-    error = 1e-12 if exact else RELATIVE_ERROR * 1.000001
-    assert found == pytest.approx(float(np.quantile(durations, rank)), rel=error, abs=1e-12 if exact else 0.0011)
+    check_close(found, np.quantile(durations, rank), *((1e-12, 1e-12) if exact else SKETCHED))
+
+
+def check_close(found: object, expected: object, relative: float, absolute: float) -> None:
+    """Compare numbers, each as `pytest.approx` compares one: where nothing is expected (NaN) nothing is found."""
+    numbers, right = np.asarray(found, dtype=np.float64), np.asarray(expected, dtype=np.float64)
+    assert numbers.shape == right.shape
+    near = np.abs(numbers - right) <= np.maximum(relative * np.abs(right), absolute)
+    wrong = ~(near | (np.isnan(numbers) & np.isnan(right)))
+    assert not wrong.any(), f"{numbers[wrong]} instead of {right[wrong]}"
+
+
+def by_bucket(span: TimeRange, pages: Sequence[Page]) -> list[list[Page]]:
+    """Return the pages of each bucket."""
+    buckets: dict[int, list[Page]] = {start_ms: [] for start_ms in range(span.start_ms, span.end_ms, span.bucket_ms)}
+    for page in pages:
+        buckets[page.recorded_at_ms - (page.recorded_at_ms - span.start_ms) % span.bucket_ms].append(page)
+    return list(buckets.values())
 
 
 def check_series(found: Series, span: TimeRange, pages: Sequence[Page]) -> None:
     assert found.bucket_ms.tolist() == list(range(span.start_ms, span.end_ms, span.bucket_ms))
-    for index, start_ms in enumerate(found.bucket_ms.tolist()):
-        inside = [page for page in pages if start_ms <= page.recorded_at_ms < start_ms + span.bucket_ms]
-        assert found.navigations[index] == sum(isinstance(page, PageNavigation) for page in inside)
-        assert found.scrapes[index] == sum(isinstance(page, PageScrape) for page in inside)
-        assert found.successes[index] == sum(page.success for page in inside)
-        assert found.errors[index] == sum(not page.success for page in inside)
-        assert found.items[index] == sum(map(items, inside))
-        assert found.active_sources[index] == len({page.scraper_source for page in inside})
-        durations = [duration_ms(page) for page in inside]
-        if not inside:
-            assert np.isnan([found.mean_ms[index], found.p50_ms[index], found.p99_ms[index]]).all()
-            continue
-        assert found.mean_ms[index] == pytest.approx(sum(durations) / len(durations), rel=1e-12)
-        for quantiles, rank in ((found.p50_ms, 0.5), (found.p95_ms, 0.95), (found.p99_ms, 0.99)):
-            check_quantile(quantiles[index], durations, rank)
+    buckets = by_bucket(span, pages)
+    assert found.navigations.tolist() == [sum(isinstance(page, PageNavigation) for page in own) for own in buckets]
+    assert found.scrapes.tolist() == [sum(isinstance(page, PageScrape) for page in own) for own in buckets]
+    assert found.successes.tolist() == [sum(page.success for page in own) for own in buckets]
+    assert found.errors.tolist() == [sum(not page.success for page in own) for own in buckets]
+    assert found.items.tolist() == [sum(map(items, own)) for own in buckets]
+    assert found.active_sources.tolist() == [len({page.scraper_source for page in own}) for own in buckets]
+    durations = [[duration_ms(page) for page in own] for own in buckets]
+    check_close(found.mean_ms, [sum(own) / len(own) if own else np.nan for own in durations], 1e-12, 1e-12)
+    nothing = [np.nan] * len(RANKS)
+    quantiles = np.array([np.quantile(own, RANKS) if own else nothing for own in durations]).T
+    check_close((found.p50_ms, found.p95_ms, found.p99_ms), quantiles, *SKETCHED)
 
 
 def check_overview(found: Overview, truth: Truth, span: TimeRange, filter: Filter) -> None:
@@ -136,10 +152,7 @@ def check_overview(found: Overview, truth: Truth, span: TimeRange, filter: Filte
         assert stats.last_seen_ms == max(page.recorded_at_ms for page in own)
         assert stats.last_ok_ms == max((page.recorded_at_ms for page in own if page.success), default=None)
         assert stats.items_per_min == sum(map(items, own)) / ((span.end_ms - span.start_ms) / 60_000)
-        counts = [
-            sum(start_ms <= page.recorded_at_ms < start_ms + span.bucket_ms for page in own)
-            for start_ms in found.series.bucket_ms.tolist()
-        ]
+        counts = [len(inside) for inside in by_bucket(span, own)]
         assert stats.counts.tolist() == found.throughput[stats.source].tolist() == counts
 
 

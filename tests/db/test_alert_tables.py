@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from db.alert_rows import Changes, DeliveryRow, HistoryRow, StateRow
 from db.alert_settings import AlertSettings
 from db.alert_store import AlertStore
 from db.engine import begin_writing
+from db.errors import ChangedMeanwhile
 from db.state import ALERT_LEASE_MS, write_state
 
 NOW_MS = 1_714_564_800_000
@@ -39,13 +41,48 @@ def test_settings_are_read_as_they_were_written(engine: Engine) -> None:
     settings.put("rules", "low", {"name": "Low ✓", "threshold": 80.5}, by="ana")
     settings.put("rules", "low", {"name": "Lower"}, by="bob")
     (row,) = settings.all("rules")
-    assert (row.id, row.document, row.updated_at_ms, row.updated_by) == ("low", {"name": "Lower"}, NOW_MS, "bob")
+    assert (row.id, row.document, row.updated_at_ms, row.updated_by) == ("low", {"name": "Lower"}, NOW_MS + 1, "bob")
     assert settings.turns()[0] == before[0] + 2
     assert settings.delete("rules", "low")
     assert not settings.delete("rules", "low")
     assert settings.all("rules") == ()
     with pytest.raises(ValueError, match="1 to 64"):
         settings.put("rules", "", {}, by="ana")
+
+
+def test_of_two_who_change_a_setting_in_the_same_millisecond_the_second_is_told(engine: Engine) -> None:
+    # One settings object each, as two processes have.
+    ana, bob = (AlertSettings(engine, clock_ms=lambda: NOW_MS) for _ in range(2))
+    ana.put("rules", "low", {"threshold": 80}, by="ana", known_ms=0)
+    (seen,) = bob.all("rules")
+    start, told = threading.Barrier(2), list[ChangedMeanwhile]()
+
+    def save(settings: AlertSettings, name: str) -> None:
+        start.wait(60)
+        try:
+            settings.put("rules", "low", {"threshold": name}, by=name, known_ms=seen.updated_at_ms)
+        except ChangedMeanwhile as exc:
+            told.append(exc)
+
+    for _ in range(5):
+        told.clear()
+        (seen,) = ana.all("rules")
+        turn = ana.turns()[0]
+        both = [threading.Thread(target=save, args=pair) for pair in ((ana, "ana"), (bob, "bob"))]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join(60)
+        (row,) = ana.all("rules")
+        assert [exc.by for exc in told] == [row.updated_by]
+        assert row.document == {"threshold": row.updated_by}
+        assert (row.updated_at_ms, ana.turns()[0]) == (seen.updated_at_ms + 1, turn + 1)
+    with pytest.raises(ChangedMeanwhile):
+        bob.put("rules", "low", {}, by="bob", known_ms=0)  # it must not be there
+    ana.delete("rules", "low")
+    with pytest.raises(ChangedMeanwhile):
+        bob.put("rules", "low", {}, by="bob", known_ms=row.updated_at_ms)
+    assert ana.all("rules") == ()
 
 
 def test_secret_of_a_channel_is_kept_apart_and_stays_when_it_is_not_given(engine: Engine) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy import delete, event, func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageScrape
-from db.breakdown import DIMENSIONS, OTHERS, Groups, groups_of, merged, shortened, texts_of
+from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, groups_of, merged, narrowed, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
 from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
@@ -24,7 +24,7 @@ from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries
 from db.recent import RecentDetail
-from db.results import Filter, TimeRange
+from db.results import Filter, Kind, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
 from db.row_pack import ROWS
@@ -188,18 +188,18 @@ def test_a_span_is_written_when_it_is_over(engine: Engine, store: Store) -> None
     assert {key[1:] for key in kept(engine)} >= {(HOUR_MS, NOON_MS), (DAY_MS, NOON_MS // DAY_MS * DAY_MS)}
 
 
-@pytest.mark.parametrize("length_ms", LENGTHS_MS)
-def test_what_a_killed_program_left_undone_is_found_by_the_next(engine: Engine, store: Store, length_ms: int) -> None:
+def test_what_a_killed_program_left_undone_is_found_by_the_next(engine: Engine, store: Store) -> None:
     rollups = Rollups(engine)
     store.subscribe(rollups.mark)
     store.send(batch(*some_metrics()))
     rollups.run_once()
     before = kept(engine)
-    with begin_writing(engine) as connection:  # as if it was killed before these were written, or long ago
-        connection.execute(delete(Breakdown).where(Breakdown.length_ms == length_ms, Breakdown.start_ms < NOON_MS))
-    assert kept(engine) != before
-    Rollups(engine).run_once()
-    assert kept(engine) == before
+    for length_ms in LENGTHS_MS:
+        with begin_writing(engine) as connection:  # as if it was killed before these were written, or long ago
+            connection.execute(delete(Breakdown).where(Breakdown.length_ms == length_ms, Breakdown.start_ms < NOON_MS))
+        assert kept(engine) != before, length_ms
+        Rollups(engine).run_once()
+        assert kept(engine) == before, length_ms
 
 
 def test_what_outlived_its_detail_is_left_as_it_was(engine: Engine, store: Store) -> None:
@@ -260,6 +260,51 @@ def test_tables_of_any_range_read_no_detail_rows(engine: Engine) -> None:
                 )
                 failures = sum(not page.success for page in pages)
                 assert sum(url.errors for url in found) == failures
+
+
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_edges_between_pieces_send_what_is_counted_and_nothing_else(engine: Engine, dimension: Dimension) -> None:
+    store, recent = Store(engine), RecentDetail(1)
+    rollups = Rollups(engine, clock_ms=lambda: NOON_MS)
+    metrics = some_metrics(3000)
+    store.send(batch(*metrics))
+    rollups.run_once()
+    recent.load(engine)
+    breakdowns = Breakdowns(engine, recent, rollups)
+    low, high = NOON_MS - 20 * HOUR_MS - 130_000, NOON_MS - 19 * HOUR_MS - 70_000
+    own = rows_of([metric for metric in metrics if low <= metric.recorded_at_ms < high])
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    filters: tuple[tuple[Filter, Kind | None], ...] = (
+        (Filter(), None), (Filter(), "navigation"), (Filter(("source1",)), "scrape"), (Filter(result="failed"), None),
+        (Filter(result="ok"), "scrape"),
+    )  # fmt: skip
+    for filter, kind in filters:
+        found = breakdowns.of(dimension, low, high, filter, kind)
+        assert found is not None
+        right = groups_of(own.matching(filter, kind), dimension)
+        assert plain(narrowed(found, filter, kind, recent.sources), recent.sources) == plain(right, own.source_names)
+    of_detail = [sql for sql in asked if "FROM scraper_page_performance" in sql]
+    assert of_detail
+    for column, needed_by in (("page_url", "url"), ("error", "error"), ("fields", "field"), ("outcome", "outcome")):
+        read = [f"{Page.__tablename__}.{column}" in sql.partition("FROM")[0] for sql in of_detail]
+        assert set(read) == {dimension == needed_by}
+
+
+def test_buckets_of_an_hour_are_read_in_one_piece(engine: Engine) -> None:
+    store, recent = Store(engine), RecentDetail(1)
+    rollups = Rollups(engine, clock_ms=lambda: NOON_MS)
+    queries = Queries(engine, recent, rollups=rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
+    store.send(batch(*some_metrics(3000)))
+    rollups.run_once()
+    recent.load(engine)
+    asked: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    start_ms = NOON_MS - 20 * HOUR_MS - 2 * SLOT_MS
+    queries.outcome_series(TimeRange(start_ms, start_ms + HOUR_MS, SLOT_MS))
+    assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 1
+    queries.outcome_series(TimeRange(start_ms + SLOT_MS, start_ms + HOUR_MS, SLOT_MS))
+    assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 1
 
 
 def test_pages_with_a_text_in_their_url_are_found_without_detail_rows(engine: Engine) -> None:

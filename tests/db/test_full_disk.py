@@ -246,7 +246,7 @@ def test_mariadb_that_a_full_disk_stops_comes_back_with_every_answered_batch(sma
 def app(url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")}
     return subprocess.run(
-        [sys.executable, str(ROOT / "app.py"), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60,
+        [sys.executable, str(ROOT / "app.py"), *arguments], cwd=ROOT, capture_output=True, text=True, timeout=150,
         env={**environment, "SCRAPEBOARD_DATABASE_URL": url}, check=False,
     )  # fmt: skip
 
@@ -265,7 +265,7 @@ def test_commands_on_a_full_disk_say_so_in_one_line(small: Small) -> None:
 def post(url: str, batch_id: str, metrics: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
     body = json.dumps({"batchId": batch_id, "metrics": metrics}).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/api/ingest", body), timeout=20) as answer:
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/api/ingest", body), timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as exc:
         with exc:

@@ -14,11 +14,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
+from app import create_app
 from db import retention
 from db.alone import alone
+from db.clock import now_ms
 from db.maintenance import Nightly, maintain, rebuild
+from db.results import TimeRange
 from db.rollups import Rollups
 from db.store import Store
+from settings import load
 from tests.db.samples import NOON_MS, batch, navigation, run
 
 DAY_MS = 86_400_000
@@ -145,3 +149,22 @@ def test_thread_runs_when_it_is_due(filled: Engine) -> None:
     nightly.stop(timeout_s=10)
     assert total(filled) == (800, 1000)
     assert nightly.failures == 0
+
+
+def test_memory_of_a_running_program_forgets_what_another_process_deleted(tmp_path: Path) -> None:
+    board = create_app(load({"SCRAPEBOARD_DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}"}, env_file=None))
+    present_ms = now_ms()
+    board.store.send(batch(navigation(at_ms=present_ms - 3 * DAY_MS), navigation(at_ms=present_ms)))
+    everything = TimeRange(present_ms - 7 * DAY_MS, present_ms + 1, DAY_MS)
+    assert len(board.queries._history.in_memory(everything) or ()) == 2
+    maintain(board.engine, 1, present_ms=present_ms)
+    board.nightly.start()
+    done = threading.Event()
+    for _ in range(3_000):
+        if board.queries._history.in_memory(everything) is None:  # not everything any more: the old day is gone
+            break
+        done.wait(0.02)
+    board.nightly.stop(timeout_s=10)
+    assert board.queries._history.in_memory(everything) is None
+    assert len(board.queries._history.in_memory(TimeRange(present_ms, present_ms + 1, 1)) or ()) == 1
+    board.engine.dispose()

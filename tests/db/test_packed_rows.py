@@ -15,13 +15,13 @@ from collector.events import Metric
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
 from db.columns import DetailColumns, Names
 from db.engine import begin_writing
-from db.models import Breakdown
+from db.models import Breakdown, MinuteRollup
 from db.packed_rows import PackedRows
 from db.results import Filter, TimeRange
 from db.retention import cleanup
 from db.row_pack import ROWS, packed, unpacked
 from db.store import Store
-from tests.db.brute_force import Truth, check_overview, check_series
+from tests.db.brute_force import Truth, check_overview, check_quantile, check_series, duration_ms
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.test_time_packs import FILTERS, Program, rows_of, statements
 
@@ -30,6 +30,12 @@ SPANS = (
     TimeRange(NOON_MS - 30 * HOUR_MS + 20_000, NOON_MS - 30 * HOUR_MS + 920_000, 10_000),
     TimeRange(NOON_MS - 8 * HOUR_MS - 570_000, NOON_MS - 7 * HOUR_MS - 570_000, 30_000),
     TimeRange(NOON_MS - 5 * HOUR_MS + 5_000, NOON_MS - 5 * HOUR_MS + 10_000, 5_000),
+)
+
+# As wide as minutes, which rollups know too.
+MINUTES = (
+    TimeRange(NOON_MS - 30 * HOUR_MS, NOON_MS - 30 * HOUR_MS + 17 * MINUTE_MS, MINUTE_MS),
+    TimeRange(NOON_MS - 8 * HOUR_MS - 10 * MINUTE_MS, NOON_MS - 7 * HOUR_MS - 10 * MINUTE_MS, 2 * MINUTE_MS),
 )
 
 
@@ -124,6 +130,51 @@ def test_no_row_of_the_table_is_read(engine: Engine, stored: list[Metric]) -> No
     check(program, (span,))
     assert not asks_for_detail(asked)
     assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 2  # the hour, and the one before: then known
+
+
+def test_minutes_of_the_past_are_counted_row_by_row(engine: Engine, stored: list[Metric]) -> None:
+    program = Program(engine, stored)
+    truth = Truth(program.stored)
+    asked = statements(engine)
+    check(program, MINUTES)
+    for filter in FILTERS:
+        series = program.queries.duration_trend(MINUTES[0], filter, "scrape")
+        for bucket, start_ms in enumerate(series.bucket_ms.tolist()):
+            own = truth.pages(TimeRange(start_ms, start_ms + MINUTE_MS, MINUTE_MS), filter, "scrape")
+            if not own:
+                continue
+            check_quantile(float(series.p95_ms[bucket]), [duration_ms(page) for page in own], 0.95, exact=True)
+    assert not asks_for_detail(asked)
+    assert not any(f"FROM {MinuteRollup.__tablename__}" in sql for sql in asked)
+
+
+def test_more_rows_than_are_kept_are_counted_from_their_minutes(engine: Engine, stored: list[Metric]) -> None:
+    program = Program(engine, stored)
+    span = MINUTES[0]
+    rows = sum(span.start_ms - SLOT_MS <= metric.recorded_at_ms < span.end_ms + SLOT_MS for metric in stored)
+    few, enough = (
+        PackedRows(engine, program.recent, program.rollups, most_rows=most).all_between(span.start_ms, span.end_ms)
+        for most in (rows // 3, rows)
+    )
+    assert few is None
+    assert enough is not None
+    assert values(enough) == values(program.queries._history._detail(span.start_ms, span.end_ms, Filter(), None))
+
+
+def test_minutes_that_miss_a_pack_or_outlived_their_rows_are_counted_all_the_same(
+    engine: Engine, stored: list[Metric]
+) -> None:
+    program = Program(engine, stored)
+    program.send(navigation("late", MINUTES[0].start_ms + 12_345, success=False))
+    check(program, MINUTES)  # the minute is told again, its pack isn't yet
+    program.rollups.run_once()
+    with begin_writing(engine) as connection:
+        connection.execute(
+            delete(Breakdown).where(Breakdown.dimension == ROWS, Breakdown.start_ms % (2 * SLOT_MS) == 0)
+        )
+    check(Program(engine, program.stored, roll=False), MINUTES)
+    cleanup(engine, 1, now_ms=NOON_MS + 12 * HOUR_MS, rollups=program.rollups)
+    check(Program(engine, program.stored), MINUTES)
 
 
 def test_late_metric_shows_at_once_and_after_the_roll_up(engine: Engine, stored: list[Metric]) -> None:

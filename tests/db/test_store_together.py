@@ -105,6 +105,12 @@ def test_batches_that_wait_share_a_commit_and_each_has_its_own_answer(crowd: Cro
     assert health.rows_stored - 9 == health.batches_stored - 3  # the holders brought one row each
 
 
+def test_batches_without_page_metrics_share_a_commit_with_others(crowd: Crowd, engine: Engine) -> None:
+    assert crowd.send(batch(run()), batch(navigation()), batch(run())) == [Delivery(accepted=1)] * 3
+    assert crowd.commits == 1
+    assert len(stored(engine, "SELECT id FROM scraper_page_performance")) == 1
+
+
 def test_the_log_names_every_row_once(crowd: Crowd, engine: Engine) -> None:
     crowd.send(batch(navigation(), scrape()), batch(scrape()), batch(run(), navigation()))
     logged = stored(engine, "SELECT first_id, row_count FROM ingest_log WHERE NOT of_runs ORDER BY 1")

@@ -32,7 +32,7 @@ def test_a_signal_ends_the_demo_and_everything_it_started(board: Board, number: 
         ]
     finally:
         process.send_signal(number)
-        printed, complaints = process.communicate(timeout=60)
+        printed, complaints = process.communicate(timeout=200)
     assert (process.returncode, complaints) == (0, "")
     assert len(family) == len(demo.FLEET) - 1  # without the browser
     assert not [member for member in family if member.is_running() and member.status() != psutil.STATUS_ZOMBIE]
@@ -42,7 +42,7 @@ def test_a_signal_ends_the_demo_and_everything_it_started(board: Board, number: 
 
 def test_the_demo_ends_by_itself_after_its_minutes(board: Board) -> None:
     process = start_demo("--board", board.url, "--minutes", "0")
-    printed, complaints = process.communicate(timeout=60)
+    printed, complaints = process.communicate(timeout=200)
     assert (process.returncode, complaints) == (0, "")
     assert "0 scrapers" in printed
 

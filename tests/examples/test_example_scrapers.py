@@ -61,7 +61,7 @@ def run(names: Sequence[str], board: Board, site: str, *options: str) -> None:
         for name in names
     ]  # fmt: skip
     for process in running:
-        printed, complaints = process.communicate(timeout=60)
+        printed, complaints = process.communicate(timeout=200)
         assert (process.returncode, complaints) == (0, "")
         assert "all metrics delivered" in printed
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from flask import Flask
-from websocket import WebSocketException
+from websocket import WebSocketException, WebSocketTimeoutException
 from werkzeug.serving import make_server
 
 from collector.events import Metric, PageNavigation
@@ -24,7 +24,7 @@ from live.stream import RedisStream
 from tests.live.conftest import Client
 from tests.live.speaking import NOW_MS
 
-WAIT_S = 20.0
+WAIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -164,6 +164,8 @@ class Viewer:
         while True:
             try:
                 message = self._client.hear()
+            except WebSocketTimeoutException:  # nothing came for a while: it listens on
+                continue
             except (OSError, WebSocketException, ValueError):
                 return
             with self._news:

@@ -86,11 +86,11 @@ def test_pings_of_who_never_reads_do_not_fill_the_memory(
     pings = (bytes([0x89, 0xFD]) + b"\0\0\0\0" + b"x" * 125) * 500
     for _ in range(400):  # the kernel's buffers are full long before
         client.ws.sock.sendall(pings)
-        if hub.outbox_high_water_bytes > 2 * hub.outbox_limit_bytes:
+        if hub.outboxes.high_water_bytes > 2 * hub.outbox_limit_bytes:
             break
     client.say({"type": "ping"})
     assert heard.wait(10)
-    assert 0 < hub.outbox_high_water_bytes <= hub.outbox_limit_bytes + 200
+    assert 0 < hub.outboxes.high_water_bytes <= hub.outbox_limit_bytes + 200
 
 
 def test_a_mistake_in_a_handler_ends_that_connection_only(
@@ -146,3 +146,30 @@ def test_stopping_the_hub_says_going_away_after_what_was_queued(connect: Connect
     live_server.hub.call(live_server.hub._begin_stop)
     client.hear_type("metrics_batch")
     assert client.close_code() == 1001
+
+
+def test_when_all_outboxes_together_are_too_full_the_fullest_gets_the_gap_and_the_others_get_everything(
+    connect: Connect, live_server: LiveServer
+) -> None:
+    hub = live_server.hub
+    hub.outboxes.limit_bytes = 150_000
+    far_behind, behind, reader = (subscribed(connect, source) for source in ("much", "little", "much"))
+    for client in (far_behind, behind):
+        narrow(hub, client)
+    rows = [navigation(source="little") for _ in range(100)]
+    total = 0
+    while not hub.ask(lambda: hub.outboxes.held_bytes, timeout_s=5):  # until the kernel takes no more of it
+        live_server.channel.publish(rows)
+        total += len(rows)
+    while hub.ask(lambda: hub.outboxes.frames_dropped, timeout_s=5) == 0:
+        live_server.channel.publish([navigation(source="much", duration_ms=n) for n in range(100)])
+        reader.hear_type("metrics_batch")
+    assert hub.frames_dropped == 0  # none of them was too full by itself
+    message = far_behind.hear()
+    while message["type"] == "metrics_batch":  # what the kernel had taken
+        message = far_behind.hear()
+    assert (message["type"], message["scraperSource"]) == ("gap", "much")
+    heard = 0
+    while heard < total:
+        heard += behind.hear_type("metrics_batch")["count"]
+    assert hub.ask(lambda: (hub.outboxes.held_bytes, hub.outboxes.limit_bytes), timeout_s=5) == (0, 150_000)

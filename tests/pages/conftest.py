@@ -8,6 +8,7 @@ from charts import make_adapter
 from charts.base import ChartAdapter
 from tests.pages.invented import fleet
 from tests.pages.memory_queries import MemoryQueries
+from tests.pages.remembering import RememberingQueries
 
 WEIRD_NAMES = ("<script>alert(1)</script>", "🦊" * 50, "W" * 50, "a/b?c#d&e=f%", "‮evil", "all others", "accent")
 
@@ -19,14 +20,15 @@ def adapter(request: pytest.FixtureRequest) -> ChartAdapter:
 
 @pytest.fixture(scope="session")
 def six() -> MemoryQueries:
-    return fleet(["robinhood", "cnbc", "bloomberg", "reuters", "yahoo-finance", "sec-edgar"], hours=1)
+    made = fleet(["robinhood", "cnbc", "bloomberg", "reuters", "yahoo-finance", "sec-edgar"], hours=1)
+    return RememberingQueries(made)
 
 
 FLEETS = {
     "empty": MemoryQueries(),
-    "one": fleet(["robinhood"], hours=0.5),
-    "weird": fleet(WEIRD_NAMES, hours=0.5),
-    "sixty": fleet([f"scraper-{n:02d}" for n in range(60)], hours=0.3),
+    "one": RememberingQueries(fleet(["robinhood"], hours=0.5)),
+    "weird": RememberingQueries(fleet(WEIRD_NAMES, hours=0.5)),
+    "sixty": RememberingQueries(fleet([f"scraper-{n:02d}" for n in range(60)], hours=0.3)),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from alerts.rules import Rule, rule_of
 from alerts.yaml_text import BadYaml, rules_to_yaml
 from charts.base import ChartAdapter
 from charts.info import LineInfo
-from components.alert_editor import rule_document, rule_form, slug, values_of
+from components.alert_editor import rule_document, rule_form, slug, values_of, yaml_of
 from components.alert_preview import preview_info, preview_of, preview_words
 from components.timerange import DAY_MS, HOUR_MS, MINUTE_MS
 from tests.alerts.simulator import World, every, moment, pages
@@ -153,3 +154,21 @@ def test_preview_is_told_in_words() -> None:
     assert words() == "It would not have fired in the last 7 d."
     assert words(Episode("a", 0, 1), Episode("a", 2, None)).startswith("It would have fired 2 times in the last 7 d; 1")
     assert words(problem="no labels").endswith("no labels")
+
+
+def test_an_uploaded_file_has_the_limits_of_what_is_pasted() -> None:
+    def of(data: bytes) -> str:
+        return "data:application/yaml;base64," + b64encode(data).decode()
+
+    text = rules_to_yaml([FULL])
+    assert yaml_of(of(text.encode())) == text
+    assert yaml_of(of(b"\xef\xbb\xbf" + text.encode())) == text  # as some editors begin a file
+    for data, said in (
+        (b"x" * 1_000_001, "at most 1,000,000 characters, not 1,000,001$"),
+        ("ü".encode() * 3_000_000, "at most 1,000,000 characters, not 6,000,000 bytes"),
+        (b"\x89PNG\xff", "a text in UTF-8"),
+    ):
+        with pytest.raises(BadYaml, match=said):
+            yaml_of(of(data))
+    with pytest.raises(BadYaml, match="UTF-8"):
+        yaml_of("data:application/yaml;base64,???")

@@ -49,7 +49,7 @@ def test_who_is_to_know_is_told_by_webhook_and_by_mail(tmp_path: Path) -> None:
             subjects = {str(one["Subject"]) for one in mail.wait(1)}
             deliveries = app.get("/api/stats")["deliveries"]
             assert {"hook", "mail"} <= set(deliveries["channels"])
-            with urllib.request.urlopen(f"{app.url}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(f"{app.url}/metrics", timeout=60) as answer:
                 exposed = answer.read().decode()
             said = app.log()
     engine.dispose()

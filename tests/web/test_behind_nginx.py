@@ -79,7 +79,7 @@ def test_a_client_behind_nginx_moves_to_the_other_app_when_its_own_is_killed_and
 
 def test_pages_and_both_sockets_work_through_nginx(apps: list[PrivateApp], nginx: PrivateNginx) -> None:
     for path in ("/", "/_dash-layout", "/api/health", "/api/realtime"):
-        with urllib.request.urlopen(nginx.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(nginx.url + path, timeout=60) as answer:
             assert answer.status == 200
     for path in ("/ws/metrics", "/_dash-ws-callback"):
         address = nginx.url.replace("http", "ws") + path

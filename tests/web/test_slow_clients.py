@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import resource
 import socket
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -39,11 +41,15 @@ class Slow:
         self._app = app
         self._stack = stack
 
-    def say(self, part: bytes, times: int = 1) -> list[socket.socket]:
-        """Open so many connections and say the same on each."""
-        made = [socket.create_connection(("127.0.0.1", self._app.port), timeout=30) for _ in range(times)]
+    def say(self, part: bytes, times: int = 1, *, receives: int | None = None) -> list[socket.socket]:
+        """Open so many connections and say the same on each; `receives`: bytes that the kernel may hold for us."""
+        made = [socket.socket() for _ in range(times)]
         for one in made:
             self._stack.callback(one.close)
+            one.settimeout(30)
+            if receives is not None:
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receives)
+            one.connect(("127.0.0.1", self._app.port))
             one.sendall(part)
         return made
 
@@ -121,6 +127,28 @@ def test_requests_in_one_packet_and_the_rest_of_one_later_are_answered_in_turn(s
     assert read_answer(file)["batches"] == []
 
 
+def test_answers_that_nobody_takes_keep_no_thread_and_are_whole_when_they_are_taken_at_last(
+    app: PrivateApp, slow: Slow
+) -> None:
+    with urllib.request.urlopen(f"{app.url}/", timeout=30) as answer:
+        (script,) = re.findall(r'src="(/[^"]*/plotly\.[^"]*js)"', answer.read().decode())
+    with urllib.request.urlopen(f"{app.url}{script}", timeout=30) as answer:
+        whole = answer.read()
+    get = f"GET {script} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    sleeping = slow.say(get, 3 * THREADS, receives=4_096)
+    for one in sleeping:  # its answer has begun
+        assert one.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL) == b"HTTP/1.1 200"
+    for _ in range(THREADS):
+        assert app.get("/api/stats")
+        assert post(app) == 202
+    for one in (sleeping[0], sleeping[-1]):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        one.sendall(b"GET /api/realtime HTTP/1.1\r\nHost: x\r\n\r\n")
+        file = one.makefile("rb")
+        assert read_body(file) == whole
+        assert read_answer(file)["batches"] == []
+
+
 def test_who_does_not_close_after_the_last_answer_is_closed_by_the_server(app: PrivateApp, slow: Slow) -> None:
     clients = slow.say(b"GET /api/realtime HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 2 * THREADS)
     assert app.get("/api/stats")
@@ -137,10 +165,14 @@ def test_who_does_not_close_after_the_last_answer_is_closed_by_the_server(app: P
     wait_until(lambda: all(reset(client) for client in clients), "the server keeps connections for ever")
 
 
-def read_answer(file: object) -> dict[str, object]:
+def read_body(file: object) -> bytes:
     answer = http.client.HTTPResponse(_Made(file))  # type: ignore[arg-type]
     answer.begin()
-    said: dict[str, object] = json.loads(answer.read())
+    return answer.read()
+
+
+def read_answer(file: object) -> dict[str, object]:
+    said: dict[str, object] = json.loads(read_body(file))
     return said
 
 

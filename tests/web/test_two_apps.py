@@ -42,7 +42,7 @@ class Listener:
 
     def __init__(self, app: PrivateApp) -> None:
         self.urls: list[str] = []
-        self._socket = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=30)
+        self._socket = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=90)
         self._hear("connected")
         self._socket.send(json.dumps({"type": "subscribe", "scraperSource": "*"}))
         self._hear("subscribed")
@@ -72,7 +72,7 @@ def two_apps(database_url: str) -> Iterator[list[PrivateApp]]:
     for thread in starting:
         thread.start()
     for thread in starting:
-        thread.join(90)
+        thread.join(150)
     yield apps
     for app in apps:
         app.__exit__(None, None, None)
@@ -105,7 +105,7 @@ def make_batch(sender: str, number: int) -> Batch:
 
 
 def exported(app: PrivateApp, name: str) -> list[dict[str, str]]:
-    with urllib.request.urlopen(f"{app.url}/api/export/{name}.csv?from=now-1h", timeout=10) as answer:
+    with urllib.request.urlopen(f"{app.url}/api/export/{name}.csv?from=now-1h", timeout=60) as answer:
         return list(csv.DictReader(io.StringIO(answer.read().decode("utf-8-sig"))))
 
 
@@ -165,7 +165,7 @@ def test_two_processes_that_migrate_an_empty_database_together_both_succeed(data
         subprocess.Popen([sys.executable, "-c", migrate, database_url], cwd=ROOT, stderr=subprocess.PIPE)
         for _ in range(4)
     ]
-    said = [process.communicate(timeout=90)[1] for process in processes]
+    said = [process.communicate(timeout=200)[1] for process in processes]
     assert ([process.returncode for process in processes], said) == ([0] * 4, [b""] * 4)
     with opened(database_url) as engine:
         assert current_revision(engine) == known_revisions()[0]
