@@ -21,7 +21,7 @@ from charts.theme import Palette
 from components.more_filters import active
 from components.view import View
 from db.clock import now_ms
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, NotAddedUpYet
 
 PICTURES: Final[Mapping[str, str]] = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf"}
 SHEETS: Final[Mapping[str, str]] = {"csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
@@ -92,7 +92,7 @@ def export_blueprint(
                 body: Iterable[bytes] = [_printed(report, print_report, view, now_ms())]
             else:
                 body = _written(name, extension, view, now_ms())
-        except DatabaseUnavailable as exc:
+        except (DatabaseUnavailable, NotAddedUpYet) as exc:
             return problem(503, str(exc))
         except AllTakenError as exc:
             answer = problem(429, str(exc))

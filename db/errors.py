@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +38,19 @@ class DatabaseUnavailable(DatabaseError):  # noqa: N818 - the name is public int
         self.reason = reason
         advice = next(advice for said, advice in _ADVICE if any(words in reason.lower() for words in said))
         super().__init__(f"database {where} unavailable: {reason}; {advice}")
+
+
+class NotAddedUpYet(DatabaseError):  # noqa: N818 - it says what happened
+    """Single metrics of a span are deleted already, and its totals are still being checked; in a minute they aren't.
+
+    Args:
+        since_ms: What is younger can be told, epoch ms.
+    """
+
+    def __init__(self, since_ms: int) -> None:
+        self.since_ms = since_ms
+        since = dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC)
+        super().__init__(f"totals before {since:%Y-%m-%d %H:%M} UTC are still being added up; try again in a minute")
 
 
 class ChangedMeanwhile(DatabaseError):  # noqa: N818 - it says what happened

@@ -178,8 +178,8 @@ class RecentDetail:
             start_ms = covered_since_ms if start_ms is None else max(start_ms, covered_since_ms)
         if start_ms is None:
             start_ms = -_FOREVER_MS
-        if end_ms is None:
-            end_ms = _FOREVER_MS
+        # A span that ends before memory begins has no rows here, whatever rows of before there may be.
+        end_ms = max(start_ms, _FOREVER_MS if end_ms is None else end_ms)
         parts = []
         for chunk in chunks:
             times = chunk.times()

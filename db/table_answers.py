@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
 from db.breakdowns import Breakdowns
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
-from db.errors import unavailable_as_ours
+from db.errors import NotAddedUpYet, unavailable_as_ours
 from db.history import History
 from db.old_groups import groups_by_sql
 from db.over_time import Bounds, OverTime, cut
@@ -23,6 +24,7 @@ from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
 from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
+from db.state import DETAIL_SINCE_MS, read_state
 from db.tables import UrlOrder, outcomes_of, urls_of
 
 _Answer = TypeVar("_Answer")
@@ -126,11 +128,12 @@ class TableAnswers:
         for length_ms, bucket_ms in _WARM:
             end_ms = (present_ms // bucket_ms + 1) * bucket_ms
             span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)
-            for dimension in _OVER_TIME:
-                self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
-            self.over_time("field", span, spark_ms(span), Filter(), "scrape")
-            for kind in _KINDS:
-                self.errors(span, Filter(), kind)
+            with suppress(NotAddedUpYet):  # much has just changed: the next time, then
+                for dimension in _OVER_TIME:
+                    self.over_time(dimension, span, bucket_ms, Filter(), "scrape")
+                self.over_time("field", span, spark_ms(span), Filter(), "scrape")
+                for kind in _KINDS:
+                    self.errors(span, Filter(), kind)
 
     def groups(
         self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
@@ -143,6 +146,9 @@ class TableAnswers:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
+
+        Raises:
+            NotAddedUpYet: Its rows are deleted already, and the sums that stay are still being checked.
         """
         settled = filter.within(kind)
         if settled is None:
@@ -163,6 +169,8 @@ class TableAnswers:
         ask = partial(
             groups_by_sql, dimension=dimension, span=old, filter=filter, kind=kind, sources=self._recent.sources
         )
+        if counted:
+            ask = partial(_of_whole_days, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
@@ -190,6 +198,14 @@ class TableAnswers:
             while len(self._old_answers) > _MAX_REMEMBERED:
                 self._old_answers.popitem(last=False)
         return found
+
+
+def _of_whole_days(ask: Callable[[Connection], Groups], old: TimeRange, connection: Connection) -> Groups:
+    """Ask the rows of a span, unless some of them are deleted: what is left of them would look like all there was."""
+    since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
+    if old.start_ms < min(since_ms, old.end_ms):
+        raise NotAddedUpYet(since_ms)
+    return ask(connection)
 
 
 def spark_ms(span: TimeRange) -> int:

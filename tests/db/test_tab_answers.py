@@ -14,6 +14,7 @@ from db.breakdown_rolling import BreakdownRoller
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.clock import now_ms
 from db.engine import begin_writing
+from db.errors import NotAddedUpYet
 from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.over_time import OverTime, cut
@@ -145,6 +146,25 @@ def test_a_database_from_before_is_counted_out_as_far_as_its_rows_reach_and_then
     statements.clear()
     BreakdownRoller(engine, clock_ms=now_ms).run_once()
     assert [sql for sql in statements if not sql.startswith("SELECT") and sql != "BEGIN"] == []
+
+
+def test_totals_whose_rows_are_gone_are_told_once_they_are_checked_and_never_in_part(engine: Engine) -> None:
+    metrics = some_metrics()
+    first = Program(engine)
+    first.store.send(batch(*metrics))
+    first.rollups.run_once()
+    cleanup(engine, 2, now_ms=NOON_MS)  # detail rows from the start of the day before yesterday
+    again = Program(engine)  # memory holds the newest rows, and some of a moment that it doesn't hold all of
+    for span in spans()[2:]:
+        truth = Truth(metrics).outcomes(span, Filter())
+        if span.start_ms < NOON_MS // DAY_MS * DAY_MS - 2 * DAY_MS:
+            with pytest.raises(NotAddedUpYet, match="still being added up; try again in a minute"):
+                again.queries.outcomes(span)
+        else:
+            assert again.queries.outcomes(span) == truth
+    again.rollups.run_once()
+    for span in spans()[2:]:
+        assert again.queries.outcomes(span) == Truth(metrics).outcomes(span, Filter())
 
 
 def test_only_buckets_that_changed_are_asked_again(engine: Engine) -> None:
