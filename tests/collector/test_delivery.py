@@ -274,3 +274,4 @@ def test_the_more_waits_the_longer_is_a_batch_but_not_for_the_disk() -> None:
     ]  # fmt: skip
     assert batch_length(100, 90_000, answering=False) == 1000
     assert batch_length(1000, 90_000, answering=True) == 10_000
+    assert batch_length(5, 90_000, answering=True) == 200

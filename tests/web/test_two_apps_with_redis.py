@@ -109,6 +109,7 @@ def test_both_apps_have_one_channel_and_nothing_is_lost_when_redis_or_an_app_is_
     redis: PrivateRedis, database_url: str, start: Callable[..., list[PrivateApp]]
 ) -> None:
     apps = start(redis.url, redis.url)
+    wait_until(lambda: [redis_status(app) for app in apps] == ["ok"] * 2, "the apps don't find Redis")
     viewers = [view(app) for app in apps]
     senders = [Sender("first", apps), Sender("second", apps[::-1])]
     for sender in senders:
@@ -116,6 +117,7 @@ def test_both_apps_have_one_channel_and_nothing_is_lost_when_redis_or_an_app_is_
     moved = Viewer(viewers[0].url, "both")
     moved.hear(1)
     since = moved.leave()
+    viewers[1].hear_url(moved.urls[-1])  # who is ahead of the app that it comes to is told of a gap
     moved = view(apps[1], "both", since)  # the other app goes on where this one stopped
     moved.hear(10)
     assert moved.gaps == []
