@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -71,13 +72,14 @@ class PrivateApp(PrivateServer):
                 time.sleep(0.01)
 
     def get(self, path: str) -> Any:
-        """Return the JSON that a path answers with."""
+        """Return the JSON that a path answers with; an error has its body with it."""
         try:
             with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as exc:
-            exc.close()  # it holds the connection open: whoever drops it is warned of that, at some later moment
-            raise
+            with exc:  # it holds the connection open: whoever drops it is warned of that, at some later moment
+                body = exc.read()
+            raise urllib.error.HTTPError(exc.url, exc.code, exc.reason, exc.headers, io.BytesIO(body)) from None
 
     def log(self) -> str:
         """Return everything that it said."""

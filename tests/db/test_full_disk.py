@@ -99,9 +99,13 @@ class SmallTablespace:
         self._server = server
 
     def fill(self) -> None:
-        """Fill the file with rows of another table, large ones first."""
-        self._server.execute("CREATE TABLE IF NOT EXISTS metrics.ballast (x LONGBLOB)")
-        for size in (1 << 20, 1 << 16, 1 << 13):
+        """Fill the file with rows of another table.
+
+        Small ones: a large row has many pages of its own, and where none is left to undo half of one, InnoDB ends the
+        whole server ("Out of disk space in rollback").
+        """
+        self._server.execute("CREATE TABLE IF NOT EXISTS metrics.ballast (x BLOB)")
+        for size in (1 << 13, 1_000):
             with contextlib.suppress(Exception):
                 while True:
                     self._server.execute(f"INSERT INTO metrics.ballast VALUES (REPEAT('x', {size}))")
