@@ -25,12 +25,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_app(database_url: str, *command: str) -> Iterator[str]:
+def running_app(database_url: str, *command: str, settled: bool = False) -> Iterator[str]:
     """Serve the app as a user would, from its own process; yields its URL.
 
     Args:
         database_url: Where it keeps its metrics.
         command: Another program to serve instead, run by this Python; it finds its port in SCRAPEBOARD_PORT.
+        settled: Wait until it has rolled up what it found in its database, as one that has run for a while has.
     """
     port = free_port()
     environment = {
@@ -57,10 +58,54 @@ def running_app(database_url: str, *command: str) -> Iterator[str]:
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise
                 time.sleep(0.1)
+        if settled:
+            wait_for_rest(process.pid)
         yield url
     finally:
         process.terminate()
         process.wait(60)
+
+
+def wait_for_rest(pid: int, *, busy_share: float = 0.1, look_s: float = 3.0, patience_s: float = 1_200.0) -> None:
+    """Wait until a process and those that it started do next to nothing.
+
+    Args:
+        pid: The first of them.
+        busy_share: Processor time per second that counts as nothing.
+        look_s: How long each look takes.
+        patience_s: When to give up.
+
+    Raises:
+        TimeoutError: They are still busy.
+    """
+    end_s = time.monotonic() + patience_s
+    before_s = processor_s(pid)
+    while time.monotonic() < end_s:
+        time.sleep(look_s)
+        now_s = processor_s(pid)
+        if now_s - before_s < busy_share * look_s:
+            return
+        before_s = now_s
+    raise TimeoutError(f"process {pid} is still busy after {patience_s:g} s")
+
+
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process and of all that it started and that are still there, in seconds.
+
+    Args:
+        pid: The first of them.
+    """
+    stats: dict[int, list[str]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            stats[int(path.parent.name)] = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+    family = {pid}
+    while more := {one for one, fields in stats.items() if int(fields[1]) in family} - family:
+        family |= more
+    ticks = sum(int(stats[one][11]) + int(stats[one][12]) for one in family if one in stats)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def percentile(values: list[float], share: float) -> float:

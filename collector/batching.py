@@ -12,6 +12,7 @@ from collector.sinks import Batch
 from collector.warner import Warner
 
 LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each costs a round trip
+_MOST_LONGER = 40  # times; somebody who asks for small batches doesn't want huge ones
 _LONGEST_BATCH = 4000  # metrics of a batch that takes all that waits
 
 
@@ -25,7 +26,7 @@ def batch_length(size: int, waiting: int, *, answering: bool) -> int:
     """
     if waiting < LONG_QUEUE * size:
         return size
-    return max(LONG_QUEUE * size, min(waiting, _LONGEST_BATCH) if answering else 0)
+    return max(LONG_QUEUE * size, min(waiting, _MOST_LONGER * size, _LONGEST_BATCH) if answering else 0)
 
 
 def make_batch(

@@ -72,7 +72,7 @@ class Collector(TrackedCalls):
             database_url: A Scrapeboard database that this process writes into; needs a Scrapeboard checkout.
             sinks: Objects that take batches (`collector.sinks.Sink`). A batch goes to every sink named here, to each
                 at its own pace, and counts as flushed when all have it; an empty list lets metrics wait again.
-            batch_size: A batch leaves when it holds so many metrics (up to ten times as many when a lot waits) ...
+            batch_size: A batch leaves when it holds so many metrics (up to forty times as many when a lot waits) ...
             flush_interval_s: ... or when its oldest metric has waited so long, in seconds.
             max_pending: How many metrics may wait in memory; from half of it on they go to the disk, and what comes on
                 top is dropped, `queue_full`.

@@ -66,6 +66,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     nothing = not board.states and queries.last_recorded_ms() is None
     return {
         **frame_content("alerts", view, now_ms, no_data(queries, view, now_ms=now_ms) if nothing else None),
+        "alerts-body": {"className": "page-body"},  # rules and channels are set up before the first metric comes
         "alerts-summary": _summary(found),
         "alerts-firing": alert_list(found.firing, now_ms, "Nothing fires."),
         "alerts-pending": alert_list((*found.pending, *found.unknown), now_ms, "Nothing is about to."),

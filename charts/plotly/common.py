@@ -117,6 +117,7 @@ def value_axis(unit: str, largest: float, *, whole: bool = False, **more: Any) -
         "showline": False,
         "ticks": "",
         "ticklabelstandoff": 6,
+        "ticklabeloverflow": "allow",  # margins make room: looking for what sticks out measures each label again
         "fixedrange": True,
         **more,
     }
@@ -158,6 +159,7 @@ def category_axis(names: tuple[str, ...], *, longest: int = LONGEST_LABEL, **mor
         "showline": False,
         "ticks": "",
         "ticklabelstandoff": 6,
+        "ticklabeloverflow": "allow",  # margins make room: looking for what sticks out measures each label again
         "fixedrange": True,
         **more,
     }

@@ -62,7 +62,7 @@ def test_a_batch_that_is_being_sent_is_finished_by_the_old_sink(collector: Colle
     old, new = MemorySink([gate]), MemorySink()
     collector.configure(sinks=[old])
     record(collector)
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(90)
     collector.configure(sinks=[new])
     gate.opened.set()
     assert collector.flush()

@@ -159,7 +159,7 @@ def test_full_queue_drops_and_counts(collector: Collector, caplog: pytest.LogCap
     sink = MemorySink([gate])
     collector.configure(sinks=[sink], batch_size=10, flush_interval_s=3600, max_pending=50)
     record(collector, 10, "in_flight")
-    assert gate.entered.wait(10)
+    assert gate.entered.wait(90)
     record(collector, 80)
     stats = collector.get_metrics_stats()
     kept = stats["pending"]
@@ -274,3 +274,4 @@ def test_the_more_waits_the_longer_is_a_batch_but_not_for_the_disk() -> None:
     ]  # fmt: skip
     assert batch_length(100, 90_000, answering=False) == 1000
     assert batch_length(1000, 90_000, answering=True) == 10_000
+    assert batch_length(5, 90_000, answering=True) == 200

@@ -234,7 +234,7 @@ def test_metrics_recorded_while_the_app_is_down_arrive_once_it_is_up(collector: 
         collector.record_page_navigation("cnbc", url=f"https://host/{number}", navigation_duration_ms=1)
     assert not collector.flush(timeout_s=0.1)
     with App(port=port) as app:
-        assert collector.flush(timeout_s=10)
+        assert collector.flush(timeout_s=90)
         assert [metric["url"] for metric in app.metrics()] == [f"https://host/{number}" for number in range(95)]
         collector.close()
     assert collector.get_metrics_stats()["dropped"] == 0

@@ -276,13 +276,13 @@ def test_a_record_call_does_not_wait_for_a_sink_that_hangs(collector: Collector)
     class Stuck(MemorySink):
         def send(self, batch: Any) -> Any:
             entered.set()
-            opened.wait(30)
+            opened.wait(90)
             return super().send(batch)
 
     sink = Stuck()
     collector.configure(sinks=[sink], batch_size=10)
     call(collector)
-    assert entered.wait(10)
+    assert entered.wait(90)
     for _ in range(10_000):
         call(collector)
     assert collector.get_metrics_stats()["recorded"] == 10_001

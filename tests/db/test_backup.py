@@ -62,7 +62,7 @@ def test_backup_is_of_one_moment_while_metrics_arrive(engine: Engine, tmp_path: 
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        assert busy.wait(20)
+        assert busy.wait(90)
         for _ in range(3):
             backup(engine, tmp_path / "b", quiet)
             reader = BackupReader(tmp_path / "b")

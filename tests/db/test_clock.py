@@ -194,14 +194,14 @@ def test_old_metric_that_is_being_stored_while_its_day_is_closed_is_counted(
     def _wait(_: Connection) -> None:
         if threading.current_thread() is slow:
             committing.set()
-            go_on.wait(20)
+            go_on.wait(90)
 
     answers: list[Delivery] = []
     old = batch(*(navigation(at_ms=NOON_MS - 9 * DAY_MS + n) for n in range(5)))
     slow = threading.Thread(target=lambda: answers.append(store.send(old)))
     cleaner = threading.Thread(target=lambda: cleanup(engine, 7, now_ms=NOON_MS))
     slow.start()
-    assert committing.wait(20)
+    assert committing.wait(90)
     cleaner.start()
     cleaner.join(0.3)
     assert cleaner.is_alive()  # it waits for the batch that may still bring something old

@@ -109,7 +109,7 @@ def test_copy_while_metrics_arrive_is_of_one_moment_and_says_what_came_later(eng
     sender = threading.Thread(target=send)
     sender.start()
     try:
-        assert busy.wait(20)
+        assert busy.wait(90)
         done = copy(engine, other, send_once_more)
     finally:
         stop.set()

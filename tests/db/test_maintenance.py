@@ -69,7 +69,7 @@ def test_another_process_at_it_is_enough_and_its_death_frees_the_lock(filled: En
         assert holder.stdout.readline() == b"True\n"
         assert maintain(filled, 7, present_ms=NOON_MS) is None
         os.kill(holder.pid, signal.SIGKILL)
-        holder.wait(10)
+        holder.wait(90)
     deadline = threading.Event()
     for _ in range(200):  # the server notices within a moment that the connection is gone
         if maintain(filled, 7, present_ms=NOON_MS) == 200:

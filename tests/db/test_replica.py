@@ -47,7 +47,7 @@ class Pair:
 
     def wait_for_replica(self) -> None:
         """Return when reads go to the replica."""
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + 120
         while self.port() != self.replica.port:
             assert time.monotonic() < deadline_s, "nobody goes to the replica"
             time.sleep(0.05)

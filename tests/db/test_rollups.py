@@ -290,7 +290,7 @@ def test_background_thread_rolls_until_it_is_stopped(store: Store, rollups: Roll
 
     rollups.run_once = run_and_tell  # type: ignore[method-assign]
     rollups.start(interval_s=0.01)
-    assert rolled.wait(10)
+    assert rolled.wait(90)
     rollups.stop()
     rollups.stop()
     assert len(table(engine, "scraper_daily_summary")) == 1
@@ -307,7 +307,7 @@ def test_background_thread_outlives_a_failure(rollups: Rollups, caplog: pytest.L
 
     rollups.run_once = fail  # type: ignore[method-assign]
     rollups.start(interval_s=0.01)
-    assert tried.wait(10)
+    assert tried.wait(90)
     rollups.stop()
     assert rollups.failures >= 2
     assert "rollups failed" in caplog.text

@@ -192,7 +192,7 @@ def test_duplicate_is_answered_only_after_the_first_has_committed(engine: Engine
     def _wait(_: Connection) -> None:
         if threading.current_thread() is slow:
             committing.set()
-            go_on.wait(10)
+            go_on.wait(90)
 
     answers: list[str] = []
     slow = threading.Thread(target=lambda: (first.send(batch(navigation(), batch_id="b")), answers.append("first")))
@@ -200,7 +200,7 @@ def test_duplicate_is_answered_only_after_the_first_has_committed(engine: Engine
         target=lambda: answers.append(f"duplicate {second.send(batch(navigation(), batch_id='b')).duplicate}")
     )
     slow.start()
-    assert committing.wait(10)
+    assert committing.wait(90)
     late.start()
     late.join(0.3)
     assert answers == []  # it waits for the first one's end
@@ -219,7 +219,7 @@ def test_second_is_stored_when_the_first_with_its_id_rolls_back(engine: Engine) 
     def _fail(_: Connection) -> None:
         if threading.current_thread() is failing:
             committing.set()
-            go_on.wait(10)
+            go_on.wait(90)
             raise RuntimeError("the process dies here")
 
     outcome: list[object] = []
@@ -233,7 +233,7 @@ def test_second_is_stored_when_the_first_with_its_id_rolls_back(engine: Engine) 
     failing = threading.Thread(target=fail)
     waiting = threading.Thread(target=lambda: outcome.append(second.send(batch(scrape(), batch_id="b"))))
     failing.start()
-    assert committing.wait(10)
+    assert committing.wait(90)
     waiting.start()
     waiting.join(0.3)
     go_on.set()

@@ -45,8 +45,8 @@ class Crowd:
     def _on_commit(self, _: Connection) -> None:
         self.commits += 1
         if threading.current_thread().name == "holder":
-            self._all_held.wait(10)
-            assert self._go_on.wait(10)
+            self._all_held.wait(90)
+            assert self._go_on.wait(90)
 
     def send(self, *batches: Batch) -> list[Delivery | SinkUnavailable]:
         """Send batches while every writer is busy, and return their answers in order."""
@@ -56,7 +56,7 @@ class Crowd:
         ]
         for holder in holders:
             holder.start()
-        self._all_held.wait(10)
+        self._all_held.wait(90)
         answers: dict[int, Delivery | SinkUnavailable] = {}
 
         def deliver(index: int) -> None:

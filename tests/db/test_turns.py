@@ -22,7 +22,7 @@ class Job:
         self.groups.append(list(items))
         if len(self.groups) == 1:
             self.began.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(90)
         if "stop" in items:
             raise SystemExit
         return [ValueError(item) if item == "bad" else item.upper() for item in items]
@@ -37,7 +37,7 @@ class Busy:
         self.threads: list[threading.Thread] = []
         self.outcomes: dict[str, Any] = {}
         self._start("first", 1)
-        assert self.job.began.wait(10)
+        assert self.job.began.wait(90)
 
     def _start(self, item: str, weight: int) -> None:
         def run() -> None:
@@ -58,7 +58,7 @@ class Busy:
     def finish(self) -> list[list[str]]:
         self.job.go_on.set()
         for thread in self.threads:
-            thread.join(10)
+            thread.join(90)
         return self.job.groups
 
 
@@ -89,9 +89,9 @@ def test_the_next_group_begins_when_the_job_hands_over() -> None:
 
     def job(items: Sequence[str], hand_over: Callable[[], None]) -> list[str]:
         if items[0] == "first":
-            assert first_may_end.wait(10)
+            assert first_may_end.wait(90)
             hand_over()
-            assert second_began.wait(10)
+            assert second_began.wait(90)
         else:
             second_began.set()
         return list(items)
@@ -102,7 +102,7 @@ def test_the_next_group_begins_when_the_job_hands_over() -> None:
     threads[1].start()
     first_may_end.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(90)
     assert second_began.is_set()
 
 

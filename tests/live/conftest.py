@@ -81,7 +81,7 @@ def serving(hub: Hub) -> Iterator[LiveServer]:
     thread.start()
     yield LiveServer(hub, channel, server.server_port)
     server.shutdown()
-    thread.join(5)
+    thread.join(90)
     server.server_close()
 
 

@@ -24,7 +24,7 @@ from live.stream import RedisStream
 from tests.live.conftest import Client
 from tests.live.speaking import NOW_MS
 
-WAIT_S = 60.0
+WAIT_S = 90.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Node:
         self.backplane.stop(1.0)
         self.hub.stop()
         self._server.shutdown()
-        self._thread.join(5)
+        self._thread.join(90)
         self._server.server_close()
 
     def publish(self, *commits: Commit) -> None:
@@ -156,7 +156,7 @@ class Viewer:
         """Go, and return where it stopped."""
         with contextlib.suppress(OSError, AttributeError):  # left before
             self._client.ws.sock.shutdown(socket.SHUT_RDWR)  # ends the thread's reading
-        self._thread.join(5)
+        self._thread.join(90)
         self._client.ws.shutdown()
         return self.at
 

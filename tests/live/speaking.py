@@ -62,7 +62,7 @@ def narrow(hub: Hub, client: Client) -> None:
                 connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
 
     client.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-    hub.ask(at_our_end, timeout_s=10)
+    hub.ask(at_our_end, timeout_s=90)
 
 
 def subscribed(connect: Connect, *sources: str) -> Client:

@@ -104,4 +104,4 @@ def test_all_clients_together_may_have_so_many_subscriptions_and_who_leaves_make
     first.hear_type("unsubscribed")
     second.say({"type": "subscribe", "scraperSource": "b"})
     second.hear_type("subscribed")
-    assert live_server.hub.ask(lambda: live_server.channel.subscriptions, timeout_s=10) == 3
+    assert live_server.hub.ask(lambda: live_server.channel.subscriptions, timeout_s=90) == 3

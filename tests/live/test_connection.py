@@ -19,7 +19,7 @@ PING = frame(TEXT, b'{"type":"ping"}')
 
 
 def the_connection(server: LiveServer) -> Connection:
-    (connection,) = server.hub.ask(lambda: list(server.hub.connections), timeout_s=5)
+    (connection,) = server.hub.ask(lambda: list(server.hub.connections), timeout_s=90)
     return connection
 
 
@@ -31,11 +31,11 @@ def ping(client: Client) -> None:
 def test_a_parser_is_there_only_while_a_message_is_on_its_way(connect: Connect, live_server: LiveServer) -> None:
     client = subscribed(connect, "robinhood")
     connection = the_connection(live_server)
-    assert live_server.hub.ask(lambda: connection._parser, timeout_s=5) is None
+    assert live_server.hub.ask(lambda: connection._parser, timeout_s=90) is None
     client.ws.sock.sendall(PING + PING)
     client.hear_type("pong")
     client.hear_type("pong")
-    assert live_server.hub.ask(lambda: connection._parser, timeout_s=5) is None
+    assert live_server.hub.ask(lambda: connection._parser, timeout_s=90) is None
     assert connection.outbox is None
 
 
@@ -47,7 +47,7 @@ def test_a_message_in_two_pieces_is_understood_and_so_is_the_next_one(
     connection = the_connection(live_server)
     client.ws.sock.sendall(PING + PING[:cut])
     client.hear_type("pong")
-    assert live_server.hub.ask(lambda: connection._parser, timeout_s=5) is not None
+    assert live_server.hub.ask(lambda: connection._parser, timeout_s=90) is not None
     client.ws.sock.sendall(PING[cut:])
     client.hear_type("pong")
     ping(client)
@@ -74,7 +74,7 @@ def test_the_peers_close_is_answered_and_ours_is_heard_out_without_a_parser(
     closing.ws.sock.sendall(frame(CLOSE, (1000).to_bytes(2, "big")))
     assert closing.close_code() == 1000
     closing.ws.shutdown()
-    for connection in live_server.hub.ask(lambda: list(live_server.hub.connections), timeout_s=5):
+    for connection in live_server.hub.ask(lambda: list(live_server.hub.connections), timeout_s=90):
         live_server.hub.call(live_server.hub.close, connection, 1001, "bye")
     assert closed.close_code() == 1001
 
@@ -88,7 +88,7 @@ def test_the_loop_keeps_nothing_of_who_calls_it(hub: Hub) -> None:
     context.run(variable.set, Request())
     kept = weakref.ref(context[variable])
     context.run(hub.call, hub.call_later, 3600, print)
-    hub.ask(lambda: None, timeout_s=5)
+    hub.ask(lambda: None, timeout_s=90)
     del context
     gc.collect()
     assert kept() is None

@@ -97,7 +97,7 @@ def board(hub: Hub) -> Iterator[Board]:
             raise ValueError("no such number")
         if data == "wait":
             made.entered.release()
-            made.block.wait(10)
+            made.block.wait(90)
         if data == "push":
             set_props("in", {"data": ctx.websocket.renderer_id})
         return f"got {data}"
@@ -114,7 +114,7 @@ def board(hub: Hub) -> Iterator[Board]:
     made.block.set()
     channel.stop()
     server.shutdown()
-    thread.join(5)
+    thread.join(90)
     server.server_close()
 
 
@@ -177,7 +177,7 @@ def test_more_callbacks_than_there_is_room_for_are_refused_at_once(board: Board)
     worker = board.connect()
     for _ in range(3):
         worker.call("out.children", inputs=given("wait"))
-    assert all(board.entered.acquire(timeout=10) for _ in range(2))
+    assert all(board.entered.acquire(timeout=90) for _ in range(2))
     worker.call("out.children", inputs=given("one too many"))
     assert worker.hear()["payload"] == {"status": "error", "message": "server is busy"}
     board.block.set()
@@ -189,7 +189,7 @@ def test_ticks_that_piled_up_while_the_network_was_away_are_answered_by_one(boar
     worker = board.connect()
     for _ in range(2):  # nobody is free
         worker.call("out.children", inputs=given("wait"))
-        assert board.entered.acquire(timeout=10)
+        assert board.entered.acquire(timeout=90)
     for n in range(500):
         worker.call("out.children", inputs=given(n), changed="keepalive.n_intervals")
     heard = [worker.hear()["payload"]["status"] for _ in range(499)]
@@ -206,7 +206,7 @@ def test_one_browser_cannot_take_every_place_for_callbacks(board: Board) -> None
     board.channel.max_of_one = 1
     greedy, other = board.connect(), board.connect()
     greedy.call("out.children", inputs=given("wait"))
-    assert board.entered.acquire(timeout=10)
+    assert board.entered.acquire(timeout=90)
     greedy.call("out.children", inputs=given(2))
     assert greedy.hear()["payload"] == {"status": "error", "message": "server is busy"}
     other.call("out.children", inputs=given(3))
@@ -244,7 +244,7 @@ def test_when_a_browser_goes_its_pages_are_forgotten(board: Board) -> None:
     worker.call("out.children", inputs=given(1))
     worker.hear()
     worker.ws.shutdown()
-    assert board.gone.wait(10)
+    assert board.gone.wait(90)
     # Twice when the connection ends before the callback's thread looks whether the page is still there.
     assert set(board.left) == {worker.renderer_id}
 
@@ -252,12 +252,12 @@ def test_when_a_browser_goes_its_pages_are_forgotten(board: Board) -> None:
 def test_a_page_that_goes_while_its_callback_runs_is_forgotten_after_it(board: Board) -> None:
     worker = board.connect()
     worker.call("out.children", inputs=given("wait"))
-    assert board.entered.acquire(timeout=10)
+    assert board.entered.acquire(timeout=90)
     worker.ws.shutdown()
-    assert board.gone.wait(10)  # the connection's end
+    assert board.gone.wait(90)  # the connection's end
     board.gone.clear()
     board.block.set()
-    assert board.gone.wait(10)  # the callback's end, whose join came after the first
+    assert board.gone.wait(90)  # the callback's end, whose join came after the first
     assert board.left == [worker.renderer_id] * 2
 
 

@@ -82,7 +82,7 @@ class Browser:
     def until(self, condition: Callable[[], bool]) -> None:
         """Apply frames until the condition holds; fails after ten seconds without a frame."""
         while not condition():
-            self.apply(self.frames.get(timeout=10))
+            self.apply(self.frames.get(timeout=90))
 
 
 class World:
@@ -291,7 +291,7 @@ def test_a_viewer_that_missed_frames_is_not_brought_back_to_the_view_it_left(
     monkeypatch.undo()
     if mover.ident is None:
         mover.start()
-    mover.join(5)
+    mover.join(90)
     browser.until(lambda: browser.content == world.pages.fresh("/new"))
     assert world.engine.follows("r") == "/new"
 
@@ -351,7 +351,7 @@ def test_each_frame_of_charts_ends_in_one_redraw_and_what_is_no_drawing_goes_tog
     world.engine.changed()
     frames: list[set[str]] = []
     while browser.content != pages.fresh("/"):
-        payload = browser.frames.get(timeout=10)
+        payload = browser.frames.get(timeout=90)
         browser.apply(payload)
         messages = orjson.loads(payload)
         ids = {one["payload"]["componentId"] for one in (messages if isinstance(messages, list) else [messages])}

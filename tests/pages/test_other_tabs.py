@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import plotly.utils
+import pytest
 
 from charts import make_adapter
 from charts.info import BarInfo, PieInfo
@@ -118,18 +119,20 @@ def test_runs_of_scrapers_are_told_on_the_scheduler_tab_each_with_its_state(six:
     assert hint == ""
 
 
-def test_where_no_run_was_told_of_the_scheduler_tab_says_how_to(six: MemoryQueries) -> None:
-    six.told = ()
+def test_where_no_run_was_told_of_the_scheduler_tab_says_how_to(
+    six: MemoryQueries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(six, "told", ())
     rows, hint = told_rows(six)
     assert rows == []
     assert 'with collector.run("nightly"):' in hint
 
 
-def test_runs_of_scrapers_alone_are_no_empty_scheduler_tab(six: MemoryQueries) -> None:
-    six.runs = []
+def test_runs_of_scrapers_alone_are_no_empty_scheduler_tab(six: MemoryQueries, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(six, "runs", [])
     numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
     assert numbers["scheduler-body"] == {"className": "page-body"}
-    six.told = ()
+    monkeypatch.setattr(six, "told", ())
     numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
     assert numbers["scheduler-body"] == {"className": "page-body page-body-away"}
 

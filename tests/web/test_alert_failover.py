@@ -38,7 +38,7 @@ def engine_of_apps(mariadb: PrivateMariaDB) -> Engine:
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.1)

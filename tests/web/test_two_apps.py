@@ -31,7 +31,7 @@ DAY_MS = 86_400_000
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + 40
+    deadline_s = time.monotonic() + 120
     while not true():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.05)
