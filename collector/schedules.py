@@ -235,7 +235,7 @@ class Schedules:
         if status in _LATER or (status >= 500 and status != 501):
             return False
         why = clean(str(answer.get("error") or "does it know schedules of jobs?")[:300])
-        self._warner.warn_once(f"refused {status}", "the schedule of %s isn't declared: %d, %s", job, status, why)
+        self._warner.warn_once(f"{status} {why}", "the schedule of %s isn't declared: %d, %s", job, status, why)
         return True
 
 
