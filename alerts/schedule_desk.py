@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from alerts.errors import BadSetting, Fault
 from alerts.schedules import JobPlan, Planned, plan_of
+from db.alert_rows import SettingRow
 from db.alert_tables import AlertTables
 from db.errors import ChangedMeanwhile
+
+
+class Declared(NamedTuple):
+    """What became of a program's declaration.
+
+    Args:
+        plan: The schedule that holds now.
+        changed: Whether it was written.
+        kept_by: Who wrote the one that stays instead, "" when what the program says holds.
+    """
+
+    plan: JobPlan
+    changed: bool
+    kept_by: str = ""
 
 
 class ScheduleDesk:
@@ -31,7 +46,7 @@ class ScheduleDesk:
         Raises:
             BadSetting: What is kept can't be read.
         """
-        row = next((row for row in self._tables.settings.all("schedules") if row.id == job), None)
+        row = self._row(job)
         return None if row is None else (plan_of({**row.document, "job": row.id}), row.updated_at_ms)
 
     def plans(self) -> tuple[Planned, ...]:
@@ -68,28 +83,33 @@ class ScheduleDesk:
             raise BadSetting(plan.job, (fault,)) from exc
         return plan
 
-    def declare(self, document: Mapping[str, Any], *, by: str) -> tuple[JobPlan, bool]:
-        """Write a schedule as a program says it, whatever was there; one that says the same stays as it is.
+    def declare(self, document: Mapping[str, Any], *, by: str) -> Declared:
+        """Write a schedule as a program says it, unless somebody else wrote one; what says the same stays as it is.
 
         Args:
             document: What it says.
-            by: Who says so.
+            by: Who says so; the same for all programs.
 
         Returns:
-            (the schedule, whether anything changed).
+            What became of it.
 
         Raises:
             BadSetting: It can't be used.
         """
         plan = plan_of(document)
-        try:
-            before = self.plan(plan.job)
-        except BadSetting:
-            before = None  # what nobody can read is written anew
-        if before is not None and before[0] == plan:
-            return plan, False
-        self._put(plan, by, None)
-        return plan, True
+        while True:
+            row = self._row(plan.job)
+            try:
+                kept = None if row is None else plan_of({**row.document, "job": row.id})
+            except BadSetting:
+                kept = None  # what nobody can read is written anew
+            if row is not None and kept is not None and (kept == plan or row.updated_by != by):
+                return Declared(kept, changed=False, kept_by="" if kept == plan else row.updated_by or "somebody")
+            try:
+                self._put(plan, by, 0 if row is None else row.updated_at_ms)
+            except ChangedMeanwhile:
+                continue  # somebody was faster: look at what they wrote
+            return Declared(plan, changed=True)
 
     def remove(self, job: str) -> bool:
         """Delete a schedule; returns whether there was one.
@@ -108,6 +128,9 @@ class ScheduleDesk:
         return (
             f"Deleted: it is learnt again when {job} usually runs." if self.remove(job) else "It was deleted already."
         )
+
+    def _row(self, job: str) -> SettingRow | None:
+        return next((row for row in self._tables.settings.all("schedules") if row.id == job), None)
 
     def _put(self, plan: JobPlan, by: str, known_ms: int | None) -> None:
         kept = {name: value for name, value in plan.document().items() if name != "job"}

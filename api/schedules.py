@@ -65,13 +65,14 @@ def schedules_blueprint(
         if not isinstance(said, dict):
             return problem(400, 'send a JSON object, like {"cron": "30 2 * * mon-fri", "timezone": "Europe/Berlin"}')
         try:
-            plan, new = desk.declare({**said, "job": job}, by="the API")
+            plan, new, kept_by = desk.declare({**said, "job": job}, by="the API")
         except BadSetting as exc:
             faults = [{"field": fault.field, "message": fault.message} for fault in exc.faults]
             return json_answer(422, {"error": str(exc), "faults": faults})
         if new:
             changed()
-        return json_answer(200, {**_planned(plan.document()), "job": plan.job, "changed": new})
+        answer = {**_planned(plan.document()), "job": plan.job, "changed": new}
+        return json_answer(200, {**answer, "keptBy": kept_by} if kept_by else answer)
 
     @blueprint.delete("/api/alerts/schedules/<path:job>")
     def delete(job: str) -> Response:

@@ -23,6 +23,7 @@ configure = _collector.configure
 record_page_navigation = _collector.record_page_navigation
 record_page_scrape = _collector.record_page_scrape
 record_scheduler_metric = _collector.record_scheduler_metric
+declare_schedule = _collector.declare_schedule
 flush = _collector.flush
 flush_navigation_metrics = _collector.flush_navigation_metrics
 flush_scrape_metrics = _collector.flush_scrape_metrics
@@ -49,6 +50,7 @@ __all__ = [
     "classify",
     "cleanup_old_metrics",
     "configure",
+    "declare_schedule",
     "flush",
     "flush_navigation_metrics",
     "flush_scheduler_metrics",

@@ -15,6 +15,7 @@ from collector.ledger import MetricsStats
 from collector.options import Options
 from collector.outcomes import Classifier
 from collector.report import CollectorReport
+from collector.schedules import Schedules
 from collector.self_report import SelfReport
 from collector.sinks import HttpSink, Sink
 from collector.spool import default_folder
@@ -31,11 +32,12 @@ class Collector(TrackedCalls):
     empty queue and a thread of its own. One is enough for a program; the functions of the package belong to one.
     """
 
-    __slots__ = ("__weakref__", "_configuring", "_self")
+    __slots__ = ("__weakref__", "_configuring", "_schedules", "_self")
 
     def __init__(self) -> None:
         super().__init__(Worker())
         self._self = SelfReport(self._worker)
+        self._schedules = Schedules(self._worker)
         self._configuring = threading.RLock()  # protects against two `configure` calls at once: the last one wins whole
 
     def configure(
@@ -132,10 +134,47 @@ class Collector(TrackedCalls):
             self._classifying.classifier = classifier
             self._self.name = name
             self._worker.use(replace(wanted, sinks=(*given, *owned), owned=tuple(owned)))
+            self._schedules.follow()
         if handle_sigterm:
             lifecycle.handle_sigterm()
         else:
             lifecycle.leave_sigterm()
+
+    def declare_schedule(
+        self,
+        job: str,
+        *,
+        cron: str | None = None,
+        interval_s: float | None = None,
+        timezone: str = "UTC",
+        grace_s: float | None = None,
+        longest_s: float | None = None,
+    ) -> None:
+        """Say when a job is meant to run, so that the app can tell runs that are late or missed.
+
+        It is told to the app in the background, once and again when it changes, so a program may say it at each start.
+        What a person saved on the Alerts tab stays as it is. Where no metrics go to an app by HTTP, nothing happens.
+
+        Args:
+            job: The name under which its runs are recorded, 1-50 characters.
+            cron: Five fields: minute, hour, day, month, weekday (from Sunday = 0, or names); or
+            interval_s: from start to start, in seconds, at least 10.
+            timezone: Whose clock `cron` goes by, like "Europe/Berlin".
+            grace_s: How late a run may begin, in seconds; None = five minutes.
+            longest_s: How long a run may take, in seconds; None = as long as usual.
+
+        Raises:
+            InvalidMetric: Only with `configure(strict=True)`; otherwise what makes no sense is logged.
+        """
+        self._schedules.declare(
+            job,
+            strict=self._strict,
+            cron=cron,
+            interval_s=interval_s,
+            timezone=timezone,
+            grace_s=grace_s,
+            longest_s=longest_s,
+        )
 
     def flush(self, timeout_s: float = 5.0) -> bool:
         """Deliver what was recorded before this call, now, and wait for it.
@@ -208,6 +247,7 @@ class Collector(TrackedCalls):
         Returns:
             How many metrics weren't delivered.
         """
+        self._schedules.close(timeout_s)
         return self._worker.close(timeout_s)
 
     def _maintenance(self, name: str) -> list[Callable[[Any], Any]]:

@@ -269,6 +269,31 @@ class HttpSink:
         if connection is not None:
             connection.close()
 
+    def exchange_once(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Ask the app something over a connection of its own; any thread may.
+
+        Args:
+            method: PUT, for instance.
+            path: Below the app's address, from its slash on.
+            body: JSON.
+
+        Returns:
+            (the status, the answer; empty when it is no JSON object).
+
+        Raises:
+            OSError: The app can't be reached.
+            http.client.HTTPException: What answers isn't HTTP.
+        """
+        kind = http.client.HTTPSConnection if self._https else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=self._timeout_s)
+        try:
+            connection.request(method, self._path.removesuffix("/api/ingest") + path, body, self._headers)
+            response = connection.getresponse()
+            status, answer = response.status, response.read(_MAX_ANSWER_BYTES)
+        finally:
+            connection.close()
+        return status, _json_object(answer)
+
     def _exchange(self, body: bytes) -> tuple[int, str | None, bytes]:
         connection = self._connection
         if connection is None:
@@ -283,11 +308,7 @@ class HttpSink:
         return response.status, response.getheader("Retry-After"), answer
 
     def _read_answer(self, status: int, retry_after: str | None, body: bytes) -> Delivery:
-        try:
-            answer = json.loads(body)
-        except (ValueError, RecursionError):  # ValueError: also bytes that are no UTF-8
-            answer = None
-        said = answer if isinstance(answer, dict) else {}
+        said = _json_object(body)
         if status in (200, 202) and isinstance(said.get("accepted"), int):
             return Delivery(said["accepted"], said.get("duplicate") is True)
         if status == 422 and isinstance(said.get("accepted"), int) and isinstance(said.get("rejected"), list):
@@ -299,6 +320,14 @@ class HttpSink:
         if status in (401, 403):
             raise SinkDenied(reason, _DENIED_AGAIN_AFTER_S)
         raise SinkRefused(reason)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):  # ValueError: also bytes that are no UTF-8
+        answer = None
+    return answer if isinstance(answer, dict) else {}
 
 
 def _parse_address(url: object) -> tuple[bool, str, int | None, str]:

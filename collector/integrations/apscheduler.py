@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from datetime import datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,10 +12,13 @@ from collector.entries import describe_exception
 from collector.fields import MAX_NAME_CHARS, optional_name
 from collector.integrations.pages import missing, since_ms
 from collector.measures import count_processed
+from collector.triggers import of_cron_trigger, of_interval_trigger
 from collector.warner import logger
 
 try:
     from apscheduler import events
+    from apscheduler.triggers.cron import CronTrigger
+    from apscheduler.triggers.interval import IntervalTrigger
 except ImportError as exc:  # 4 has no such module
     raise missing("apscheduler", "apscheduler>=3.10,<4", exc) from exc
 
@@ -27,7 +30,13 @@ S = TypeVar("S")
 _MOST_REMEMBERED = 10_000  # jobs and runs under way
 
 
-def track_scheduler(scheduler: S, *, scraper_source: str | None = None, collector: Collector | None = None) -> S:
+def track_scheduler(
+    scheduler: S,
+    *,
+    scraper_source: str | None = None,
+    declare_schedules: bool = True,
+    collector: Collector | None = None,
+) -> S:
     """Record what a scheduler does, under the names of its jobs.
 
     A run that ends well or raises, with its duration and, where the job returns a collection, its length as items; a
@@ -35,9 +44,13 @@ def track_scheduler(scheduler: S, *, scraper_source: str | None = None, collecto
     (`max_instances`), each as a failed run that took no time. A duration begins when the scheduler hands the run to
     its executor; of jobs with `coalesce=False` that catch up on several runs at once, each ends with the last.
 
+    The app is told when jobs are meant to run (`collector.declare_schedule`): of cron triggers that five fields can
+    say, and of intervals from ten seconds on; without jitter and end. Jobs that share a name have no schedule.
+
     Args:
         scheduler: A scheduler of APScheduler 3, any kind, started or not.
         scraper_source: The scraper that its jobs drive, if they all drive one.
+        declare_schedules: Whether the app is told.
         collector: Who records; None = the collector of the package's functions.
 
     Returns:
@@ -54,12 +67,19 @@ def track_scheduler(scheduler: S, *, scraper_source: str | None = None, collecto
         import collector as package
 
         collector = package._collector
-    scheduler.add_listener(_Listener(scheduler, source, collector), _WATCHED)  # type: ignore[attr-defined]
+    listener = _Listener(scheduler, source, collector)
+    scheduler.add_listener(listener, _WATCHED)  # type: ignore[attr-defined]
+    if declare_schedules:
+        plans = _Plans(scheduler, collector)
+        scheduler.add_listener(plans, _PLANNING)  # type: ignore[attr-defined]
+        if getattr(scheduler, "running", False):
+            plans.begin()
     return scheduler
 
 
 _NAMING = events.EVENT_JOB_ADDED | events.EVENT_JOB_MODIFIED
 _ENDS = events.EVENT_JOB_EXECUTED | events.EVENT_JOB_ERROR | events.EVENT_JOB_MISSED
+_PLANNING = _NAMING | events.EVENT_JOB_REMOVED | events.EVENT_ALL_JOBS_REMOVED | events.EVENT_SCHEDULER_STARTED
 _WATCHED = _NAMING | _ENDS | events.EVENT_JOB_SUBMITTED | events.EVENT_JOB_MAX_INSTANCES
 
 
@@ -131,3 +151,69 @@ class _Listener:
             memory[key] = value
             if len(memory) > _MOST_REMEMBERED:
                 memory.popitem(last=False)
+
+
+class _Plans:
+    """Declares when jobs are meant to run: all of them when the scheduler starts, later those that change."""
+
+    def __init__(self, scheduler: Any, collector: Collector) -> None:
+        self._scheduler = scheduler
+        self._collector = collector
+        self._changing = threading.Lock()  # protects the two below
+        self._names: dict[str, str] = {}  # job id -> name
+        self._jobs: Counter[str] = Counter()  # name -> jobs that have it
+
+    def __call__(self, event: Any) -> None:
+        """Take an event."""
+        try:
+            if event.code == events.EVENT_SCHEDULER_STARTED:
+                self.begin()
+            elif event.code == events.EVENT_JOB_REMOVED:
+                with self._changing:
+                    self._forget(event.job_id)
+            elif event.code == events.EVENT_ALL_JOBS_REMOVED:
+                with self._changing:
+                    self._names.clear()
+                    self._jobs.clear()
+            elif self._scheduler.running:  # before, jobs are looked at together: some may share a name
+                job = self._scheduler.get_job(event.job_id, event.jobstore)
+                if job is not None:
+                    self._know(job)
+                    self._declare(job)
+        except Exception as exc:  # noqa: BLE001 - of foreign objects; the scheduler must go on
+            logger.warning("collector: a schedule of APScheduler can't be declared: %s", describe_exception(exc))
+
+    def begin(self) -> None:
+        """Declare all that there is."""
+        jobs = self._scheduler.get_jobs()
+        for job in jobs:
+            self._know(job)
+        for job in jobs:
+            self._declare(job)
+
+    def _know(self, job: Any) -> None:
+        with self._changing:
+            self._forget(job.id)
+            self._names[job.id] = job.name
+            self._jobs[job.name] += 1
+
+    def _forget(self, job_id: str) -> None:
+        name = self._names.pop(job_id, None)
+        if name is not None:
+            self._jobs[name] -= 1
+            if not self._jobs[name]:
+                del self._jobs[name]
+
+    def _declare(self, job: Any) -> None:
+        with self._changing:
+            alone = self._jobs[job.name] == 1
+        plan = _plan(job.trigger) if alone else None
+        if plan is not None:
+            self._collector.declare_schedule(str(job.name or job.id)[:MAX_NAME_CHARS], **plan)
+
+
+def _plan(trigger: Any) -> dict[str, Any] | None:
+    # Exactly these: one made of them may mean anything.
+    if type(trigger) is CronTrigger:
+        return of_cron_trigger(trigger)
+    return of_interval_trigger(trigger) if type(trigger) is IntervalTrigger else None

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from alerts.schedule_desk import ScheduleDesk
 from api.schedules import schedules_blueprint
 from db.alert_tables import AlertTables
 from db.engine import make_engine
@@ -62,6 +63,36 @@ def test_a_schedule_is_declared_told_and_deleted(server: Server) -> None:
     assert server.client.delete(URL).status_code == 404
     assert server.client.get("/api/alerts/schedules").json == {"schedules": []}
     assert server.changes == 3
+
+
+def test_a_schedule_that_a_person_saved_stays_until_it_is_deleted(server: Server) -> None:
+    desk = ScheduleDesk(AlertTables(server.engine, clock_ms=lambda: NOW_MS))
+    assert server.client.put(URL, json={"interval": "15m"}).json["changed"] is True  # type: ignore[index]
+    opened = desk.plan("nightly/eu")
+    assert opened is not None
+    desk.save({**NIGHTLY, "job": "nightly/eu"}, by="Ada", known=opened[1])
+    kept = {**NIGHTLY, "job": "nightly/eu", "changed": False}
+    assert server.client.put(URL, json={"interval": "15m"}).json == {**kept, "keptBy": "Ada"}
+    assert server.client.put(URL, json=NIGHTLY).json == kept
+    desk.save({"job": "weekly", "interval": "7d"}, by="", known=None)
+    assert server.client.put(URL.replace("nightly/eu", "weekly"), json=NIGHTLY).json["keptBy"] == "somebody"  # type: ignore[index]
+    assert server.changes == 1
+    desk.remove("nightly/eu")
+    assert server.client.put(URL, json={"interval": "15m"}).json["changed"] is True  # type: ignore[index]
+
+
+def test_a_person_who_saves_while_a_program_declares_wins(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = AlertTables(server.engine, clock_ms=lambda: NOW_MS)
+    desk, between = ScheduleDesk(tables), tables.settings.put
+
+    def put(*args: Any, **named: Any) -> None:
+        if named["by"] == "the API":
+            ScheduleDesk(AlertTables(server.engine)).save({**NIGHTLY, "job": "nightly/eu"}, by="Ada", known=None)
+        between(*args, **named)
+
+    monkeypatch.setattr(tables.settings, "put", put)
+    plan, changed, kept_by = desk.declare({"job": "nightly/eu", "interval": "15m"}, by="the API")
+    assert (plan.cron, changed, kept_by) == (NIGHTLY["cron"], False, "Ada")
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,8 @@ class App:
         self._changed = threading.Condition()  # protects the collections below
         self.requests: list[dict[str, Any]] = []
         self.stored: dict[str, list[dict[str, Any]]] = {}
+        self.put_answers: deque[Answer] = deque()
+        self.puts: list[dict[str, Any]] = []
         app = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -131,6 +133,9 @@ class App:
 
             def do_POST(self) -> None:
                 app._answer(self)
+
+            def do_PUT(self) -> None:
+                app._answer_put(self)
 
             def log_message(self, format: str, *args: object) -> None:
                 return
@@ -203,6 +208,27 @@ class App:
         said = answer.body
         if said is None and answer.status == 202:
             said = {"accepted": 0 if duplicate else len(body["metrics"]), "duplicate": duplicate}
+        self._say(handler, answer, said)
+
+    def wait_for_puts(self, count: int) -> list[dict[str, Any]]:
+        with self._changed:
+            arrived = self._changed.wait_for(lambda: len(self.puts) >= count, WAIT_S)
+            assert arrived, f"only {len(self.puts)} of {count} schedules came"
+            return list(self.puts)
+
+    def _answer_put(self, handler: BaseHTTPRequestHandler) -> None:
+        """Take a schedule."""
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        with self._changed:
+            answer = self.put_answers.popleft() if self.put_answers else Answer(200)
+            self.puts.append({"path": handler.path, "headers": dict(handler.headers), "body": body})
+            self._changed.notify_all()
+        if answer.wait is not None:
+            answer.wait.wait(WAIT_S)
+        self._say(handler, answer, answer.body)
+
+    @staticmethod
+    def _say(handler: BaseHTTPRequestHandler, answer: Answer, said: Any) -> None:
         content = said if isinstance(said, bytes) else json.dumps(said or {}).encode()
         handler.send_response(answer.status)
         for name, value in answer.headers.items():

@@ -297,6 +297,7 @@ def test_the_public_names_are_those_of_the_specification() -> None:
         "record_page_scrape",
         "record_scheduler_metric",
         "configure",
+        "declare_schedule",
         "flush",
         "flush_navigation_metrics",
         "flush_scrape_metrics",
