@@ -128,12 +128,13 @@ def test_where_no_run_was_told_of_the_scheduler_tab_says_how_to(
     assert 'with collector.run("nightly"):' in hint
 
 
-def test_runs_of_scrapers_alone_are_no_empty_scheduler_tab(six: MemoryQueries, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(six, "runs", [])
-    numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
+def test_runs_of_scrapers_alone_are_no_empty_scheduler_tab() -> None:
+    own = fleet(("robinhood", "cnbc"))  # the shared ones remember their answers
+    own.runs = []
+    numbers = scheduler.PAGE.numbers(own, View(path="/scheduler"), NOW_MS)
     assert numbers["scheduler-body"] == {"className": "page-body"}
-    monkeypatch.setattr(six, "told", ())
-    numbers = scheduler.PAGE.numbers(six, View(path="/scheduler"), NOW_MS)
+    own.told = ()
+    numbers = scheduler.PAGE.numbers(own, View(path="/scheduler"), NOW_MS)
     assert numbers["scheduler-body"] == {"className": "page-body page-body-away"}
 
 
