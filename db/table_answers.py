@@ -170,7 +170,7 @@ class TableAnswers:
             groups_by_sql, dimension=dimension, span=old, filter=filter, kind=kind, sources=self._recent.sources
         )
         if counted:
-            ask = partial(_of_whole_days, ask, old)
+            ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
@@ -200,7 +200,7 @@ class TableAnswers:
         return found
 
 
-def _of_whole_days(ask: Callable[[Connection], Groups], old: TimeRange, connection: Connection) -> Groups:
+def _of_kept_rows(ask: Callable[[Connection], Groups], old: TimeRange, connection: Connection) -> Groups:
     """Ask the rows of a span, unless some of them are deleted: what is left of them would look like all there was."""
     since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
     if old.start_ms < min(since_ms, old.end_ms):

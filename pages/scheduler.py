@@ -47,7 +47,8 @@ _MOST_ROWS: Final = 100
 _BAR_BUCKETS: Final = 30
 
 _HOW: Final = (
-    "Nobody tells the board when a job is to run. Its interval is the median pause between its last "
+    "Learnt here from what a job did; a schedule that was declared counts for alerts. Its interval is the median pause "
+    "between its last "
     f"{RUNS_LEARNT_FROM} starts. A run that begins more than {TOLERANCE:.0%} of it later is late; one that hasn’t "
     f"begun when the next one is due was missed. Nothing is claimed of jobs with fewer than {LEAST_RUNS} runs, of jobs "
     "without a regular interval, nor of pauses that come again and again, such as nights. Runs are recorded when they "
