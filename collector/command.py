@@ -50,8 +50,8 @@ def run_command(run: Run, words: Sequence[str]) -> int:
     tail = _Tail()
     with _forwarding(process):
         readers = [
-            threading.Thread(target=_pass_on, args=(process.stdout, sys.stdout.buffer, tail), daemon=True),
-            threading.Thread(target=_pass_on, args=(process.stderr, sys.stderr.buffer, tail), daemon=True),
+            threading.Thread(target=_pass_on, args=(1, process.stdout, sys.stdout.buffer, tail), daemon=True),
+            threading.Thread(target=_pass_on, args=(2, process.stderr, sys.stderr.buffer, tail), daemon=True),
         ]
         for reader in readers:
             reader.start()
@@ -77,30 +77,46 @@ def _ended(process: "subprocess.Popen[bytes]") -> int:
 
 
 class _Tail:
-    """The end of what a command said, on both of its outputs."""
+    """The end of what a command said, on both of its outputs, in the order in which it came.
+
+    A flood on one of them never pushes the last words of the other one out: each may fill at least half of it.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # protects the two below, as both readers write
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
+        self._lock = threading.Lock()  # protects all below, as both readers write
+        self._chunks: dict[int, deque[tuple[int, bytes]]] = {1: deque(), 2: deque()}  # by file: (its turn, bytes)
+        self._sizes = {1: 0, 2: 0}  # bytes
+        self._turn = 0
 
-    def add(self, chunk: bytes) -> None:
+    def add(self, output: int, chunk: bytes) -> None:
+        """Add what came from one of its outputs: 1 or 2."""
         with self._lock:
-            self._chunks.append(chunk[-_TAIL_BYTES:])
-            self._size += len(self._chunks[-1])
-            while self._size - len(self._chunks[0]) >= _TAIL_BYTES:
-                self._size -= len(self._chunks.popleft())
+            self._turn += 1
+            self._chunks[output].append((self._turn, chunk[-_TAIL_BYTES:]))
+            self._sizes[output] += len(self._chunks[output][-1][1])
+            while (too_many := sum(self._sizes.values()) - _TAIL_BYTES) > 0:
+                self._forget(max(self._sizes, key=self._sizes.__getitem__), too_many)
+
+    def _forget(self, output: int, too_many: int) -> None:
+        """Forget up to so many of an output's oldest bytes, so that neither comes to have much less than the other."""
+        beyond = self._sizes[output] - self._sizes[3 - output]
+        turn, chunk = self._chunks[output].popleft()
+        kept = chunk[min(too_many, max(beyond, (too_many + 1) // 2)) :]
+        self._sizes[output] -= len(chunk) - len(kept)
+        if kept:
+            self._chunks[output].appendleft((turn, kept))
 
     def text(self) -> str:
         with self._lock:
-            return b"".join(self._chunks)[-_TAIL_BYTES:].decode("utf-8", "replace").strip()
+            chunks = sorted(chunk for of_output in self._chunks.values() for chunk in of_output)
+        return b"".join(chunk for _, chunk in chunks).decode("utf-8", "replace").strip()
 
 
-def _pass_on(source: IO[bytes], target: IO[bytes], tail: _Tail) -> None:
+def _pass_on(output: int, source: IO[bytes], target: IO[bytes], tail: _Tail) -> None:
     """Copy what comes as it comes; a target that is closed (`| head`) doesn't stop the command."""
     is_open = True
     while chunk := os.read(source.fileno(), _CHUNK_BYTES):
-        tail.add(chunk)
+        tail.add(output, chunk)
         if is_open:
             try:
                 target.write(chunk)

@@ -64,8 +64,9 @@ class Hosts:
         self._is_current = is_current
         self._aside_s = aside_s
         self._clock_s = clock_s
-        self._lock = threading.Lock()  # protects _aside_until_s
+        self._lock = threading.Lock()  # protects the two below
         self._aside_until_s: dict[Host, float] = {}
+        self._why: dict[Host, str] = {}
 
     def connect(self) -> tuple[Host, Any]:
         """Connect to the first server that can be used.
@@ -88,6 +89,7 @@ class Hosts:
                 if self._is_ready(connection) and (not host.checked or self._asked(connection)):
                     with self._lock:
                         self._aside_until_s.pop(host, None)
+                        self._why.pop(host, None)
                     return host, connection
                 why = "it is behind" if host.checked else "it is not part of the cluster"
             except self._driver.Error as exc:
@@ -123,9 +125,9 @@ class Hosts:
             why: For the log.
         """
         with self._lock:
-            until_s = self._aside_until_s.get(host)
+            said, self._why[host] = self._why.get(host), why
             self._aside_until_s[host] = self._clock_s() + self._aside_s
-        if until_s is None:
+        if said != why:  # a server that stays away for the same reason is told once
             _log.warning("database server %s is not used for now: %s", host.name, why)
 
     def _asked(self, connection: Any) -> bool:

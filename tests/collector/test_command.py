@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from collector import command
 from tests.collector.conftest import REPOSITORY
 from tests.collector.doubles import Answer, App
 from tests.servers import free_port
@@ -79,6 +82,33 @@ def test_a_command_that_fails_gives_its_exit_code_and_the_end_of_its_output(call
         assert error.startswith("exit code 7\n")
         assert "secret at https://host/" in error
         assert 3000 <= len(error) < 4000
+
+
+def test_a_flood_on_one_output_leaves_the_last_words_of_the_other(call: Any) -> None:
+    code = "import sys; print('boom', file=sys.stderr, flush=True); print('x' * 500_000, flush=True); sys.exit(1)"
+    with App() as app:
+        assert ended(call("run", "--name", "nightly", "--url", app.url, "--", *python(code)))[0] == 1
+        assert "boom" in runs(app)[-1]["error"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.integers(1, 4000)), max_size=30))
+def test_the_end_of_what_was_said_is_kept_in_order_and_half_of_it_for_each_output(
+    chunks: list[tuple[int, int]],
+) -> None:
+    tail = command._Tail()
+    everything = {1: "", 2: ""}
+    for turn, (output, length) in enumerate(chunks):
+        piece = (("abcdefgh" if output == 1 else "ABCDEFGH")[turn % 8]) * length
+        everything[output] += piece
+        tail.add(output, piece.encode())
+    text = tail.text()
+    assert len(text) == min(3000, sum(map(len, everything.values())))
+    for said, kept in (
+        (everything[1], "".join(filter(str.islower, text))),
+        (everything[2], "".join(filter(str.isupper, text))),
+    ):
+        assert said.endswith(kept)
+        assert len(kept) >= min(len(said), 1500)
 
 
 def test_a_command_that_is_killed_is_a_run_that_was_killed(call: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -154,8 +155,13 @@ def test_engine_goes_to_the_next_server_when_the_first_is_killed(
     assert port() == mariadb.port
     second.start()
     assert port() == mariadb.port  # a connection that works is kept
-    engine.dispose()
-    assert port() == second.port
+    for _ in range(100):  # a server that has just been brought back may refuse once more, and be aside once more
+        engine.dispose()
+        if port() == second.port:
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("the first server was never used again")
     second.kill()
     engine.dispose()
     alone = make_engine(url=f"mysql://u:s3cret@127.0.0.1:{second.port},127.0.0.1:{free_port()}/two_hosts")
