@@ -34,6 +34,7 @@ SCHEDULER_COLUMNS = (
     "scheduler_name", "scraper_source", "execution_duration_ms", "items_processed", "success", "error", "run_id",
     "created_at",
 )  # fmt: skip
+_WEB = ("https:", "http:")
 _MAX_STATEMENT_ROWS = 1000
 _MAX_STATEMENT_CHARS = 500_000
 # What a statement is at most: 4 bytes for each character (an escaped quote has 2), and so much for a row's numbers.
@@ -186,16 +187,20 @@ def domain_of(url: str) -> str | None:
     Args:
         url: Any text.
     """
+    parts = url.split("/", 3)
+    if len(parts) > 2 and not parts[1] and parts[0] in _WEB:  # as good as always
+        return _host(parts[2])
     start = url.find("://")
     if start < 0:
         return None
     start += 3
     end = url.find("/", start)
-    return _host(url if end < 0 else url[:end])
+    return _host(url[start:] if end < 0 else url[start:end], url[: start - 2])
 
 
 @lru_cache(maxsize=4096)
-def _host(origin: str) -> str | None:
+def _host(place: str, scheme: str = "http:") -> str | None:
+    origin = f"{scheme}//{place}"
     try:
         host = urlsplit(origin).hostname
     except ValueError:  # a bracket that isn't closed, for instance: the URL is kept, it just has no domain
