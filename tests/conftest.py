@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 
 from db.engine import make_engine
@@ -16,6 +17,14 @@ from tests.servers import PrivateMariaDB
 from tests.templates import MariaTemplate, SqliteTemplate
 
 _ENOUGH_MEMORY_BYTES = 3 << 30
+
+# How long a drawn example takes is the machine's matter; and what a fixture gives, our examples leave as it was.
+settings.register_profile(
+    "scrapeboard",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("scrapeboard")
 
 
 def pytest_configure() -> None:
