@@ -26,6 +26,9 @@ settings.register_profile(
 )
 settings.load_profile("scrapeboard")
 
+# They need neither servers nor browsers: thousands of tests of milliseconds.
+_QUICK = ("tests/charts/", "tests/components/", "tests/pages/")
+
 
 def pytest_configure() -> None:
     """Keep the directories of tests in memory where there is room: on a disk, every commit waits for it.
@@ -37,6 +40,11 @@ def pytest_configure() -> None:
         return
     if shutil.disk_usage(memory).free > _ENOUGH_MEMORY_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what is quick last, so that no worker ends the run alone with something long; else the order is random."""
+    items.sort(key=lambda item: item.nodeid.startswith(_QUICK))
 
 
 @pytest.fixture(scope="session", autouse=True)
