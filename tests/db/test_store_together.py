@@ -75,7 +75,7 @@ class Crowd:
         self.heard.clear()
         self._go_on.set()
         for thread in (*holders, *threads):
-            thread.join(20)
+            thread.join(90)
         self.heard = [metrics for metrics in self.heard if "holder" not in str(metrics)]
         return [answers[index] for index in range(len(batches))]
 
