@@ -172,15 +172,20 @@ def _results(rows: DetailColumns) -> tuple[IntArray, list[Result]]:
     kinds = np.empty(len(rows), dtype=np.object_)
     failed = np.flatnonzero(~rows.success)
     kinds[failed] = [kind_of_error(error or "") for error in rows.error[failed].tolist()]
-    kind = pd.factorize(kinds, use_na_sentinel=False)[0].astype(np.int64)
-    columns = np.stack((rows.success, rows.retry_count, rows.status_code, rows.outcome, kind)).astype(np.int64)
-    distinct, first, code = np.unique(columns, axis=1, return_index=True, return_inverse=True)
+    code = pd.factorize(kinds, use_na_sentinel=False)[0].astype(np.int64)
+    for column in (rows.success, rows.retry_count, rows.status_code, rows.outcome):
+        part, distinct = pd.factorize(column)
+        code = pd.factorize(code * max(1, len(distinct)) + part)[0].astype(np.int64)
+    first = np.unique(code, return_index=True)[1]
+    columns = (rows.success, rows.retry_count, rows.status_code, rows.outcome)
     names = rows.outcome_names
     results: list[Result] = [
-        (bool(success), retries, status, None if outcome < 0 else names[outcome], _text(kinds[at]))
-        for (success, retries, status, outcome, _), at in zip(distinct.T.tolist(), first.tolist(), strict=True)
+        (bool(success), retries, status, None if outcome < 0 else names[outcome], _text(kind))
+        for success, retries, status, outcome, kind in zip(
+            *(column[first].tolist() for column in columns), kinds[first].tolist(), strict=True
+        )
     ]
-    return code.reshape(-1).astype(np.int64, copy=False), results
+    return code, results
 
 
 def _pairs(one: ObjectArray, other: ObjectArray) -> tuple[IntArray, list[tuple[str | None, str | None]]]:
