@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, SchedulerRun
-from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
+from db.chunk import DTYPES, Chunk
+from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.detail import newest_rows
 from db.engine import snapshot
 from db.errors import unavailable_as_ours

@@ -24,6 +24,7 @@ from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries
 from db.recent import RecentDetail
+from db.rest_pack import REST
 from db.results import Filter, Kind, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
@@ -164,7 +165,7 @@ def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, s
     for (dimension, length_ms, start_ms), (row_count, pack) in found.items():
         own, names = rows.between(start_ms, start_ms + length_ms), Names()
         assert row_count == len(own) > 0
-        if dimension in (TIME, ROWS):  # see test_time_packs and test_packed_rows
+        if dimension in (TIME, ROWS, REST):  # see test_time_packs, test_packed_rows and test_filtered_rows
             continue
         expected = plain(groups_of(own, dimension), rows.source_names)  # type: ignore[arg-type]
         assert plain(unpacked(pack, start_ms, names), names) == expected
@@ -213,7 +214,9 @@ def test_what_outlived_its_detail_is_left_as_it_was(engine: Engine, store: Store
     Rollups(engine).run_once()
     # The rows themselves go with their table's.
     since_ms = NOON_MS // DAY_MS * DAY_MS - DAY_MS
-    assert kept(engine) == {key: pack for key, pack in before.items() if key[0] != ROWS or key[2] >= since_ms}
+    assert kept(engine) == {
+        key: pack for key, pack in before.items() if key[0] not in (ROWS, REST) or key[2] >= since_ms
+    }
 
 
 def test_retention_of_rollups_is_that_of_breakdowns(engine: Engine, store: Store) -> None:
