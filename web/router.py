@@ -23,7 +23,7 @@ from components.status import database_banner, live_pill, paused_state, pill_pro
 from components.trouble import Troubles, noting, reason_of
 from components.view import ONE_KIND_PATHS, View, source_of
 from db.clock import now_ms
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, NotAddedUpYet
 from db.queries import Queries
 from db.results import FilterChoices
 from db.store import Store
@@ -129,11 +129,11 @@ class PageSource:
             return ()
 
     def choices(self, view: View) -> FilterChoices:
-        """Return what filters can be set to in a view's range; nothing while the database is away."""
+        """Return what filters can be set to in a view's range; nothing while that can't be told."""
         try:
             self._check_database()
             return self.queries.filter_choices(view.time_range(now_ms()))
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, NotAddedUpYet):  # a part of them would look like all there are
             return FilterChoices()
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
