@@ -69,6 +69,16 @@ class ChartAdapter(ABC):
         del file
         return script
 
+    @staticmethod
+    def revision(file: str) -> str:
+        """Return hexadecimal digits that change when what `served` makes of a file may; none where it stays as it is.
+
+        Args:
+            file: Its name in its package, as in `scripts`.
+        """
+        del file
+        return ""
+
     def __init__(self, palette: Palette | None = None) -> None:
         self._palette = palette or Palette()
 

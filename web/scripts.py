@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dash import Dash
 from flask import Flask, Response, request
 
 from charts.base import ChartAdapter
+from web.index import ThemedDash
 
 _SUITES: Final = "_dash-component-suites/"
 # What Dash writes into a file's name, so that its address changes when the file does.
 _FINGERPRINT: Final = re.compile(r"\.v[\w-]+m[\w-]+(?=\.)")
 
 
-def serve_scripts(app: Dash, adapter: ChartAdapter) -> None:
+def serve_scripts(app: ThemedDash, adapter: ChartAdapter) -> None:
     """Send the adapter's scripts with every page.
 
     Args:
@@ -26,6 +26,8 @@ def serve_scripts(app: Dash, adapter: ChartAdapter) -> None:
     for package, file in adapter.scripts:
         app.scripts.append_script({"namespace": package, "relative_package_path": file})  # type: ignore[no-untyped-call]
         files[f"{package}/{file}"] = file
+        if digits := adapter.revision(file):
+            app.revisions[f"{package}/{file}"] = digits
     server: Flask = app.server
 
     @server.after_request
