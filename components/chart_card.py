@@ -42,6 +42,11 @@ def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo | Callable[[],
 _AWAY: Final[dict[str, Any]] = {"children": None, "className": "chart-note chart-note-away"}
 
 
+# What Plotly tells of each chart right after it was drawn, when it has taken the size of its box. A graph doesn't
+# repeat what it knows already: without this, each chart of a page calls the server once, for nothing (see web.leads).
+_SIZED: Final[dict[str, Any]] = {"autosize": True}
+
+
 def _note(kind: str, title: str, more: str = "") -> dict[str, Any]:
     said = [html.Strong(title), *([html.Span(more)] if more else [])]
     return {"children": said, "className": f"chart-note {kind}".strip()}
@@ -71,7 +76,7 @@ def chart(id: str, props: dict[str, Any]) -> Component:
     """
     # Told by the property that carries the drawing, so that a page's layout needs no adapter.
     if "figure" in props:
-        return dcc.Graph(id=id, **props)
+        return dcc.Graph(id=id, relayoutData=_SIZED, **props)
     if "spec" in props:
         # Imported only where it is drawn with: Dash sends the scripts of every imported package to the browser.
         import dash_vega_components as dvc

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import Dash, Input, Output, ctx, no_update, set_props
+from dash import Dash, Input, State, set_props
 from dash.development.base_component import Component
 
 from charts.info import MUTED_KEY, Line, LineInfo
@@ -85,7 +85,7 @@ def compare_control(view: View) -> Component:
     """
     built: Component = dmc.Select(
         id=ids.FILTER_COMPARE,
-        value=view.compare or _NOTHING,
+        value=compare_value(view),
         data=[{"value": value, "label": label} for value, label in _CHOICES],
         allowDeselect=False,
         checkIconPosition="right",
@@ -97,28 +97,33 @@ def compare_control(view: View) -> Component:
 
 
 def register_compare_callback(app: Dash) -> None:
-    """Let the control write the address, and the address set the control.
+    """Let the control write the address; that the address sets the control is the router's part.
 
     Args:
         app: The app whose filter bar holds `compare_control`.
     """
 
     @app.callback(
-        Output(ids.FILTER_COMPARE, "value"),
-        Input(ids.URL, "pathname"),
-        Input(ids.URL, "search"),
         Input(ids.FILTER_COMPARE, "value"),
+        State(ids.URL, "pathname"),
+        State(ids.URL, "search"),
+        prevent_initial_call=True,
     )
-    def keep_in_step(pathname: str | None, search: str | None, chosen: str | None) -> Any:
+    def choose(chosen: str | None, pathname: str | None, search: str | None) -> None:
         view = View.parse(pathname, search)
-        if ctx.triggered_id == ids.FILTER_COMPARE:
-            wanted = replace(view, compare="" if chosen in (None, _NOTHING) else str(chosen))
-            if wanted != view:
-                # No output: a page that is being opened would wait until this callback is through.
-                set_props(ids.URL, {"search": wanted.search()})
-            return no_update
-        said = view.compare or _NOTHING
-        return said if said != chosen else no_update
+        wanted = replace(view, compare="" if chosen in (None, _NOTHING) else str(chosen))
+        if wanted != view:
+            # No output: a page that is being opened would wait until this callback is through.
+            set_props(ids.URL, {"search": wanted.search()})
+
+
+def compare_value(view: View) -> str:
+    """Return what the control says for a view.
+
+    Args:
+        view: What is compared, if anything.
+    """
+    return view.compare or _NOTHING
 
 
 def _ghost_of(info: LineInfo, line: str) -> tuple[str, FloatArray]:

@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from components import ids
 from components.aria import aria
 from components.icons import icon
-from components.opener import popover_target
+from components.opener import popover_later, popover_target
 from components.view import View
 
 MOST_VIEWS: Final = 50
@@ -97,13 +97,12 @@ def views_menu() -> Component:
     ]
     target = popover_target(html.Span([icon("saved"), "Views", icon("down")]), look="filter-button")
     popover = dmc.Popover(
-        [target, dmc.PopoverDropdown(html.Div(dropdown, className="saved-views"))],
+        [target, popover_later(html.Div(dropdown, className="saved-views"), ids.SAVED_POPOVER_CONTENT)],
         id=ids.SAVED_POPOVER,
         position="bottom-end",
         shadow="md",
         width=320,
         trapFocus=True,
-        keepMounted=True,
     )
     copy = dmc.CopyButton(
         [icon("link"), html.Span("Copy link")],
@@ -130,7 +129,7 @@ def saved_list(saved: Sequence[SavedView], current: str) -> list[Component]:
 
 
 def register_saved_views_callbacks(app: Dash) -> None:
-    """Let the menu list, save and delete views, and the button copy the address.
+    """Let the menu list, save and delete views; what the button copies is the router's part.
 
     Args:
         app: The app whose layout holds `views_menu`.
@@ -138,17 +137,16 @@ def register_saved_views_callbacks(app: Dash) -> None:
 
     @app.callback(
         Output(ids.SAVED_LIST, "children"),
-        Output(ids.COPY_LINK, "value"),
         Input(ids.SAVED, "modified_timestamp"),
-        Input(ids.URL, "href"),
+        Input(ids.SAVED_POPOVER, "opened"),
         State(ids.URL, "pathname"),
         State(ids.URL, "search"),
         State(ids.SAVED, "data"),
     )
     def show(
-        _changed: int | None, address: str | None, pathname: str | None, search: str | None, stored: object
-    ) -> tuple[list[Component], str]:
-        return saved_list(read_saved(stored), View.parse(pathname, search).href()), address or ""
+        _changed: int | None, _opened: bool | None, pathname: str | None, search: str | None, stored: object
+    ) -> list[Component]:
+        return saved_list(read_saved(stored), View.parse(pathname, search).href())
 
     @app.callback(
         Output(ids.SAVED, "data"),

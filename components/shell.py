@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, ctx, dcc, html
+from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
 from charts.theme import FONT_FAMILY
@@ -17,6 +17,7 @@ from components.filters import filters
 from components.help import help_button
 from components.icons import icon
 from components.nav import nav
+from components.opener import register_later
 from components.skeleton import skeleton
 from components.status import database_banner, live_pill
 from components.theme_picker import Theme, forced, register_theme_callback, theme_picker
@@ -124,24 +125,25 @@ def shell(theme: Theme = "auto", shown: Shown | None = None) -> Component:
 
 
 def register_shell_callbacks(app: Dash) -> None:
-    """Let the burger open the navigation bar on a phone, every change of page close it, and themes be chosen.
+    """Let the burger open and close the navigation bar on a phone, and themes be chosen.
 
     Args:
         app: The app whose layout is `shell()`.
     """
 
-    @app.callback(
-        Output(ids.APP_SHELL, "navbar"),
-        Output(ids.BURGER, "opened"),
-        Input(ids.BURGER, "opened"),
-        Input(ids.URL, "pathname"),
-        prevent_initial_call=True,
-    )
-    def open_or_close(opened: bool, _pathname: str) -> tuple[dict[str, Any], bool]:
-        wanted = bool(opened) and ctx.triggered_id == ids.BURGER
-        return _navbar(open=wanted), wanted
+    @app.callback(Output(ids.APP_SHELL, "navbar"), Input(ids.BURGER, "opened"), prevent_initial_call=True)
+    def open_or_close(opened: bool) -> dict[str, Any]:
+        return _navbar(open=bool(opened))
 
     register_theme_callback(app)
+    register_later(
+        app,
+        {
+            ids.FILTER_POPOVER: ids.FILTER_POPOVER_CONTENT,
+            ids.FILTER_MORE: ids.FILTER_MORE_CONTENT,
+            ids.SAVED_POPOVER: ids.SAVED_POPOVER_CONTENT,
+        },
+    )
 
 
 def _header(theme: Theme, shown: Shown) -> Component:

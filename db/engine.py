@@ -210,9 +210,10 @@ def begin_writing(engine: Engine) -> Iterator[Connection]:
         A connection; its work is committed at the end of the block and rolled back when the block raises.
     """
     with _turn_to_write(engine), engine.connect() as connection:
-        writer = connection.execution_options(writes=True)
-        with writer.begin():
-            yield writer
+        if engine.dialect.name == "sqlite":
+            connection.execution_options(writes=True)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

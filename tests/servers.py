@@ -123,7 +123,7 @@ class PrivateServer(ABC):
             return
         process.send_signal(how)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=90)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

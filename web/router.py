@@ -23,7 +23,7 @@ from components.status import database_banner, live_pill, paused_state, pill_pro
 from components.trouble import Troubles, noting, reason_of
 from components.view import ONE_KIND_PATHS, View, source_of
 from db.clock import now_ms
-from db.errors import DatabaseUnavailable
+from db.errors import DatabaseUnavailable, NotAddedUpYet
 from db.queries import Queries
 from db.results import FilterChoices
 from db.store import Store
@@ -32,6 +32,7 @@ from live.views import RELOAD_ID, ViewEngine
 from pages import NOT_FOUND, PAGES, SYSTEM, find
 from pages.page import Export, Exported, Page, broken, unreachable
 from web.first_page import FIRST
+from web.frame_controls import FRAME_STATES, set_frame
 from web.freshness import Freshness
 from web.libraries import need
 
@@ -129,11 +130,11 @@ class PageSource:
             return ()
 
     def choices(self, view: View) -> FilterChoices:
-        """Return what filters can be set to in a view's range; nothing while the database is away."""
+        """Return what filters can be set to in a view's range; nothing while that can't be told."""
         try:
             self._check_database()
             return self.queries.filter_choices(view.time_range(now_ms()))
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, NotAddedUpYet):  # a part of them would look like all there are
             return FilterChoices()
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:
@@ -241,22 +242,28 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
 
     @app.callback(
-        Output(ids.PAGE, "children"),
-        Output(ids.NAV, "children"),
-        Output(ids.TITLE, "children"),
-        Output(ids.LIVE_PILL, "children"),
-        Output(ids.LIVE_PILL, "className"),
-        Output(ids.DATABASE_BANNER, "children"),
-        Output(ids.DATABASE_BANNER, "className"),
-        Output(ids.VIEW, "data"),
-        Input(ids.URL, "pathname"),
-        Input(ids.URL, "search"),
-        Input(RELOAD_ID, "data"),
-        State(ids.VIEW, "data"),
+        output=(
+            Output(ids.PAGE, "children"),
+            Output(ids.NAV, "children"),
+            Output(ids.TITLE, "children"),
+            Output(ids.LIVE_PILL, "children"),
+            Output(ids.LIVE_PILL, "className"),
+            Output(ids.DATABASE_BANNER, "children"),
+            Output(ids.DATABASE_BANNER, "className"),
+            Output(ids.VIEW, "data"),
+        ),
+        inputs={
+            "pathname": Input(ids.URL, "pathname"),
+            "search": Input(ids.URL, "search"),
+            "_reload": Input(RELOAD_ID, "data"),
+            "there": State(ids.VIEW, "data"),
+            "said": FRAME_STATES,
+        },
     )
     def load(
-        pathname: str | None, search: str | None, _reload: object, there: dict[str, Any] | None
+        pathname: str | None, search: str | None, _reload: object, there: dict[str, Any] | None, said: dict[str, Any]
     ) -> tuple[Any, ...]:
+        set_frame(View.parse(pathname, search), said)
         if there and ctx.triggered_id != RELOAD_ID and there.get(FIRST) == [pathname or "/", search or ""]:
             return (*[no_update] * 7, {key: value for key, value in there.items() if key != FIRST})
         shown = showing(source, pathname or "/", search or "")

@@ -76,8 +76,11 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
         names_at["range"].reverse()  # the first on top
     else:
         names_at["autotickangles"] = [0] if info.ordered else [0, 30, 60]
+    x_axis, y_axis = (values_at, names_at) if info.horizontal else (names_at, values_at)
     figure_layout = layout(
         legend=len(data) > 1,
+        xaxis=x_axis,
+        yaxis=y_axis,
         barmode="stack" if info.stacked else "group",
         bargap=0.35 if len(data) == 1 else 0.25,
         bargroupgap=0.08,
@@ -86,7 +89,6 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     )
     if info.stacked:
         figure_layout["uniformtext"] = {"minsize": 9, "mode": "hide"}  # rather no number than one too small to read
-    figure_layout["xaxis"], figure_layout["yaxis"] = (values_at, names_at) if info.horizontal else (names_at, values_at)
     return {"data": data, "layout": figure_layout}
 
 

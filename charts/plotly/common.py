@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from charts.plotly.room import margin
 from charts.theme import FONT_FAMILY
 from charts.units import is_word, log_ticks, scale_for, tick_format
 
@@ -18,6 +19,7 @@ Figure = dict[str, Any]
 
 _GREY = "#868e96"
 _FAINT = "rgba(134,142,150,0.22)"
+_BARE_MARGIN = {"l": 8, "r": 12, "t": 10, "b": 8, "pad": 0}
 NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": False}}
 LONGEST_LABEL = 28
 LEGEND_LABEL = 20  # two of them stand side by side on a phone
@@ -55,17 +57,20 @@ def distinct(labels: Sequence[str]) -> list[str]:
     return told_apart
 
 
-def layout(*, legend: bool = False, hover: str = "closest", **more: Any) -> dict[str, Any]:
+def layout(*, legend: bool = False, hover: str = "closest", largest: float = math.nan, **more: Any) -> dict[str, Any]:
     """Return the layout that all figures start from.
 
     Args:
         legend: Whether a compact legend stands below the chart.
         hover: Plotly's hovermode.
+        largest: The largest value on the y axis, as drawn, where that axis has no range: what its labels need.
         more: Further layout entries.
     """
+    beside = more.get("xaxis", {}), more.get("yaxis", {})
+    labelled = all(axis.get("automargin") for axis in beside)
     return {
         "autosize": True,
-        "margin": {"l": 8, "r": 12, "t": 10, "b": 8, "pad": 0},
+        "margin": margin(*beside, largest=largest, legend=legend) if labelled else _BARE_MARGIN,
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT_FAMILY, "size": 11, "color": _GREY},

@@ -57,6 +57,7 @@ def histogram_figure(info: HistogramInfo, palette: Palette) -> Figure:
     return {
         "data": [trace] if counts.size else [],
         "layout": layout(
+            largest=largest,
             bargap=0.06,
             barcornerradius=2,
             xaxis=x_axis,

@@ -88,6 +88,7 @@ def line_figure(info: LineInfo, palette: Palette) -> Figure:
     drawn = layout(
         legend=len(info.lines) > 1,
         hover="x unified" if unified else "closest",
+        largest=largest / scale.divisor,
         xaxis=time_axis(info.x_range_ms or around(info.x_ms)),
         yaxis=y_axis,
     )

@@ -49,6 +49,7 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
     return {
         "data": [trace] if points else [],
         "layout": layout(
+            largest=largest_of(y) / y_scale.divisor,
             dragmode=False,
             xaxis=value_axis(
                 info.x_unit,

@@ -57,6 +57,37 @@ def _click_tab(browser: Any, title: str) -> bool:
     return True
 
 
+def test_the_frame_says_what_the_address_says(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+    app = app_on()
+    two_sources(scraper(app.url))
+    dash_br.driver.set_window_size(390, 844)
+    dash_br.server_url = f"{app.url}/?from=now-1h&live=0"
+    see(dash_br, "#page h1", "Overview")
+    until(lambda: _shown(dash_br, "#burger") and _clicked(dash_br, "#burger"), "the burger is there")
+    until(lambda: _shown(dash_br, "#nav-navigation"), "the navigation bar opens")
+    until(lambda: _clicked(dash_br, "#nav-navigation"), "the tab can be clicked")
+    see(dash_br, "#page h1", "Navigation")
+    until(lambda: not _shown(dash_br, "#nav-navigation"), "the navigation bar closes when a tab was chosen")
+    copied = 'return JSON.stringify(dash_stores[0].getState().layout).includes(`"value":"${location.href}"`)'
+    until(lambda: bool(dash_br.driver.execute_script(copied)), "the button copies where the page is now")
+    dash_br.driver.execute_script("dash_clientside.set_props('url', {search: '?from=now-1h&compare=before&live=0'})")
+    compared = "return document.querySelector('#filter-compare').value"
+    until(lambda: dash_br.driver.execute_script(compared) == "vs. before", "the control says so")
+    dash_br.driver.back()
+    until(lambda: dash_br.driver.execute_script(compared) == "Compare", "the control says so again")
+    assert errors(dash_br) == []
+
+
+def _shown(browser: Any, selector: str) -> bool:
+    box = browser.driver.find_element(By.CSS_SELECTOR, selector).rect
+    return bool(box["width"] > 0 and box["x"] >= 0)
+
+
+def _clicked(browser: Any, selector: str) -> bool:
+    browser.driver.find_element(By.CSS_SELECTOR, selector).click()
+    return True
+
+
 def test_a_link_with_filters_shows_only_what_they_let_through(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
     app = app_on()
     two_sources(scraper(app.url))

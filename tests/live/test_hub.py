@@ -173,3 +173,10 @@ def test_when_all_outboxes_together_are_too_full_the_fullest_gets_the_gap_and_th
     while heard < total:
         heard += behind.hear_type("metrics_batch")["count"]
     assert hub.ask(lambda: (hub.outboxes.held_bytes, hub.outboxes.limit_bytes), timeout_s=90) == (0, 150_000)
+
+
+def test_a_hub_that_never_ran_gives_back_what_it_holds() -> None:
+    hub = Hub()
+    hub.stop()
+    assert hub._loop.is_closed()
+    hub.call(hub._begin_stop)  # nobody is left to tell

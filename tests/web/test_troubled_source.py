@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from charts import make_adapter
-from db.errors import DatabaseUnavailable
+from components.view import View
+from db.errors import DatabaseUnavailable, NotAddedUpYet
 from db.health import HealthTracker
+from db.results import FilterChoices
 from tests.pages.memory_queries import MemoryQueries
 from tests.pages.tree import components_of
 from web.router import PageSource
@@ -54,3 +56,11 @@ def test_a_page_whose_database_is_away_is_not_broken(source: PageSource, monkeyp
     assert not loaded.broken
     assert loaded.content is None
     assert source.troubles.stats()["partsFailed"] == 0
+
+
+@pytest.mark.parametrize("trouble", [DatabaseUnavailable("sqlite:///x", "gone"), NotAddedUpYet(0)])
+def test_the_filter_bar_goes_on_while_nobody_knows_what_can_be_chosen(
+    source: PageSource, monkeypatch: pytest.MonkeyPatch, trouble: Exception
+) -> None:
+    monkeypatch.setattr(source.queries, "filter_choices", fails(trouble))
+    assert source.choices(View()) == FilterChoices()
