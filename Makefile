@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 TEST_BIN := $(TEST_VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: run demo screenshots test lint bench clean
+.PHONY: run demo screenshots test all-tests lint bench clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/ready  ## Serve on http://127.0.0.1:8050 (settings: see README.md)
@@ -23,7 +23,9 @@ screenshots: $(VENV)/ready-demo  ## Take the pictures in docs/screenshots anew
 
 test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real servers
 	tools/system-packages chromium mariadb redis nginx docs
-	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory -j2 lint all-tests  # side by side: most tests wait more than they compute
+
+all-tests: $(TEST_VENV)/ready
 	$(TEST_BIN)/python -m tests.run -n 3 --dist loadgroup
 
 lint: $(TEST_VENV)/ready

@@ -78,6 +78,7 @@ from web.libraries import lend_libraries
 from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts, showing
 from web.row_leads import register_row_leads
+from web.scripts import serve_scripts
 from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
@@ -254,8 +255,7 @@ def create_app(settings: Settings) -> Scrapeboard:
         serve_locally=True,
         compress=True,
     )
-    for package, file in adapter.scripts:
-        dash.scripts.append_script({"namespace": package, "relative_package_path": file})  # type: ignore[no-untyped-call]
+    serve_scripts(dash, adapter)
     dash.layout = partial(_layout, source)
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)

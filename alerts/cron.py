@@ -41,6 +41,24 @@ def last_moment(expression: str, now: dt.datetime) -> dt.datetime | None:
     return _last(expression, now.replace(second=0, microsecond=0) + dt.timedelta(minutes=1))
 
 
+def last_moments(expression: str, until: dt.datetime, since: dt.datetime, *, most: int) -> list[dt.datetime]:
+    """Return the last moments in [since, until], rising.
+
+    Args:
+        expression: One that `cron_expression` has returned.
+        until: With the time zone that the expression is meant in.
+        since: Any time zone.
+        most: How many at most.
+    """
+    found: list[dt.datetime] = []
+    before = until.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+    for moment in CronSim(expression, before, reverse=True):
+        if moment < since or len(found) >= most:
+            break
+        found.append(moment)
+    return found[::-1]
+
+
 @lru_cache(maxsize=1024)
 def _last(expression: str, before: dt.datetime) -> dt.datetime | None:
     return next(CronSim(expression, before, reverse=True), None)

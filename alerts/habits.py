@@ -73,7 +73,8 @@ class Deviation:
         expected_ms: When it, or the first that was missed, should have begun, epoch ms; for an overlap, when the run
             before ended.
         came_ms: When it began; None for missed ones.
-        by_ms: How late it was, or how long the two ran side by side.
+        by_ms: How late it was, how long the two ran side by side, or the time from the first to the last of those that
+            were missed.
         count: How many were missed, else 1.
     """
 
@@ -239,7 +240,8 @@ def _between(learnt: Learnt, start_ms: int) -> list[Deviation]:
         name, own_ms, last_ms = runs.names[int(job[at])], float(interval_ms[at]), int(before_ms[at])
         if step[at] > first[at]:
             expected_ms = round(last_ms + first[at] * own_ms)
-            found.append(Deviation(name, "missed", expected_ms, None, 0.0, int(step[at] - first[at])))
+            count = int(step[at] - first[at])
+            found.append(Deviation(name, "missed", expected_ms, None, (count - 1) * own_ms, count))
         if late[at]:
             expected_ms = round(last_ms + step[at] * own_ms)
             found.append(Deviation(name, "late", expected_ms, int(runs.start_ms[place[at]]), float(by_ms[at])))
@@ -257,7 +259,8 @@ def _still_missing(learnt: Learnt, start_ms: int, now_ms: int) -> list[Deviation
         missed = int(told_ms / schedule.interval_ms + TOLERANCE) - int(first)
         if missed > 0:
             first_ms = round(schedule.last_start_ms + first * schedule.interval_ms)
-            found.append(Deviation(schedule.job, "missed", first_ms, None, 0.0, missed))
+            by_ms = (missed - 1) * schedule.interval_ms
+            found.append(Deviation(schedule.job, "missed", first_ms, None, by_ms, missed))
     return found
 
 

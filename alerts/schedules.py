@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from alerts.cron import cron_expression, last_moment, moments
+from alerts.cron import cron_expression, last_moment, last_moments, moments
 from alerts.errors import parsed
 from alerts.rules import Zone
-from alerts.units import Length
+from alerts.units import Length, said
 
 # A run that begins so shortly before its moment is meant for it: clocks differ.
 EARLY_MS: Final = 30_000
@@ -54,6 +54,11 @@ class JobPlan(BaseModel):
         """Return it as it is kept in the database."""
         return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
+    @property
+    def when(self) -> str:
+        """When it is, in words: `30 2 * * * (Europe/Berlin)` or `every 15m`."""
+        return f"{self.cron} ({self.timezone})" if self.cron else f"every {said(self.interval_s)}"
+
     def due_after(self, start_ms: int, until_ms: int) -> list[int]:
         """Return the moments at which runs should have begun after one that did.
 
@@ -89,6 +94,23 @@ class JobPlan(BaseModel):
             return [now_ms + step_ms * number for number in range(1, count + 1)]
         now = _local(now_ms, ZoneInfo(self.timezone))
         found = moments(self.cron, now, now + _FURTHEST, most=count)
+        return [int(moment.timestamp() * 1000) for moment in found]
+
+    def newest_before(self, until_ms: int, since_ms: int, most: int) -> list[int]:
+        """Return the last moments that `cron` names up to a moment.
+
+        Args:
+            until_ms: That one, epoch ms, inclusive.
+            since_ms: The first that counts, epoch ms.
+            most: How many at most.
+
+        Returns:
+            Epoch ms, rising; none for a plan by interval.
+        """
+        if not self.cron or until_ms < since_ms:
+            return []
+        zone = ZoneInfo(self.timezone)
+        found = last_moments(self.cron, _local(until_ms, zone), _local(since_ms, zone), most=most)
         return [int(moment.timestamp() * 1000) for moment in found]
 
     def meant_for(self, start_ms: int, before_ms: int | None) -> int | None:

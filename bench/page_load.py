@@ -3,7 +3,9 @@
 Run: python -m bench.page_load [--sources 50] [--metrics 300000] [--range now-30d] [--rounds 5]. Prints one JSON
 document. The database holds thirty days of metrics. "charts" is the time until every chart of the tab is drawn (the
 last of them may be below the window), "first" until the first one is. The floor is a Dash page with one chart and
-nothing else, served by the same web server in the same run.
+nothing else, served by the same web server in the same run. Loads are measured without a test driver, which alone would
+cost a first one 380 ms (see bench._raw_browser); "thread" is the processor time of the page's thread until its charts
+stand, which a busy machine changes little. Switches are measured with one: their scripts are compiled long before.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import tempfile
 import time
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from bench._month import fill
+from bench._raw_browser import raw_browser
 from bench._served import running_app, summary
 from components.nav import TABS
 from examples.browser_scraper import FLAGS
@@ -45,20 +48,14 @@ def load(page: Page, url: str, name: str | None) -> dict[str, float]:
     return {key: before_ms + value for key, value in wait_for_charts(page, name).items()}
 
 
-def measure_tab(browsers: BrowserType, url: str, name: str | None) -> dict[str, dict[str, float]]:
+def measure_tab(url: str, name: str | None) -> dict[str, dict[str, float]]:
     """Open an address with a profile that knows nothing yet, and again when its scripts have been compiled."""
     times = {}
-    with tempfile.TemporaryDirectory() as profile:
-        # A profile on disk, as people have one: a private window keeps no compiled scripts.
-        context = browsers.launch_persistent_context(
-            profile, executable_path="/usr/bin/chromium", args=FLAGS.split(), viewport={"width": 1440, "height": 1000}
-        )
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile, raw_browser(profile) as browser:
         for visit in ("cold", "second", "third", "warm"):
-            page = context.new_page()
-            times[visit] = load(page, url, name)
-            page.wait_for_timeout(500)  # it writes its caches when it is done
-            page.close()
-        context.close()
+            with browser.tab() as tab:
+                times[visit] = tab.load(url, name)
+                time.sleep(0.5)  # it writes its caches when it is done
     return {visit: times[visit] for visit in ("cold", "warm")}
 
 
@@ -104,17 +101,12 @@ def main() -> None:
         with running_app(database_url, settled=True) as url:
             load(browser.new_page(), f"{url}/{query}", "overview")
             tabs = {
-                tab.name: gathered(
-                    [
-                        measure_tab(playwright.chromium, f"{url}{tab.path}{query}", tab.name)
-                        for _ in range(options.rounds)
-                    ]
-                )
+                tab.name: gathered([measure_tab(f"{url}{tab.path}{query}", tab.name) for _ in range(options.rounds)])
                 for tab in TABS
             }
             switches = gathered([measure_switches(browser, url, query) for _ in range(options.rounds)])
         with running_app("", "bench/_bare_dash.py") as url:
-            floor = gathered([measure_tab(playwright.chromium, url, None) for _ in range(options.rounds)])
+            floor = gathered([measure_tab(url, None) for _ in range(options.rounds)])
         browser.close()
     document = {
         "bench": "page_load",

@@ -58,6 +58,17 @@ class ChartAdapter(ABC):
     # them only when the first chart is there.
     scripts: tuple[tuple[str, str], ...] = ()
 
+    @staticmethod
+    def served(script: str, file: str) -> str:
+        """Return what a browser needs of one of these scripts.
+
+        Args:
+            script: The whole text of the file.
+            file: Its name in its package, as in `scripts`.
+        """
+        del file
+        return script
+
     def __init__(self, palette: Palette | None = None) -> None:
         self._palette = palette or Palette()
 

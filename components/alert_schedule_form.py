@@ -37,8 +37,7 @@ def schedule_list(plans: Sequence[Planned], now_ms: int) -> dict[str, Any]:
     entries = []
     for planned in plans[:MOST_ENTRIES]:
         plan = planned.plan
-        when = f"{plan.cron} ({plan.timezone})" if plan.cron else f"every {said(plan.interval_s)}"
-        says = [when, *(f"next {moment}" for moment in moments_of(plan, now_ms)[:1] if plan.cron)]
+        says = [plan.when, *(f"next {moment}" for moment in moments_of(plan, now_ms)[:1] if plan.cron)]
         says.append(f"grace {said(plan.grace_s)}" if plan.grace_s else "no grace")
         says.append(f"at most {said(plan.longest_s)}" if plan.longest_s else "may take as long as usual")
         says.append(f"declared {clock(planned.since_ms, span_ms=2 * DAY_MS)} UTC")

@@ -17,7 +17,7 @@ from components.controls import CUSTOM, Answer, Controls, answer
 from components.empty import notice_props
 from components.icons import icon
 from components.more_filters import chips_props, more_content, more_filters
-from components.opener import popover_target
+from components.opener import popover_later, popover_target
 from components.saved_views import views_menu
 from components.timerange import QUICK_RANGES, describe
 from components.view import View
@@ -274,13 +274,14 @@ def _range_picker(view: View, said: Controls) -> Component:
                 html.Span([icon("clock"), label, html.Span("UTC", className="filter-zone"), icon("down")]),
                 look="filter-button",
             ),
-            dmc.PopoverDropdown(html.Div([html.Div(quick), html.Div(custom)], className="filter-popover")),
+            popover_later(
+                html.Div([html.Div(quick), html.Div(custom)], className="filter-popover"), ids.FILTER_POPOVER_CONTENT
+            ),
         ],
         id=ids.FILTER_POPOVER,
         position="bottom-start",
         shadow="md",
         width=440,
         trapFocus=True,
-        keepMounted=True,
     )
     return popover

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
-from alerts.habits import LEAST_RUNS, Deviation, Learnt, Schedule, overdue_ms
+from alerts.habits import LEAST_RUNS, Deviation, Schedule
+from alerts.next_runs import NextRun, NextState
 from components.leads import EVENTS
 from components.numbers import NOTHING, clock, count, duration
 from components.row_leads import lead_text
@@ -46,18 +48,20 @@ NEXT_COLUMNS: Final = (
     Column("State", "status"),
     Column("Next (UTC)", "time"),
     Column("In", "number", width_px=128),
-    Column("Usually every", "number", width_px=120),
+    Column("Every", "number", width_px=120),
     Column("Usually takes", "number", width_px=120),
-    Column("Learnt from", "clip"),
+    Column("Known from", "clip"),
 )
 _SYMBOLS: Final = {"late": "◷", "missed": "○", "overlap": "≡"}
-_ON_TIME: Final = Status("ok", "✓ on time")
-_DUE: Final = Status("ok", "✓ due now")
-_OVERDUE: Final = Status("bad", "▲ overdue")
-_UNKNOWN: Final = Status("warn", "? not known")
-_STOPPED: Final = Status("warn", "◌ stopped")
-# A job that missed so many runs, for at least a day, isn't late: somebody stopped it.
-_STOPPED_AFTER: Final = 20
+_STATES: Final[Mapping[NextState, Status]] = MappingProxyType(
+    {
+        "on time": Status("ok", "✓ on time"),
+        "due": Status("ok", "✓ due now"),
+        "overdue": Status("bad", "▲ overdue"),
+        "not known": Status("warn", "? not known"),
+        "stopped": Status("warn", "◌ stopped"),
+    }
+)
 
 
 def job_row(job: SchedulerStats, span_ms: int) -> list[str | Status]:
@@ -138,68 +142,42 @@ def slip_row(slip: Deviation, span_ms: int) -> list[str | Status]:
     ]
 
 
-def next_rows(learnt: Learnt, now_ms: int, span_ms: int, most: int) -> list[list[str | Status]]:
-    """Return the rows of `NEXT_COLUMNS`: overdue jobs first, then by the next moment, then the stopped and unknown.
+def next_rows(following: Sequence[NextRun], now_ms: int, span_ms: int) -> list[list[str | Status]]:
+    """Return the rows of `NEXT_COLUMNS`.
 
     Args:
-        learnt: What is usual.
+        following: What jobs do next, in the order of the rows.
         now_ms: The moment, epoch ms.
         span_ms: Length of the range.
-        most: How many rows at most.
     """
-    ordered = sorted(learnt.schedules, key=lambda one: (*_turn(one, now_ms), one.job))
-    return [_next_row(schedule, now_ms, span_ms) for schedule in ordered[:most]]
+    return [_next_row(one, now_ms, span_ms) for one in following]
 
 
-def next_ms(schedule: Schedule) -> int | None:
-    """Return when a job's next run should begin, epoch ms; None when that isn't known.
-
-    Args:
-        schedule: What is usual for it.
-    """
-    return None if schedule.interval_ms is None else round(schedule.last_start_ms + schedule.interval_ms)
-
-
-def is_stopped(schedule: Schedule, now_ms: int) -> bool:
-    """Return whether a job has been away for so long that it isn't waited for any more.
-
-    Args:
-        schedule: What is usual for it.
-        now_ms: The moment, epoch ms.
-    """
-    late_ms = overdue_ms(schedule, now_ms)
-    return late_ms > DAY_MS and late_ms > _STOPPED_AFTER * (schedule.interval_ms or 0.0)
-
-
-def _turn(schedule: Schedule, now_ms: int) -> tuple[int, float]:
-    if schedule.interval_ms is None:
-        return 3, 0.0
-    if is_stopped(schedule, now_ms):
-        return 2, 0.0
-    late_ms = overdue_ms(schedule, now_ms)
-    return (0, -late_ms) if late_ms else (1, next_ms(schedule) or 0.0)
-
-
-def _next_row(schedule: Schedule, now_ms: int, span_ms: int) -> list[str | Status]:
-    expected_ms = next_ms(schedule)
-    late_ms = overdue_ms(schedule, now_ms)
-    if expected_ms is None:
-        state, soon = _UNKNOWN, NOTHING
-    elif late_ms:
-        state, soon = _STOPPED if is_stopped(schedule, now_ms) else _OVERDUE, f"since {_minutes(late_ms)}"
-    elif expected_ms <= now_ms:
-        state, soon = _DUE, "now"
+def _next_row(one: NextRun, now_ms: int, span_ms: int) -> list[str | Status]:
+    if one.due_ms is None:
+        soon = NOTHING
+    elif one.overdue_ms:
+        soon = f"since {_minutes(one.overdue_ms)}"
     else:
-        state, soon = _ON_TIME, _minutes(expected_ms - now_ms)
+        soon = "now" if one.due_ms <= now_ms else _minutes(one.due_ms - now_ms)
+    every_ms = 1000 * one.plan.interval_s if one.plan is not None and one.plan.interval_s else None
+    if every_ms is None and one.habit is not None:
+        every_ms = one.habit.interval_ms
     return [
-        schedule.job,
-        state,
-        clock(expected_ms, span_ms=max(span_ms, DAY_MS + 1) if _other_day(expected_ms, now_ms) else span_ms),
+        one.job,
+        _STATES[one.state],
+        clock(one.due_ms, span_ms=max(span_ms, DAY_MS + 1) if _other_day(one.due_ms, now_ms) else span_ms),
         soon,
-        duration(schedule.interval_ms),
-        duration(schedule.usual_ms),
-        _learnt_from(schedule),
+        duration(every_ms),
+        duration(None if one.habit is None else one.habit.usual_ms),
+        _known_from(one),
     ]
+
+
+def _known_from(one: NextRun) -> str:
+    if one.plan is not None:
+        return f"declared: {one.plan.when}"
+    return "" if one.habit is None else _learnt_from(one.habit)
 
 
 def _learnt_from(schedule: Schedule) -> str:

@@ -13,7 +13,7 @@ from components import ids
 from components.aria import aria
 from components.icons import icon
 from components.numbers import count
-from components.opener import popover_target
+from components.opener import popover_later, popover_target
 from components.view import ONE_KIND_PATHS, View
 from components.view_text import MOST_LABELS, MOST_OUTCOMES
 from db.results import FilterChoices
@@ -91,14 +91,13 @@ def more_filters(view: View) -> Component:
     popover: Component = dmc.Popover(
         [
             popover_target(html.Span([icon("filter"), label]), look="filter-button filter-more-button"),
-            dmc.PopoverDropdown(html.Div(fields, className="filter-fields")),
+            popover_later(html.Div(fields, className="filter-fields"), ids.FILTER_MORE_CONTENT),
         ],
         id=ids.FILTER_MORE,
         position="bottom-start",
         shadow="md",
         width=360,
         trapFocus=True,
-        keepMounted=True,
     )
     return popover
 

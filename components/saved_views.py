@@ -14,7 +14,7 @@ from dash.development.base_component import Component
 from components import ids
 from components.aria import aria
 from components.icons import icon
-from components.opener import popover_target
+from components.opener import popover_later, popover_target
 from components.view import View
 
 MOST_VIEWS: Final = 50
@@ -97,13 +97,12 @@ def views_menu() -> Component:
     ]
     target = popover_target(html.Span([icon("saved"), "Views", icon("down")]), look="filter-button")
     popover = dmc.Popover(
-        [target, dmc.PopoverDropdown(html.Div(dropdown, className="saved-views"))],
+        [target, popover_later(html.Div(dropdown, className="saved-views"), ids.SAVED_POPOVER_CONTENT)],
         id=ids.SAVED_POPOVER,
         position="bottom-end",
         shadow="md",
         width=320,
         trapFocus=True,
-        keepMounted=True,
     )
     copy = dmc.CopyButton(
         [icon("link"), html.Span("Copy link")],

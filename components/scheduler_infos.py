@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from alerts.habits import Deviation, Learnt, Schedule
+from alerts.punctuality import Punctuality
 from charts.info import ACCENT_KEY, FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
 from components.infos import MOST_BARS, MOST_LINES, spans_decades
 from components.numbers import count, duration
@@ -107,25 +108,23 @@ def items_by_job(jobs: Sequence[SchedulerStats]) -> BarInfo:
     )
 
 
-def runs_timeline(
-    learnt: Learnt, deviations: Sequence[Deviation], range: TimeRange, result: str = "all"
-) -> TimelineInfo:
-    """Draw when jobs ran, and when they were to run as far as that could be learnt: at most 20 jobs and 500 spans.
+def runs_timeline(learnt: Learnt, punctual: Punctuality, range: TimeRange, result: str = "all") -> TimelineInfo:
+    """Draw when jobs ran, and when they were to run as far as that is known: at most 20 jobs and 500 spans.
 
     Jobs with failed, late, missed or overlapping runs go first, then the busiest. A job with many runs is drawn in
     blocks: one for each result and piece of time.
 
     Args:
         learnt: The runs, and what is usual.
-        deviations: What didn't come as usual in the range.
+        punctual: When they should have begun, and what didn't come as it should in the range.
         range: The range; what began before it is cut at its edge.
         result: `all`, `ok` or `failed`: which runs are drawn.
     """
     for one_by_one in _ONE_BY_ONE:
-        lanes, left_out, is_full = _lanes(learnt, deviations, range, result, one_by_one)
+        lanes, left_out, is_full = _lanes(learnt, punctual, range, result, one_by_one)
         if not is_full:
             break
-    slips = Counter(one.what for one in deviations)
+    slips = Counter(one.what for one in punctual.slips)
     runs = learnt.runs
     inside = (runs.end_ms >= range.start_ms) & (runs.end_ms < range.end_ms)
     failed = int(np.count_nonzero(inside & ~runs.success))
@@ -134,12 +133,12 @@ def runs_timeline(
         f"{count(int(inside.sum()))} runs of {count(jobs)} {'job' if jobs == 1 else 'jobs'}",
         f"{count(failed)} failed",
     ]
-    told += [f"{count(slips['late'])} late", f"{count(sum(_missed(deviations)))} missed"]
+    told += [f"{count(slips['late'])} late", f"{count(sum(_missed(punctual.slips)))} missed"]
     cut = f" ({len(lanes)} of {len(lanes) + left_out} jobs)" if left_out else ""
     since = "" if runs.since_ms <= range.start_ms else " Only the newest runs are looked at."
     return TimelineInfo(
         title=f"Runs, planned and actual{cut}",
-        description=f"When scheduler jobs ran, in outline when they usually would have: {', '.join(told)}.{since}",
+        description=f"When scheduler jobs ran, in outline when they should have: {', '.join(told)}.{since}",
         bars=tuple(span for _, spans in sorted(lanes) for span in spans),
         x_range_ms=(range.start_ms, range.end_ms),
     )
@@ -150,7 +149,7 @@ def _missed(deviations: Sequence[Deviation]) -> list[int]:
 
 
 def _lanes(
-    learnt: Learnt, deviations: Sequence[Deviation], range: TimeRange, result: str, one_by_one: int
+    learnt: Learnt, punctual: Punctuality, range: TimeRange, result: str, one_by_one: int
 ) -> tuple[list[tuple[str, list[Span]]], int, bool]:
     """Return (spans of the jobs that are shown, how many others there are, whether there was no room for one)."""
     runs = learnt.runs
@@ -161,7 +160,7 @@ def _lanes(
     ran = np.bincount(job[shown], minlength=len(runs.names))
     trouble = np.bincount(job[shown & ~runs.success], minlength=len(runs.names))
     by_job: dict[str, list[Deviation]] = {}
-    for one in deviations:
+    for one in punctual.slips:
         by_job.setdefault(one.job, []).append(one)
     order = sorted(
         (-int(trouble[place]) - len(by_job.get(name, ())), -int(ran[place]), name, place)
@@ -173,7 +172,7 @@ def _lanes(
     for _, _, name, place in order[:MOST_LANES]:
         low, high = int(runs.offsets[place]), int(runs.offsets[place + 1])
         own = low + np.flatnonzero(shown[low:high])
-        spans = _planned(learnt, own, learnt.schedules[place], by_job.get(name, ()), range, one_by_one)
+        spans = _planned(punctual, own, learnt.schedules[place], by_job.get(name, ()), range, one_by_one)
         spans += _actual(learnt, own, name, range, one_by_one)
         if lanes and total + len(spans) > MOST_SPANS:
             return lanes, len(order) - len(lanes), True
@@ -183,25 +182,19 @@ def _lanes(
 
 
 def _planned(
-    learnt: Learnt, own: IntArray, schedule: Schedule, slips: Sequence[Deviation], range: TimeRange, one_by_one: int
-) -> list[Span]:
+    punctual: Punctuality, own: IntArray, schedule: Schedule, slips: Sequence[Deviation], range: TimeRange,
+    one_by_one: int,
+) -> list[Span]:  # fmt: skip
     """Outline what was missed, and, where runs are drawn one by one, when each was to begin."""
     spans: list[tuple[int, int, str]] = []
     if len(own) <= one_by_one:
-        starts, interval_ms = learnt.runs.start_ms, learnt.interval_ms
-        known = own[np.isfinite(interval_ms[own]) & ~learnt.habit[own]]
-        late = {one.came_ms: one.expected_ms for one in slips if one.what == "late"}
-        for place in known.tolist():
-            began_ms = int(starts[place])
-            steps = max(1, round((began_ms - int(starts[place - 1])) / float(interval_ms[place])))
-            expected_ms = late.get(began_ms, round(int(starts[place - 1]) + steps * float(interval_ms[place])))
-            spans.append((expected_ms, expected_ms + round(schedule.usual_ms), "planned, as usual"))
+        expected_ms = punctual.expected_ms[own]
+        for began_ms in np.rint(expected_ms[np.isfinite(expected_ms)]).astype(np.int64).tolist():
+            spans.append((began_ms, began_ms + round(schedule.usual_ms), "planned, as usual"))
     for one in slips:
         if one.what == "missed":
-            step_ms = schedule.interval_ms or 0.0
-            last_ms = one.expected_ms + round((one.count - 1) * step_ms)
             said = "missed" if one.count == 1 else f"{count(one.count)} missed"
-            spans.append((one.expected_ms, last_ms + round(schedule.usual_ms), said))
+            spans.append((one.expected_ms, one.expected_ms + round(one.by_ms + schedule.usual_ms), said))
     return [
         Span(schedule.job, max(low, range.start_ms), min(high, range.end_ms), said, True, planned=True)
         for low, high, said in spans

@@ -17,6 +17,7 @@ from components.filters import filters
 from components.help import help_button
 from components.icons import icon
 from components.nav import nav
+from components.opener import register_later
 from components.skeleton import skeleton
 from components.status import database_banner, live_pill
 from components.theme_picker import Theme, forced, register_theme_callback, theme_picker
@@ -135,6 +136,14 @@ def register_shell_callbacks(app: Dash) -> None:
         return _navbar(open=bool(opened))
 
     register_theme_callback(app)
+    register_later(
+        app,
+        {
+            ids.FILTER_POPOVER: ids.FILTER_POPOVER_CONTENT,
+            ids.FILTER_MORE: ids.FILTER_MORE_CONTENT,
+            ids.SAVED_POPOVER: ids.SAVED_POPOVER_CONTENT,
+        },
+    )
 
 
 def _header(theme: Theme, shown: Shown) -> Component:

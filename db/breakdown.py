@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from db.breakdown_values import attempt_texts, outcome_hashes, outcomes, yield_texts
-from db.columns import BoolArray, CodeArray, DetailColumns, Names, ObjectArray
-from db.error_kinds import kind_of_error
+from db.chunk import BoolArray, CodeArray, ObjectArray
+from db.columns import DetailColumns, Names
 from db.hashes import HashArray, hashes_of
 from db.item_fields import told_fields
 from db.results import Filter, FloatArray, IntArray, Kind
@@ -125,7 +125,7 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
         value = rows.url_hash
     columns, one = _added_up(_columns_of(rows, chosen, value[chosen], rows.items[chosen]))
     if dimension == "error":
-        kinds = [kind_of_error(error or "") for error in rows.error[chosen][one].tolist()]
+        kinds = rows.error_kinds(np.flatnonzero(chosen)[one])
         texts = distinct(columns["value"], objects(kinds))
     elif texts is None:
         texts = distinct(columns["value"], rows.url[one])

@@ -15,8 +15,10 @@ from db.breakdown import DIMENSIONS, Groups, groups_of, merged, shortened
 from db.breakdown_pack import packed, unpacked
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names
-from db.detail import BREAKDOWN, read_detail
+from db.detail import ROLLED, read_detail
 from db.models import Breakdown, MinuteRollup
+from db.rest_pack import REST
+from db.rest_pack import packed as packed_rest
 from db.rolling import Look, Read, look, replacing
 from db.row_pack import ROWS
 from db.row_pack import packed as packed_rows
@@ -26,7 +28,7 @@ from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
 
 # Everything that is kept of a span, written together and of the same detail rows.
 KEPT = (*DIMENSIONS, TIME)
-KEPT_OF_SLOTS = (*KEPT, ROWS)
+KEPT_OF_SLOTS = (*KEPT, ROWS, REST)
 # Counted since a later version: of what outlived its detail rows then, the database holds some or nothing.
 _LATER = ("attempt", "yield", "field")
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
@@ -196,6 +198,19 @@ class BreakdownRoller:
             self._verified = True
 
 
+def settled_slots(roller: BreakdownRoller, slots: Sequence[int]) -> list[int]:
+    """Return those spans of five minutes of which the packs in the database count every row.
+
+    Args:
+        roller: Knows which ones changed.
+        slots: Where they begin, epoch ms.
+    """
+    if not slots or not roller.ready:
+        return []
+    apart = closed(roller.unsettled())[SLOT_MS]
+    return [slot for slot in slots if slot not in apart]
+
+
 def _kept(length_ms: int) -> tuple[str, ...]:
     return KEPT_OF_SLOTS if length_ms == SLOT_MS else KEPT
 
@@ -247,7 +262,7 @@ def _without_hole(slots: Sequence[int], first: int, most: int) -> list[int]:
 
 def _slot_rows(connection: Connection, *, starts_ms: Sequence[int]) -> list[Row]:
     names = Names()
-    rows = read_detail(connection, starts_ms[0], starts_ms[-1] + SLOT_MS, names, Names(), columns=BREAKDOWN)
+    rows = read_detail(connection, starts_ms[0], starts_ms[-1] + SLOT_MS, names, Names(), columns=ROLLED)
     return [row for start in starts_ms for row in _rows_of_slot(rows.between(start, start + SLOT_MS), start, names)]
 
 
@@ -257,7 +272,9 @@ def _rows_of_slot(rows: DetailColumns, start_ms: int, names: Names) -> list[Row]
     parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
     made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
     made.append((TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms)))
-    return [*made, (ROWS, SLOT_MS, start_ms, len(rows), packed_rows(rows, start_ms))]
+    pack = packed_rows(rows, start_ms)
+    made.append((ROWS, SLOT_MS, start_ms, len(rows), pack))
+    return [*made, (REST, SLOT_MS, start_ms, len(rows), packed_rest(rows, pack))]
 
 
 def _wider_rows(connection: Connection, *, length_ms: int, start_ms: int) -> list[Row]:

@@ -15,6 +15,7 @@ from db.breakdown_pack import unpacked
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.detail import read_detail
+from db.filtered_rows import FilteredRows
 from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter, Kind
@@ -41,15 +42,23 @@ class Breakdowns:
         engine: A migrated database.
         recent: Its newest rows.
         rollups: Its rollups.
+        packed: Has most of the old rows that are counted one by one; None to read all of them from their table.
         max_bytes: Memory for what was read; what wasn't used for longest is read again when needed.
     """
 
     def __init__(
-        self, engine: Engine, recent: RecentDetail, rollups: Rollups, *, max_bytes: int = 64 * 1024 * 1024
+        self,
+        engine: Engine,
+        recent: RecentDetail,
+        rollups: Rollups,
+        packed: FilteredRows | None = None,
+        *,
+        max_bytes: int = 64 * 1024 * 1024,
     ) -> None:
         self._engine = engine
         self._recent = recent
         self._rollups = rollups
+        self._packed = packed
         self._max_bytes = max_bytes
         # Protects everything below. Held while rows are read: who else needs them needs mostly the same ones.
         self._lock = threading.Lock()
@@ -193,13 +202,15 @@ class Breakdowns:
                 failed = dimension == "error" and filter.result == "all"
                 least = Filter(filter.sources, "failed" if failed else filter.result)
                 with self._engine.connect() as connection:
-                    yield groups_of(
-                        read_detail(
-                            connection, start_ms, min(covered_ms, end_ms), self._recent.sources, self._recent.outcomes,
-                            filter=least, kind=counted, columns=columns_for(dimension),
-                        ),
-                        dimension,
-                    )  # fmt: skip
+                    old_ms = (start_ms, min(covered_ms, end_ms))
+                    parts = self._packed.parts(connection, *old_ms, least, counted) if self._packed else None
+                    if parts is None:
+                        columns = columns_for(dimension)
+                        names = (self._recent.sources, self._recent.outcomes)
+                        parts = iter(
+                            [read_detail(connection, *old_ms, *names, filter=least, kind=counted, columns=columns)]
+                        )
+                    yield from (groups_of(rows, dimension) for rows in parts)
         yield groups_of(rows, dimension)
 
     def _trim(self) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from db import sketch
 from db.cells import MINUTE_MS, Cells
-from db.columns import BoolArray, DetailColumns
+from db.chunk import BoolArray
+from db.columns import DetailColumns
 from db.results import FloatArray, IntArray
 
 # Up to so many bins are counted in an array of all of them (in bytes eight times as much).

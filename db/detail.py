@@ -9,7 +9,8 @@ import numpy as np
 from sqlalchemy import ColumnElement, Integer, Select, false, func, or_, select, type_coerce
 from sqlalchemy.engine import Connection
 
-from db.columns import Chunk, DetailColumns, Names, one_copy
+from db.chunk import Chunk
+from db.columns import DetailColumns, Names, one_copy
 from db.error_kinds import kind_of_error, longest_piece
 from db.hashes import error_hash, hash_of
 from db.item_fields import shared_fields
@@ -46,6 +47,20 @@ BREAKDOWN = (
     *STATISTICS, "retry_count", "data_size", "status_code", "outcome", "url", "error", "url_hash", "error_hash",
     "fields",
 )  # fmt: skip
+# What packs are made of (db.row_pack, db.rest_pack).
+PACKED = (
+    *STATISTICS,
+    "retry_count",
+    "data_size",
+    "status_code",
+    "outcome",
+    "url",
+    "error",
+    "labels",
+    "fields",
+    "run_id",
+)
+ROLLED = (*BREAKDOWN[: BREAKDOWN.index("url_hash")], "fields", "labels", "run_id", *_MADE)
 
 
 def newest_rows(
@@ -106,6 +121,19 @@ def read_detail(
         statement = statement.limit(limit)
     chunks = _fetch(connection, statement, read, sources, outcomes, _FETCH_ROWS, error=filter.error, kept=columns)
     return DetailColumns(chunks, sources, outcomes)
+
+
+def with_error_kinds(chunk: Chunk) -> Chunk:
+    """Return rows with the kind of each one's error in the place of its text, None for a success.
+
+    Args:
+        chunk: Rows with `success` and `error`.
+    """
+    arrays = {name: array[: chunk.size] for name, array in chunk.arrays.items() if name != "error"}
+    kinds = np.empty(chunk.size, dtype=np.object_)
+    failed = np.flatnonzero(~arrays["success"])
+    kinds[failed] = [kind_of_error(error or "") for error in chunk.arrays["error"][failed].tolist()]
+    return Chunk(arrays | {"error_kind": kinds}, chunk.size)
 
 
 def conditions(

@@ -15,8 +15,10 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import Pool
 
+from db import one_trip
 from db.errors import BadDatabaseUrl, unavailable_as_ours
 from db.hosts import Host, Hosts, IsCurrent, attach, leave_read_only, split_hosts
+from db.pooled import spare_round_trips
 
 # SQLite's driver looks for a conversion of every NULL and boolean, in vain and for a microsecond a row. Here they are,
 # in C: what an empty dict has for None is None.
@@ -165,7 +167,7 @@ def _lower(value: object) -> object:
 
 def _host(engine: Engine, url: URL, arguments: dict[str, Any], *, checked: bool) -> Host:
     _, parameters = engine.dialect.create_connect_args(url)
-    return Host(f"{url.host}:{url.port or 3306}", {**parameters, **arguments}, checked)
+    return Host(f"{url.host}:{url.port or 3306}", one_trip.allowing({**parameters, **arguments}), checked)
 
 
 def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[str, Any]) -> Engine:
@@ -174,8 +176,9 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
     engine = create_engine(
         url.set(drivername="mysql+pymysql"),
         connect_args=arguments,
-        pool_pre_ping=True,  # a server that was restarted meanwhile costs a reconnect, not an error
         pool_recycle=1800,
+        pool_pre_ping=False,  # what it and the reset do is done by `spare_round_trips`, where it is needed
+        pool_reset_on_return=None,
         **pool,
     )
 
@@ -190,6 +193,8 @@ def _mysql(url: URL, arguments: dict[str, Any], lock_wait_s: float, pool: dict[s
             # Without gap locks, inserts don't wait for retention or rollups.
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
 
+    spare_round_trips(engine)
+    one_trip.allow(engine)
     leave_read_only(engine)
     return engine
 
@@ -205,9 +210,10 @@ def begin_writing(engine: Engine) -> Iterator[Connection]:
         A connection; its work is committed at the end of the block and rolled back when the block raises.
     """
     with _turn_to_write(engine), engine.connect() as connection:
-        writer = connection.execution_options(writes=True)
-        with writer.begin():
-            yield writer
+        if engine.dialect.name == "sqlite":
+            connection.execution_options(writes=True)
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

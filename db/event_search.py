@@ -6,14 +6,17 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
+from db.cells import HOUR_MS
 from db.events import newest_pages
+from db.filtered_rows import FilteredRows
 from db.recent import RecentDetail
 from db.results import Event, Filter
 from db.rollups import Rollups
 
 _MAX_REMEMBERED = 32
+_MOST_STEP_MS = 16 * HOUR_MS  # of a walk back through packs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,14 @@ class EventSearch:
         engine: A migrated database.
         recent: Its newest rows.
         rollups: Says whether an old minute changed; None to look through old rows at every ask.
+        filtered: Knows when old rows that a filter lets through were recorded; None to look for them in their table.
     """
 
-    def __init__(self, engine: Engine, recent: RecentDetail, rollups: Rollups | None) -> None:
+    def __init__(
+        self, engine: Engine, recent: RecentDetail, rollups: Rollups | None, filtered: FilteredRows | None = None
+    ) -> None:
         self._engine = engine
+        self._filtered = filtered
         self._recent = recent
         self._rollups = rollups
         self._lock = threading.Lock()  # protects _older
@@ -94,4 +101,38 @@ class EventSearch:
 
     def _ask(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> tuple[Event, ...]:
         with self._engine.connect() as connection:
-            return newest_pages(connection, start_ms, end_ms, filter, limit)
+            moments = None
+            # A result or a source is found soon enough by walking back.
+            if start_ms is not None and end_ms is not None and not filter.in_rollups:
+                moments = self._moments(connection, start_ms, end_ms, filter, limit)
+            if moments is not None and not moments:
+                return ()
+            return newest_pages(connection, start_ms, end_ms, filter, limit, moments=moments)
+
+    def _moments(
+        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, limit: int
+    ) -> set[int] | None:
+        """Return when the newest rows of a span were recorded, epoch ms; None where packs and memory don't know."""
+        settled = filter.within(None)
+        assert settled is not None  # who asks has seen to it
+        filter, kind = settled
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        times_ms: list[int] = rows.matching(filter, kind).created_at_ms[-limit:].tolist()
+        border_ms = start_ms if covered_ms is None else min(end_ms, covered_ms)
+        if border_ms > start_ms and len(times_ms) < limit:
+            first_ms = None if self._filtered is None else self._filtered.first_ms(connection)
+            if first_ms is None:
+                return None
+            start_ms = max(start_ms, first_ms)
+        step_ms = HOUR_MS
+        while border_ms > start_ms and len(times_ms) < limit:
+            low_ms = max(start_ms, (border_ms - 1) // step_ms * step_ms)
+            step_ms = min(2 * step_ms, _MOST_STEP_MS)  # what is rare may be far back
+            assert self._filtered is not None
+            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind)
+            if parts is None:
+                return None
+            older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]
+            times_ms = [*older, *times_ms][-limit:]
+            border_ms = low_ms
+        return set(times_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -25,7 +25,13 @@ _LEAST_CANDIDATES, _MOST_CANDIDATES = 200, 5_000
 
 
 def newest_pages(
-    connection: Connection, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int
+    connection: Connection,
+    start_ms: int | None,
+    end_ms: int | None,
+    filter: Filter,
+    limit: int,
+    *,
+    moments: Collection[int] | None = None,
 ) -> tuple[Event, ...]:
     """Read the newest page metrics.
 
@@ -35,13 +41,14 @@ def newest_pages(
         end_ms: Epoch ms, exclusive, None for no bound.
         filter: Which rows.
         limit: How many at most.
+        moments: When all of them were recorded, epoch ms, where that is known: nothing else is looked at.
 
     Returns:
         Events, newest first.
     """
 
     def read(limit: int, before: Place | None) -> Sequence[Any]:
-        return connection.execute(page_statement(start_ms, end_ms, filter, limit, before)).all()
+        return connection.execute(page_statement(start_ms, end_ms, filter, limit, before, moments)).all()
 
     return tuple(page_event(row) for row in _newest(read, filter, limit))
 
@@ -89,11 +96,16 @@ def newest_runs(
 
 
 def page_statement(
-    start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, before: Place | None = None
+    start_ms: int | None,
+    end_ms: int | None,
+    filter: Filter,
+    limit: int,
+    before: Place | None = None,
+    moments: Collection[int] | None = None,
 ) -> Statement:
     """Return the query for the newest detail rows, newest first; of a kind of error, for those that may be of it."""
-    if not 1 < len(filter.sources) <= _MAX_SEPARATE_SOURCES:
-        return _newest_pages(start_ms, end_ms, filter, limit, before)
+    if moments is not None or not 1 < len(filter.sources) <= _MAX_SEPARATE_SOURCES:
+        return _newest_pages(start_ms, end_ms, filter, limit, before, moments)
     each = union_all(*(
         select(_newest_pages(start_ms, end_ms, replace(filter, sources=(source,)), limit, before).subquery())
         for source in dict.fromkeys(filter.sources)
@@ -195,13 +207,19 @@ def _before(table: Any, place: Place | None) -> list[ColumnElement[bool]]:
 
 
 def _newest_pages(
-    start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, before: Place | None
+    start_ms: int | None,
+    end_ms: int | None,
+    filter: Filter,
+    limit: int,
+    before: Place | None,
+    moments: Collection[int] | None = None,
 ) -> Statement:
     # Left to itself, MariaDB sometimes reads and sorts everything rather than walk back to the newest few.
     index = "ix_page_source_created" if len(filter.sources) == 1 else "ix_page_created"
+    known = [] if moments is None else [Page.created_at.in_(sorted(moments))]
     return (
         select(*page_columns())
-        .where(*conditions(start_ms, end_ms, filter, None), *_before(Page, before))
+        .where(*known, *conditions(start_ms, end_ms, filter, None), *_before(Page, before))
         .with_hint(Page, f"FORCE INDEX ({index})", "mysql")
         .order_by(Page.created_at.desc(), Page.id.desc())
         .limit(limit)

@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
+from db.filtered_rows import FilteredRows
 from db.models import HourlyRollup, MinuteRollup
 from db.packed_rows import PackedRows
 from db.recent import RecentDetail
@@ -60,6 +61,7 @@ class History:
         self._exact_rows = exact_rows
         self._pyramid = None if rollups is None else RecentRollups(engine, recent, rollups)
         self._packed = None if rollups is None else PackedRows(engine, recent, rollups)
+        self.filtered = None if rollups is None else FilteredRows(recent, rollups)
         self._lock = threading.Lock()  # protects _remembered
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
@@ -228,10 +230,14 @@ class History:
         return old
 
     def _detail(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> DetailColumns:
-        # Packs hold what rollups tell apart; any other filter needs the table.
+        # The one kind of packs holds what rollups tell apart, the other one the rest.
         if self._packed is not None and filter.in_rollups:
             return self._packed.between(start_ms, end_ms).matching(filter, kind)
         with self._engine.connect() as connection:
+            if self.filtered is not None:
+                rows = self.filtered.between(connection, start_ms, end_ms, filter, kind)
+                if rows is not None:
+                    return rows
             return read_detail(
                 connection, start_ms, end_ms, self._recent.sources, self._recent.outcomes, filter=filter, kind=kind
             )

@@ -21,7 +21,8 @@ from db.models import IngestLog
 from db.row_text import RowText, insert_plain, insert_texts
 from db.rows import Row, insert_many
 
-_COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
+LOG_TABLE = IngestLog.__tablename__
+LOG_COLUMNS = ("writer", "of_runs", "first_id", "row_count", "id_step")
 # Followers look back a minute at most; this is hours of a busy fleet, and small.
 _KEPT_ENTRIES = 50_000
 
@@ -98,7 +99,7 @@ def insert_logged(
         # One writer at a time, so the ids are in a row; the driver tells the last one only.
         last_id = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
         return [IdRange(of, last_id - len(rows) + 1, len(rows), 1)]
-    return [IdRange(of, first_id, count, _id_step(connection)) for first_id, count in numbered]
+    return [IdRange(of, first_id, count, id_step(connection)) for first_id, count in numbered]
 
 
 def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) -> list[tuple[int, IdRange]]:
@@ -116,12 +117,12 @@ def write_log(connection: Connection, writer: int, ranges: Sequence[IdRange]) ->
     if not joined:
         return []
     rows = [(writer, int(ids.of), *ids[1:]) for ids in joined]
-    numbered = insert_plain(connection, IngestLog.__tablename__, _COLUMNS, rows)
+    numbered = insert_plain(connection, LOG_TABLE, LOG_COLUMNS, rows)
     if connection.dialect.name == "sqlite":
         last_seq = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one()
         seqs = list(range(last_seq - len(rows) + 1, last_seq + 1))
     else:
-        step = _id_step(connection)
+        step = id_step(connection)
         seqs = [first + place * step for first, count in numbered for place in range(count)]
     return list(zip(seqs, joined, strict=True))
 
@@ -156,6 +157,19 @@ def shorten_log(engine: Engine) -> None:
         connection.execute(delete(IngestLog).where(IngestLog.seq <= newest - _KEPT_ENTRIES))
 
 
+def id_step(connection: Connection) -> int:
+    """Return how far apart the server's ids are: 1, or the number of nodes of a cluster.
+
+    Args:
+        connection: To MySQL/MariaDB.
+    """
+    step: int | None = connection.info.get("id_step")
+    if step is None:
+        step = int(connection.exec_driver_sql("SELECT @@SESSION.auto_increment_increment").scalar_one())
+        connection.info["id_step"] = step
+    return step
+
+
 def _joined(ranges: Sequence[IdRange]) -> list[IdRange]:
     """Return the ranges with those put together that follow each other without a hole."""
     joined: list[IdRange] = []
@@ -166,12 +180,3 @@ def _joined(ranges: Sequence[IdRange]) -> list[IdRange]:
         else:
             joined.append(ids)
     return joined
-
-
-def _id_step(connection: Connection) -> int:
-    """Return how far apart the server's ids are: 1, or the number of nodes of a cluster."""
-    step: int | None = connection.info.get("id_step")
-    if step is None:
-        step = int(connection.exec_driver_sql("SELECT @@SESSION.auto_increment_increment").scalar_one())
-        connection.info["id_step"] = step
-    return step

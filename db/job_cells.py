@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from db import sketch
-from db.columns import BoolArray, CodeArray, Names, ObjectArray
+from db.chunk import BoolArray, CodeArray, ObjectArray
+from db.columns import Names
 from db.results import FloatArray, IntArray
 from db.run_columns import RunColumns
 

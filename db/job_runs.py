@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.columns import BoolArray
+from db.chunk import BoolArray
 from db.results import FloatArray, IntArray, TimeRange
 from db.run_columns import RunColumns
 

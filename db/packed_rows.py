@@ -8,9 +8,10 @@ from collections import OrderedDict
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown_rolling import closed
+from db.breakdown_rolling import settled_slots
 from db.cells import SLOT_MS
-from db.columns import Chunk, DetailColumns
+from db.chunk import Chunk
+from db.columns import DetailColumns
 from db.detail import read_detail
 from db.models import Breakdown
 from db.recent import RecentDetail
@@ -107,11 +108,7 @@ class PackedRows:
 
     def _settled(self, slots: list[int]) -> list[int]:
         """Return those of which a pack in the database counts every row."""
-        roller = self._rollups.breakdowns
-        if not slots or not roller.ready:
-            return []
-        apart = closed(roller.unsettled())[SLOT_MS]
-        return [slot for slot in slots if slot not in apart]
+        return settled_slots(self._rollups.breakdowns, slots)
 
     def _still_known(self, slots: range) -> dict[int, Chunk]:
         found: dict[int, Chunk] = {}

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from sqlalchemy.engine import Connection, Engine
 
 from collector.events import Metric, SchedulerRun
-from db.columns import DTYPES, Chunk, DetailColumns, Names, chunk_of_metrics
+from db.chunk import DTYPES, Chunk
+from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.detail import newest_rows
 from db.engine import snapshot
 from db.errors import unavailable_as_ours
@@ -26,7 +27,9 @@ class RecentDetail:
     """A bounded copy of the newest page metrics, complete from `covered_since_ms` on.
 
     The rows are kept in time order in chunks. A chunk's rows never change once they are visible: a late row makes new
-    chunks in place of the ones it belongs to, so that a reader's snapshot needs neither a copy nor a lock.
+    chunks in place of the ones it belongs to, so that a reader's snapshot needs neither a copy nor a lock. Late rows
+    wait until somebody reads, or until they are many: batches of several senders are hardly ever in order, and to put
+    each in its place alone would cost more than storing it.
 
     Args:
         max_rows: Rows to keep at most (about 200 bytes each).
@@ -39,7 +42,8 @@ class RecentDetail:
         self._chunk_rows = max(1, min(65_536, max_rows // 32))
         self._lock = threading.Lock()  # protects everything below: a change of chunks is seen whole or not at all
         self._chunks: list[Chunk] = []
-        self._size = 0
+        self._late: list[Chunk] = []  # in the order of their arrival, each for itself in order of time
+        self._size = 0  # of both
         self._covered_since_ms: int | None = None
         self._version = 0
         self.sources = Names()
@@ -88,7 +92,7 @@ class RecentDetail:
         for chunk in chunks:
             self.labels.add(chunk.arrays["labels"].tolist())
         with self._lock:
-            self._chunks = chunks
+            self._chunks, self._late = chunks, []
             self._size = sum(chunk.size for chunk in chunks)
             self._covered_since_ms = covered_since_ms
             self._version += 1
@@ -101,6 +105,7 @@ class RecentDetail:
             moment_ms: Rows recorded before this moment go, epoch ms.
         """
         with self._lock:
+            self._settle()
             kept = []
             for chunk in self._chunks:
                 low = int(np.searchsorted(chunk.times(), moment_ms))
@@ -139,9 +144,14 @@ class RecentDetail:
             if self._covered_since_ms is not None:
                 new = new.part(int(np.searchsorted(new.times(), self._covered_since_ms)), new.size)
             if new.size:
-                self._insert(new)
                 self._size += new.size
-                self._evict()
+                if self._late or not self._follows(new):
+                    self._late.append(new)
+                else:
+                    self._add_at_end(new)
+                if self._size > self._max_rows or sum(chunk.size for chunk in self._late) >= self._chunk_rows:
+                    self._settle()
+                    self._evict()
 
     def touch(self, *_: object) -> None:
         """Note that something was stored that isn't kept here: answers that were given before have to be found again.
@@ -171,6 +181,7 @@ class RecentDetail:
             (rows, covered_since_ms, version), all of one moment.
         """
         with self._lock:
+            self._settle()
             covered_since_ms, version = self._covered_since_ms, self._version
             # The arrays are shared; a size is read here once because appending in place changes it.
             chunks = [chunk.view() for chunk in self._chunks]
@@ -192,12 +203,21 @@ class RecentDetail:
                 parts.append(chunk.part(int(low), int(high)))
         return DetailColumns(parts, self.sources, self.outcomes), covered_since_ms, version
 
+    def _follows(self, new: Chunk) -> bool:
+        """Say whether rows belong behind all others; the caller holds the lock."""
+        return not self._chunks or bool(new.times()[0] >= self._chunks[-1].times()[-1])
+
+    def _settle(self) -> None:
+        """Put late rows where their time belongs; the caller holds the lock."""
+        if self._late:
+            late, self._late = self._late, []
+            self._insert(late[0] if len(late) == 1 else _joined(late))
+
     def _insert(self, new: Chunk) -> None:
-        """Put rows where their time belongs; the caller holds the lock."""
-        first_ms = int(new.times()[0])
-        if not self._chunks or first_ms >= self._chunks[-1].times()[-1]:
+        if self._follows(new):
             self._add_at_end(new)
             return
+        first_ms = int(new.times()[0])
         # Each late row goes to the last chunk that starts at or before it.
         starts = [int(chunk.times()[0]) for chunk in self._chunks]
         first = index = max(0, bisect_right(starts, first_ms) - 1)
@@ -261,6 +281,15 @@ class RecentDetail:
             self._size -= gone.size
             # Rows of the very same millisecond may be left; from the next one on everything is here.
             self._covered_since_ms = int(gone.times()[-1]) + 1
+
+
+def _joined(chunks: Sequence[Chunk]) -> Chunk:
+    """Return the rows of all in order of time; of one moment, those of an earlier chunk come first."""
+    order = np.argsort(np.concatenate([chunk.times() for chunk in chunks]), kind="stable")
+    arrays = {
+        name: np.concatenate([chunk.arrays[name][: chunk.size] for chunk in chunks])[order] for name in chunks[0].arrays
+    }
+    return Chunk(arrays, len(order))
 
 
 def _empty_arrays(rows: int) -> dict[str, npt.NDArray[Any]]:

@@ -29,6 +29,7 @@ from db.models import (
 )
 from db.pace import Pace
 from db.partitions import drop_days, make_days
+from db.rest_pack import REST
 from db.rollups import Rollups
 from db.row_pack import ROWS
 from db.state import (
@@ -139,7 +140,7 @@ def cleanup(
         _delete_starts_before(engine, MinuteRollup, MinuteRollup.minute_start_ms, minutes_ms)
         _delete_starts_before(engine, HourlyRollup, HourlyRollup.hour_start_ms, hours_ms)
         for length_ms, before_ms, dimensions in (
-            (SLOT_MS, detail_ms, (ROWS,)),
+            (SLOT_MS, detail_ms, (ROWS, REST)),
             (SLOT_MS, minutes_ms, KEPT), (HOUR_MS, minutes_ms, (TIME,)), (HOUR_MS, hours_ms, DIMENSIONS),
             (DAY_MS, hours_ms, KEPT),
         ):  # fmt: skip

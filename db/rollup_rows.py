@@ -10,7 +10,8 @@ import numpy as np
 
 from db import sketch
 from db.cells import MINUTE_MS
-from db.columns import BoolArray, DetailColumns
+from db.chunk import BoolArray
+from db.columns import DetailColumns
 from db.results import FloatArray, IntArray
 from db.spread import RANKS
 

@@ -12,7 +12,8 @@ from backports import zstd
 from sqlalchemy.engine import Connection
 
 from db.cells import SLOT_MS
-from db.columns import Chunk, DetailColumns, Names
+from db.chunk import Chunk
+from db.columns import DetailColumns, Names
 from db.stored_packs import stored_packs
 
 ROWS = "rows"  # the dimension that these are kept as, beside the breakdowns

@@ -51,10 +51,18 @@ def row_texts(rows: Sequence[Row]) -> list[RowText]:
     Raises:
         TypeError: A value is of another type, or a whole number of more than 64 bits, or a text can't be encoded.
     """
-    write = orjson.dumps
-    written = [write(row, option=_PLAIN)[1:-1] for row in rows]
-    if not written:
+    if not rows:
         return []
+    write = orjson.dumps
+    if len(rows) <= _MOST_ROWS:
+        # All of it in one call, if nothing in it has to be escaped or looks like the end of a row.
+        every = write(rows, option=_PLAIN)
+        if len(every) <= _MOST_BYTES // 2 and not (b"\\" in every or b"'" in every):
+            parts = every.split(b"],[")
+            if len(parts) == len(rows):
+                values = b"),(".join(parts).replace(b'"', b"'")[2:-2]
+                return [RowText(len(rows), f"({values.decode()})", len(values) + 2, escaped=False)]
+    written = [write(row, option=_PLAIN)[1:-1] for row in rows]
     pieces = []
     for start, end in pairwise(_cuts(written)):
         values = b"),(".join(written[start:end])
@@ -90,19 +98,38 @@ def insert_texts(
     Raises:
         sqlalchemy.exc.DBAPIError: What the driver raised.
     """
-    driver: Any = connection.connection.driver_connection
-    if any(piece.escaped for piece in pieces) and driver.server_status & SERVER_STATUS_NO_BACKSLASH_ESCAPES:
-        return None
-    most_bytes = min(_MOST_BYTES, packet_bytes(connection) - _HEAD_BYTES)
+    most_bytes = _most_bytes(connection, pieces)
     if any(piece.size_bytes > most_bytes for piece in pieces):
         return None
-    head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "
     numbered: list[tuple[int, int]] = []
     for some in _together(pieces, most_bytes):
-        statement = head + ",".join([piece.values for piece in some])
+        statement = insert_statement(table, columns, [piece.values for piece in some])
         result = connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
         numbered.append((result.lastrowid, sum(piece.count for piece in some)))
     return numbered
+
+
+def insert_statement(table: str, columns: Sequence[str], values: Sequence[str]) -> str:
+    """Return the statement that inserts rows.
+
+    Args:
+        table: A table name of ours.
+        columns: Its columns, in the order of the values.
+        values: `(…),(…)`, at least one.
+    """
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES {','.join(values)}"
+
+
+def fit_together(connection: Connection, pieces: Sequence[RowText], *, beside: Sequence[RowText]) -> bool:
+    """Say whether this server and session take rows as they were written, all in one statement.
+
+    Args:
+        connection: An open connection to MySQL/MariaDB.
+        pieces: The rows.
+        beside: Rows of another table that go in the same message.
+    """
+    most_bytes = _most_bytes(connection, [*pieces, *beside]) - sum(piece.size_bytes for piece in beside)
+    return len(_together(pieces, most_bytes)) == 1 and sum(piece.size_bytes + 1 for piece in pieces) <= most_bytes
 
 
 def insert_plain(
@@ -124,6 +151,14 @@ def insert_plain(
         if numbered is not None:
             return numbered
     return insert_many(connection, table, columns, rows)
+
+
+def _most_bytes(connection: Connection, pieces: Sequence[RowText]) -> int:
+    """Return how many bytes of such rows a statement may have; 0 when this session would read them otherwise."""
+    driver: Any = connection.connection.driver_connection
+    if any(piece.escaped for piece in pieces) and driver.server_status & SERVER_STATUS_NO_BACKSLASH_ESCAPES:
+        return 0
+    return min(_MOST_BYTES, packet_bytes(connection) - _HEAD_BYTES)
 
 
 def _cuts(written: Sequence[bytes]) -> list[int]:

@@ -12,7 +12,8 @@ from sqlalchemy.engine import Connection
 
 from collector import fields
 from collector.events import SchedulerRun
-from db.columns import BoolArray, CodeArray, Names, ObjectArray
+from db.chunk import BoolArray, CodeArray, ObjectArray
+from db.columns import Names
 from db.error_kinds import kind_of_error
 from db.events import run_conditions
 from db.models import SchedulerMetric as Run

@@ -11,7 +11,8 @@ from sqlalchemy.engine import Connection
 
 from db import sketch
 from db.cells import Cells
-from db.columns import BoolArray, Names
+from db.chunk import BoolArray
+from db.columns import Names
 from db.models import HourlyRollup, MinuteRollup
 from db.results import FloatArray, IntArray, Kind
 

@@ -60,7 +60,7 @@ class TableAnswers:
         self._rollups = rollups
         self._history = history
         self._exact_rows = exact_rows
-        self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups)
+        self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups, history.filtered)
         self._over_time = OverTime(partial(self.groups, keep=False), rollups, ahead=self._read_ahead)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
@@ -166,21 +166,36 @@ class TableAnswers:
         if rows is not None:
             return groups_of(rows.matching(filter, kind), dimension)
         old, rows = self._history.split(span, filter, kind)
-        ask = partial(
-            groups_by_sql, dimension=dimension, span=old, filter=filter, kind=kind, sources=self._recent.sources
-        )
+        ask = partial(self._old_groups, dimension=dimension, span=old, filter=filter, kind=kind)
         if counted:
             ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
 
+    def _old_groups(
+        self, connection: Connection, *, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None
+    ) -> Groups:
+        """Return the groups of a span that memory doesn't hold: from packs, in SQL where too much isn't packed."""
+        filtered = self._history.filtered
+        parts = None
+        if filtered is not None:
+            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind)
+        if parts is not None:
+            return merged([groups_of(rows, dimension) for rows in parts])
+        return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)
+
     def _read_ahead(self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter) -> None:
         """Read what the groups of some buckets are added up from in one piece."""
         covered_ms = self._recent.covered_since_ms
-        if self._breakdowns is None or covered_ms is None or not counts(dimension, filter):
+        if self._breakdowns is None or covered_ms is None:
             return
+        bounds = [bound for bound in bounds if bound[0] < covered_ms]
         with unavailable_as_ours(self._engine):
-            self._breakdowns.read_ahead(dimension, [bound for bound in bounds if bound[0] < covered_ms])
+            if counts(dimension, filter):
+                self._breakdowns.read_ahead(dimension, bounds)
+            elif bounds and self._history.filtered is not None:
+                with self._engine.connect() as connection:
+                    self._history.filtered.read_ahead(connection, bounds[0][0], min(bounds[-1][1], covered_ms), filter)
 
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""

@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy import text
@@ -20,6 +20,7 @@ from db.cells import DAY_MS
 from db.engine import begin_writing
 from db.errors import UNAVAILABLE, one_line
 from db.ingest_log import Committed, IdRange, Of, commits_of, insert_logged, write_log
+from db.page_batches import CLAIM_COLUMNS, AlreadyThere, insert_claimed
 from db.row_text import RowText, insert_plain, row_texts
 from db.rows import (
     BATCH_TABLE,
@@ -30,6 +31,7 @@ from db.rows import (
     BadRow,
     Row,
     page_row,
+    page_rows,
     repaired,
     scheduler_row,
 )
@@ -46,7 +48,6 @@ _ROW_ERRORS: tuple[type[Exception], ...] = (
 _SQLITE_ROW_ERRORS = (*_ROW_ERRORS, sa_exc.InterfaceError, sa_exc.ProgrammingError)
 _DEADLOCK = 1213  # MySQL: this transaction was chosen to give way, nothing of it is stored
 _MAX_DEADLOCK_TRIES = 5
-_CLAIM_COLUMNS = ("batch_id", "created_at", "accepted")
 
 
 class Duplicate(Exception):  # noqa: N818 - it never leaves the store
@@ -85,6 +86,7 @@ class Prepared:
     pages: Sequence[Row]
     runs: Sequence[Row]
     told: Sequence[Row] = ()  # messages about runs
+    columns: tuple[str, ...] = PAGE_COLUMNS  # what the pages' values are of
     texts: Sequence[RowText] = ()  # the pages, written for MySQL/MariaDB
     oldest_ms: int | None = None  # the earliest moment in it
     problem: Exception | None = None
@@ -116,14 +118,14 @@ class Writer:
             batch: The batch.
         """
         try:
-            pages = [page_row(metric) for metric in batch.metrics if not isinstance(metric, SchedulerRun)]
+            columns, pages = page_rows([one for one in batch.metrics if not isinstance(one, SchedulerRun)])
             runs = [scheduler_row(metric) for metric in batch.metrics if isinstance(metric, SchedulerRun)]
             heard_ms = self._clock_ms()
             told = [message_row(event, heard_ms) for event in batch.runs]
             texts = () if self._sqlite else row_texts(pages)
         except self._row_errors as exc:
             return Prepared(batch, (), (), problem=exc)
-        return Prepared(batch, pages, runs, told, texts, _oldest_ms(batch.events))
+        return Prepared(batch, pages, runs, told, columns, texts, _oldest_ms(batch.events))
 
     def store(self, group: Sequence[Prepared]) -> list[Stored | Exception]:
         """Store batches, together when all of them fit, so that none fails for another.
@@ -178,14 +180,22 @@ class Writer:
 
     def _all_rows(self, group: Sequence[Prepared]) -> Callable[[Connection], list[Stored]]:
         def insert(connection: Connection) -> list[Stored]:
+            entries = self._in_one_trip(connection, group)
+            if entries is not None:
+                commits = self._commits(entries, [metric for each in group for metric in each.batch.metrics], ())
+                return [Stored(each.batch.metrics, commits=commits) for each in group]
+            self._claim(connection, group)
             for prepared in group:
                 if prepared.problem is not None:
                     raise prepared.problem
                 self._refuse_outlived(connection, prepared.oldest_ms)
-            pages = group[0].pages if len(group) == 1 else [row for prepared in group for row in prepared.pages]
             runs = [row for prepared in group for row in prepared.runs]
-            texts = [text for prepared in group for text in prepared.texts]
-            ids = insert_logged(connection, PAGE_TABLE, PAGE_COLUMNS, pages, Of.PAGES, texts)
+            ids: list[IdRange] = []
+            for columns, alike in groupby(group, key=lambda prepared: prepared.columns):
+                some = list(alike)
+                pages = some[0].pages if len(some) == 1 else [row for prepared in some for row in prepared.pages]
+                texts = [text for prepared in some for text in prepared.texts]
+                ids += insert_logged(connection, PAGE_TABLE, columns, pages, Of.PAGES, texts)
             ids += insert_logged(connection, SCHEDULER_TABLE, SCHEDULER_COLUMNS, runs, Of.SCHEDULER_RUNS)
             told = [event for each in group for event in each.batch.runs]
             if told:
@@ -204,11 +214,34 @@ class Writer:
 
         return insert
 
+    def _in_one_trip(self, connection: Connection, group: Sequence[Prepared]) -> list[tuple[int, IdRange]] | None:
+        """Store batches with their ids if all of it goes in one message; None, and nothing is done, when it doesn't."""
+        pages = [text for prepared in group for text in prepared.texts]
+        columns = {prepared.columns for prepared in group if prepared.texts}
+        if len(columns) != 1 or any(each.runs or each.told or self._may_be_outlived(each.oldest_ms) for each in group):
+            return None
+        try:
+            return insert_claimed(connection, self.number, self._claims(group), columns.pop(), pages)
+        except AlreadyThere as exc:
+            raise Duplicate from exc
+
+    def _claim(self, connection: Connection, group: Sequence[Prepared]) -> None:
+        """Store the batches' ids; who comes second with one waits here until the first one has committed."""
+        try:
+            insert_plain(connection, BATCH_TABLE, CLAIM_COLUMNS, self._claims(group))
+        except sa_exc.IntegrityError as exc:
+            raise Duplicate from exc
+
+    def _claims(self, group: Sequence[Prepared]) -> list[Row]:
+        # In one order everywhere, so that two groups with the same ids wait for each other without a deadlock.
+        return sorted((each.batch.batch_id, self._clock_ms(), len(each.batch.events)) for each in group)
+
     def _row_by_row(self, connection: Connection, prepared: Prepared) -> Stored:
         kept: list[Metric] = []
         told: list[ScraperRun] = []
         rejected: list[Rejection] = []
         ids: list[IdRange] = []
+        self._claim(connection, [prepared])
         for index, event in enumerate(prepared.batch.events):
             try:
                 self._refuse_outlived(connection, event.recorded_at_ms)
@@ -249,16 +282,19 @@ class Writer:
 
     def _refuse_outlived(self, connection: Connection, oldest_ms: int | None) -> None:
         """Raise BadRow when one is older than what retention has deleted: it could neither be kept nor be counted."""
-        # Retention keeps a whole day at least, so that hardly any batch has to ask.
-        if oldest_ms is not None and oldest_ms < self._clock_ms() - DAY_MS:
+        if self._may_be_outlived(oldest_ms):
             since_ms = accepted_since_ms(connection)
-            if oldest_ms < since_ms:
+            if oldest_ms is not None and oldest_ms < since_ms:
                 since = dt.datetime.fromtimestamp(since_ms / 1000, dt.UTC)
                 raise BadRow(
                     "recordedAt",
                     f"must not be before {since:%Y-%m-%dT%H:%MZ} ({since_ms}): single metrics of that time are deleted "
                     "already (SCRAPEBOARD_RETENTION_DAYS), and its totals are final",
                 )
+
+    def _may_be_outlived(self, oldest_ms: int | None) -> bool:
+        # Retention keeps a whole day at least, so that hardly any batch has to ask.
+        return oldest_ms is not None and oldest_ms < self._clock_ms() - DAY_MS
 
     def _past_deadlocks(
         self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]
@@ -274,17 +310,10 @@ class Writer:
                 _log.info("batch %s met a deadlock, trying again", group[0].batch.batch_id)
 
     def _transact(self, group: Sequence[Prepared], insert: Callable[[Connection], list[Stored]]) -> Sequence[Stored]:
-        """Store the batches' ids and whatever `insert` stores, together or not at all."""
+        """Store whatever `insert` stores, which begins with the batches' ids, together or not at all."""
         stored: list[Stored] | None = None
-        # In one order everywhere, so that two groups with the same ids wait for each other without a deadlock.
-        claims = sorted((each.batch.batch_id, self._clock_ms(), len(each.batch.events)) for each in group)
         try:
             with begin_writing(self._engine) as connection:
-                try:
-                    # First of all: who comes second with an id waits here until the first one has committed.
-                    insert_plain(connection, BATCH_TABLE, _CLAIM_COLUMNS, claims)
-                except sa_exc.IntegrityError as exc:
-                    raise Duplicate from exc
                 done = insert(connection)
                 for prepared, one in zip(group, done, strict=True):
                     if one.rejected:

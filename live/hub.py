@@ -126,6 +126,10 @@ class Hub:
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Close every connection with 1001 (going away) after what is queued has been written, and end the loop."""
+        if self._thread.ident is None:  # never started: nobody else closes what was opened for the loop
+            self._loop.close()
+            self._writer.close()
+            return
         self.call(self._begin_stop)
         self._thread.join(timeout_s)
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
 from dash import html
 from dash.development.base_component import Component
 
-from alerts.habits import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, deviations, learn
+from alerts.board import standings
+from alerts.habits import LEAST_RUNS, RUNS_LEARNT_FROM, TOLERANCE, Deviation, Learnt, Schedule, learn
+from alerts.next_runs import NextRun, next_runs
+from alerts.punctuality import Punctuality, punctuality
+from alerts.schedules import Planned
 from charts.base import ChartAdapter
 from charts.info import ChartInfo
 from components import scheduler_infos as infos
@@ -47,8 +51,8 @@ _MOST_ROWS: Final = 100
 _BAR_BUCKETS: Final = 30
 
 _HOW: Final = (
-    "Learnt here from what a job did; a schedule that was declared counts for alerts. Its interval is the median pause "
-    "between its last "
+    "A schedule that was declared (on the Alerts tab, or by the scraper) counts, from the moment on at which it was. "
+    "That of other jobs is learnt from what they did: the interval is the median pause between the last "
     f"{RUNS_LEARNT_FROM} starts. A run that begins more than {TOLERANCE:.0%} of it later is late; one that hasn’t "
     f"begun when the next one is due was missed. Nothing is claimed of jobs with fewer than {LEAST_RUNS} runs, of jobs "
     "without a regular interval, nor of pauses that come again and again, such as nights. Runs are recorded when they "
@@ -67,19 +71,15 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
     range = view.time_range(now_ms)
     span_ms = range.end_ms - range.start_ms
 
-    @cache
-    def habits() -> tuple[Learnt, tuple[Deviation, ...]]:
-        return _habits(queries, view, range, now_ms)
-
     def following() -> tuple[dict[str, Any], dict[str, Any]]:
-        learnt, _ = habits()
-        rows = next_rows(learnt, _minute(now_ms, range), span_ms, _MOST_ROWS)
+        found = _following(queries, view, range, now_ms)
+        rows = next_rows(found[:_MOST_ROWS], _minute(now_ms, range), span_ms)
         return table_props(NEXT_COLUMNS, rows, job_leads(row[0] for row in rows)), more_props(
-            _MOST_ROWS, len(learnt.schedules), "jobs"
+            _MOST_ROWS, len(found), "jobs"
         )
 
     def slips() -> tuple[dict[str, Any], dict[str, Any]]:
-        _, found = habits()
+        found = _punctuality(queries, view, range, now_ms).slips
         rows = [slip_row(slip, span_ms) for slip in found[:_MOST_ROWS]]
         more = more_props(_MOST_ROWS, len(found), "of them", "choose a shorter range, or export all")
         return table_props(SLIP_COLUMNS, rows, job_leads(slip.job for slip in found[:_MOST_ROWS])), more
@@ -150,7 +150,7 @@ def layout(view: View, content: Content) -> Component:
                 table_card(
                     "Late, missed and overlapping runs",
                     [slips, more_line("scheduler-slips-more", content)],
-                    subtitle="Against each job’s own habits, newest first",
+                    subtitle="Against each job’s schedule or habits, newest first",
                     export="scheduler-slips",
                     view=view,
                 ),
@@ -158,7 +158,7 @@ def layout(view: View, content: Content) -> Component:
             table_card(
                 "Next runs",
                 [following, more_line("scheduler-next-more", content), html.P(_HOW, className="card-note")],
-                subtitle="What each job does next, if it goes on as it did",
+                subtitle="What each job does next: as declared, else if it goes on as it did",
                 wide=True,
                 export="scheduler-next",
                 view=view,
@@ -196,10 +196,28 @@ def _minute(now_ms: int, range: TimeRange) -> int:
     return min(now_ms // MINUTE_MS * MINUTE_MS, range.end_ms)
 
 
-def _habits(queries: Queries, view: View, range: TimeRange, now_ms: int) -> tuple[Learnt, tuple[Deviation, ...]]:
+def _learnt(queries: Queries, view: View, range: TimeRange) -> Learnt:
     # Whatever the filter of results: who looks at failures only would see all other runs missing.
-    learnt = learn(queries.job_runs(range.end_ms, view.source_filter))
-    return learnt, deviations(learnt, range.start_ms, range.end_ms, _minute(now_ms, range))
+    return learn(queries.job_runs(range.end_ms, view.source_filter))
+
+
+def _plans(queries: Queries, view: View, learnt: Learnt, now_ms: int) -> Mapping[str, Planned]:
+    end_ms = view.time_range(now_ms).end_ms
+    return {
+        job: planned
+        for job, planned in standings(queries.alert_board(), now_ms).setting.plans.items()
+        if planned.since_ms < end_ms and (not view.sources or job in learnt.runs.names)
+    }
+
+
+def _punctuality(queries: Queries, view: View, range: TimeRange, now_ms: int) -> Punctuality:
+    learnt, minute_ms = _learnt(queries, view, range), _minute(now_ms, range)
+    return punctuality(learnt, _plans(queries, view, learnt, now_ms), range.start_ms, range.end_ms, minute_ms)
+
+
+def _following(queries: Queries, view: View, range: TimeRange, now_ms: int) -> tuple[NextRun, ...]:
+    learnt = _learnt(queries, view, range)
+    return next_runs(learnt, _plans(queries, view, learnt, now_ms), _minute(now_ms, range))
 
 
 def _told(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -211,8 +229,8 @@ def _told(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], di
 
 def _timeline(queries: Queries, view: View, now_ms: int) -> ChartInfo:
     range = view.time_range(now_ms)
-    learnt, slips = _habits(queries, view, range, now_ms)
-    return infos.runs_timeline(learnt, slips, range, view.result)
+    learnt = _learnt(queries, view, range)
+    return infos.runs_timeline(learnt, _punctuality(queries, view, range, now_ms), range, view.result)
 
 
 def _results(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -234,22 +252,28 @@ def _jobs(queries: Queries, view: View, now_ms: int) -> Rows:
 
 
 def _slips(queries: Queries, view: View, now_ms: int) -> Rows:
-    _, slips = _habits(queries, view, view.time_range(now_ms), now_ms)
+    slips = _punctuality(queries, view, view.time_range(now_ms), now_ms).slips
     columns = tuple(Deviation.__dataclass_fields__)
     return Rows(columns, tuple(tuple(getattr(slip, column) for column in columns) for slip in slips))
 
 
 def _next(queries: Queries, view: View, now_ms: int) -> Rows:
-    learnt, _ = _habits(queries, view, view.time_range(now_ms), now_ms)
-    columns = tuple(Schedule.__dataclass_fields__)
-    return Rows(columns, tuple(tuple(getattr(one, column) for column in columns) for one in learnt.schedules))
+    learnt = tuple(Schedule.__dataclass_fields__)[1:]
+    rows = tuple(
+        (
+            one.job, one.state, one.due_ms, one.overdue_ms, None if one.plan is None else one.plan.when,
+            *(None if one.habit is None else getattr(one.habit, column) for column in learnt),
+        )
+        for one in _following(queries, view, view.time_range(now_ms), now_ms)
+    )  # fmt: skip
+    return Rows(("job", "state", "due_ms", "overdue_ms", "declared", *learnt), rows)
 
 
 CHARTS: Final = (
     PageChart(
         "scheduler-timeline",
         _timeline,
-        "Outlines show when a run was usually due; a block stands for many runs",
+        "Outlines show when a run was due; a block stands for many runs",
         wide=True,
         tall=True,
     ),

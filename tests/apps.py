@@ -65,7 +65,7 @@ class PrivateApp(PrivateServer):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         super().kill()
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 60
         with contextlib.suppress(OSError):
             while time.monotonic() < deadline_s:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
@@ -74,7 +74,7 @@ class PrivateApp(PrivateServer):
     def get(self, path: str) -> Any:
         """Return the JSON that a path answers with; an error has its body with it."""
         try:
-            with urllib.request.urlopen(f"{self.url}{path}", timeout=30) as answer:
+            with urllib.request.urlopen(f"{self.url}{path}", timeout=90) as answer:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as exc:
             with exc:  # it holds the connection open: whoever drops it is warned of that, at some later moment

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 
 from db.engine import make_engine
@@ -16,6 +17,17 @@ from tests.servers import PrivateMariaDB
 from tests.templates import MariaTemplate, SqliteTemplate
 
 _ENOUGH_MEMORY_BYTES = 3 << 30
+
+# How long a drawn example takes is the machine's matter; and what a fixture gives, our examples leave as it was.
+settings.register_profile(
+    "scrapeboard",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("scrapeboard")
+
+# They need neither servers nor browsers: thousands of tests of milliseconds.
+_QUICK = ("tests/charts/", "tests/components/", "tests/pages/")
 
 
 def pytest_configure() -> None:
@@ -28,6 +40,11 @@ def pytest_configure() -> None:
         return
     if shutil.disk_usage(memory).free > _ENOUGH_MEMORY_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what is quick last, so that no worker ends the run alone with something long; else the order is random."""
+    items.sort(key=lambda item: item.nodeid.startswith(_QUICK))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -123,7 +123,7 @@ class PrivateServer(ABC):
             return
         process.send_signal(how)
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=90)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -220,7 +220,7 @@ class PrivateMariaDB(PrivateServer):
             user=self.user,
             password=self.password,
             autocommit=True,
-            connect_timeout=5,
+            connect_timeout=60,
             ssl_disabled=True,  # to read the certificates of the machine costs more than most tests
         )
         rows: list[tuple[object, ...]] = []
@@ -265,7 +265,7 @@ class PrivateRedis(PrivateServer):
     def answers(self) -> bool:
         """Say whether it answers a PING."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
                 connection.sendall(b"PING\r\n")
                 return connection.recv(16).startswith(b"+PONG")
         except OSError:

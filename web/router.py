@@ -134,7 +134,7 @@ class PageSource:
         try:
             self._check_database()
             return self.queries.filter_choices(view.time_range(now_ms()))
-        except (DatabaseUnavailable, NotAddedUpYet):
+        except (DatabaseUnavailable, NotAddedUpYet):  # a part of them would look like all there are
             return FilterChoices()
 
     def exporters(self) -> Mapping[str, Callable[[View, int], Exported]]:

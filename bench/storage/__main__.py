@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
+import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +53,7 @@ _Found = TypeVar("_Found")
 # The fleet's present: far enough inside its hour, day and buckets, and always the same, so that sizes compare.
 _END_OF_DAY_MS = 16 * HOUR_MS + 34 * MINUTE_MS
 _PARTS = ("ingest", "queries", "retention")
+_LAST_WORDS_S = 30
 _LITTLE_ROWS = 500_000  # below, the bench is a part of `make bench` and should be quick
 _BEHIND_MS = 6 * HOUR_MS  # it moves on while batches land, and must not overtake the real present
 
@@ -71,15 +75,27 @@ def main() -> None:
     try:
         for name in options.database:
             report[name] = {}
-            _measure(name, options, report[name])
+            _measure(name, options, report[name], lambda: _write(options.keep, report))
     except KeyboardInterrupt:
         report["interrupted"] = True  # what was measured before is worth something
+    except Exception as exc:  # noqa: BLE001 - and so it is then
+        traceback.print_exc()
+        report["failed"] = repr(exc)[:500]
     report["machine"]["load_average_after"] = os.getloadavg()[0]
+    _write(options.keep, report)
     json.dump(report, sys.stdout, indent=1)
     print()
 
 
-def _measure(name: str, options: argparse.Namespace, report: dict[str, Any]) -> None:
+def _write(path: Path | None, report: dict[str, Any]) -> None:
+    """Write what is known so far: a bench that is killed, or whose server dies, must not have run for nothing."""
+    if path is not None:
+        beside = path.with_suffix(".new")
+        beside.write_text(json.dumps(report, indent=1))
+        beside.replace(path)
+
+
+def _measure(name: str, options: argparse.Namespace, report: dict[str, Any], keep: Callable[[], None]) -> None:
     alone = len(options.database) == len(options.rows) == 1
     for rows in options.rows:
         size = report[f"{rows}_rows"] = {}
@@ -87,11 +103,12 @@ def _measure(name: str, options: argparse.Namespace, report: dict[str, Any]) -> 
             say(f"{name}, {rows:,} rows")
             try:
                 with _places(name, options) as (directory, databases):
-                    _measure_size(rows, directory, databases, options, size)
+                    _measure_size(rows, directory, databases, options, size, keep)
             except (ServerMissingError, ServerFailedError) as exc:
                 size["not_measured"] = str(exc)
         else:
             size.update(_in_a_process_of_its_own(name, rows, options))
+        keep()
     measured = {rows: report[f"{rows}_rows"].get("queries") for rows in options.rows}
     small, big = min(options.rows), max(options.rows)
     if small < big and measured[small] and measured[big]:
@@ -104,16 +121,33 @@ def _in_a_process_of_its_own(name: str, rows: int, options: argparse.Namespace) 
     """Measure one size: nothing that another one left in memory can make it slower."""
     words = [sys.executable, "-m", "bench.storage", "--database", name, "--rows", str(rows)]
     for option, value in vars(options).items():
-        if option in ("database", "rows") or value is None or value is False:
+        if option in ("database", "rows", "keep") or value is None or value is False:
             continue
         words.append(f"--{option.replace('_', '-')}")
         if value is not True:
             words += map(str, value) if isinstance(value, list) else [str(value)]
-    ended = subprocess.run(words, stdout=subprocess.PIPE, check=False)
-    if ended.returncode:
-        return {"not_measured": f"its process ended with {ended.returncode}; see stderr"}
-    found: dict[str, Any] = json.loads(ended.stdout)[name][f"{rows}_rows"]
-    return found
+    with tempfile.TemporaryDirectory(dir=options.directory) as directory:
+        path = Path(directory) / "report.json"
+        process = subprocess.Popen([*words, "--keep", str(path)], stdout=subprocess.DEVNULL)
+        try:
+            process.wait(options.limit_min * 60)
+            why = f"its process ended with {process.returncode}; see stderr" if process.returncode else None
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)  # it stops its server, and writes what it has
+            try:
+                process.wait(_LAST_WORDS_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            why = f"not done after {options.limit_min:g} minutes"
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())[name][f"{rows}_rows"]
+        except (OSError, ValueError, KeyError) as exc:
+            return {"not_measured": why or f"nothing was written: {exc!r}"}
+    return found | ({"not_measured": why} if why else {})
 
 
 @contextmanager
@@ -129,7 +163,12 @@ def _places(name: str, options: argparse.Namespace) -> Iterator[tuple[Path, list
 
 
 def _measure_size(
-    rows: int, directory: Path, databases: list[Database], options: argparse.Namespace, report: dict[str, Any]
+    rows: int,
+    directory: Path,
+    databases: list[Database],
+    options: argparse.Namespace,
+    report: dict[str, Any],
+    keep: Callable[[], None],
 ) -> None:
     end_ms = (now_ms() - _BEHIND_MS - _END_OF_DAY_MS) // DAY_MS * DAY_MS + _END_OF_DAY_MS
     fleet = Fleet(rows, end_ms, seed=options.seed, sources=options.sources, distinct_urls=options.distinct_urls)
@@ -139,6 +178,7 @@ def _measure_size(
         if "ingest" in options.parts:
             report["ingest"] = _tried(lambda: measure_ingest(other, fleet, quick=rows < _LITTLE_ROWS))
             say(f"ingest: {json.dumps(report['ingest'])}")
+            keep()
         if not {"queries", "retention"} & set(options.parts):
             return
         report["load"] = database.load(fleet)
@@ -148,18 +188,21 @@ def _measure_size(
         report["disk"] = _disk(database, rows)
         report["start"] = _start(database.url, end_ms)
         say(f"started: {json.dumps(report['start'])}")
+        keep()
         asked = "queries" in options.parts
         if asked:
             sql_ms = _tried(lambda: yardsticks.ask_sql(database.url, end_ms))
-            report["duckdb"] = _tried(lambda: yardsticks.ask_duckdb(directory / "rows.duckdb", fleet))
+            report["duckdb"] = _tried(lambda: _apart(yardsticks.ask_duckdb, directory / "rows.duckdb", fleet))
+            keep()
         program = Program(database.url, clock)
         if asked:
-            _ask(program, fleet, clock, options, report, sql_ms)
+            _ask(program, fleet, clock, options, report, sql_ms, keep)
         if "retention" in options.parts:
             steady = Ticks(fleet, clock, 2_000)
             report["retention"] = _tried(
                 lambda: measure_retention(database.url, program, steady, quiet_s=options.quiet_s)
             )
+            keep()
         program.stop()
 
 
@@ -170,18 +213,31 @@ def _ask(
     options: argparse.Namespace,
     report: dict[str, Any],
     sql_ms: dict[str, Any],
+    keep: Callable[[], None],
 ) -> None:
     effort = Effort(
         starts=options.starts, spans=options.spans, ticks=options.ticks, slow_ms=options.slow_ms,
-        filters=tuple(options.filters),
+        filters=tuple(options.filters), limit_s=options.ask_limit_s,
     )  # fmt: skip
     asking = Asking(program, effort)
-    report["copies"] = _tried(asking.ask_cold)
-    report["elsewhere"] = _tried(asking.ask_elsewhere)
-    report["ticks"] = _tried(lambda: asking.ask_ticks(Ticks(fleet, clock, options.per_s)))
+    ways: dict[str, Callable[[], Any]] = {
+        "copies": asking.ask_cold,
+        "elsewhere": asking.ask_elsewhere,
+        "ticks": lambda: asking.ask_ticks(Ticks(fleet, clock, options.per_s)),
+    }
+    for name, ask in ways.items():
+        report[name] = _tried(ask)
+        report["misses"] = misses(asking.found)
+        report["queries"] = as_report(asking.found)
+        keep()
     report["yardsticks"] = _tried(lambda: yardsticks.compared(asking.found, sql_ms, report["duckdb"]["ms"]))
-    report["misses"] = misses(asking.found)
-    report["queries"] = as_report(asking.found)
+    keep()
+
+
+def _apart(measure: Callable[..., _Found], *values: Any) -> _Found:
+    """Measure in a process of its own: the memory that it takes would be copied with each copy of this one."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
+        return pool.submit(measure, *values).result()
 
 
 def _tried(measure: Callable[[], _Found | None]) -> _Found | dict[str, Any]:
@@ -244,6 +300,9 @@ def _options() -> argparse.Namespace:
     add("--per-s", type=int, default=10, help="metrics of each of them, one second apart in the fleet's time")
     add("--slow-ms", type=float, default=1_500, help="don't repeat a question that takes longer, nor ask it further")
     add("--quiet-s", type=float, help="how long senders are watched before the maintenance (default: 15; 5)")
+    add("--limit-min", type=float, default=15.0, help="what one size of several may take; the next one follows then")
+    add("--ask-limit-s", type=float, default=120.0, help="what each of the ways of asking may take")
+    add("--keep", type=Path, help="a file that what is known so far is written to after each part")
     add("--buffer-pool-mb", type=int, default=1024, help="MariaDB's memory")
     options = parser.parse_args()
     quick = max(options.rows) < _LITTLE_ROWS

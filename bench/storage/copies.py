@@ -13,7 +13,7 @@ import os
 import signal
 import statistics
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,15 @@ _POPULATE_WRITE = 23  # madvise's MADV_POPULATE_WRITE, Linux 5.14
 _LONGEST_S = 300
 
 
-def timed_in_copy(prepare: Callable[[], object], make: Callable[[], Callable[[], Any]]) -> tuple[float, float] | None:
-    """Return how long something takes in a fork of this process and how long that works, ms; None when it failed.
+def timed_in_copy(
+    prepare: Callable[[], object], makes: Iterable[Callable[[], Callable[[], Any]]], *, slow_ms: float = float("inf")
+) -> list[tuple[float, float]] | None:
+    """Return how long things take in a fork of this process and how long that works, ms; None when it failed.
 
     Args:
         prepare: Done in the copy first, untimed.
-        make: Gives what is timed.
+        makes: Give what is timed, one after the other.
+        slow_ms: The first one that takes longer is the last one.
     """
     reading, writing = os.pipe()
     pid = os.fork()
@@ -40,8 +43,12 @@ def timed_in_copy(prepare: Callable[[], object], make: Callable[[], Callable[[],
             signal.alarm(_LONGEST_S)  # a copy that hangs ends
             _own_memory()
             prepare()
-            ask = make()
-            os.write(writing, json.dumps(wall_and_cpu_ms(ask)).encode())
+            times: list[tuple[float, float]] = []
+            for make in makes:
+                times.append(wall_and_cpu_ms(make()))
+                if times[-1][0] > slow_ms:
+                    break
+            os.write(writing, json.dumps(times).encode())
             code = 0
         finally:
             if code:
@@ -53,15 +60,14 @@ def timed_in_copy(prepare: Callable[[], object], make: Callable[[], Callable[[],
     _, status = os.waitpid(pid, 0)
     if status:
         return None
-    took_ms, cpu_ms = json.loads(said)
-    return float(took_ms), float(cpu_ms)
+    return [(float(took_ms), float(cpu_ms)) for took_ms, cpu_ms in json.loads(said)]
 
 
 def price_of_copying() -> dict[str, float]:
     """Return how long the same work takes here and in copies, ms: what copying still adds to a question."""
     here_ms = [milliseconds(_some_work) for _ in range(9)]
-    copies = [timed_in_copy(_some_work, lambda: _some_work) for _ in range(9)]
-    there_ms = [copy[0] for copy in copies if copy is not None]
+    copies = [timed_in_copy(_some_work, [lambda: _some_work]) for _ in range(9)]
+    there_ms = [copy[0][0] for copy in copies if copy]
     return {
         "some_work_here_ms": round(statistics.median(here_ms), 3),
         "the_same_in_a_copy_ms": round(statistics.median(there_ms), 3),

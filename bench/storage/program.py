@@ -84,6 +84,7 @@ class Program:
 
     def stop(self) -> None:
         """Leave no connection open."""
+        self.board.hub.stop()  # whose loop never ran
         self.forget_connections()
 
     def _note_engine(self, connection: Connection) -> None:

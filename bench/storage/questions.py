@@ -18,9 +18,26 @@ FILTERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "one_source": {"sources": ("scraper02",)},
     "failed": {"result": "failed"},
     "url_text": {"q": "items/17"},
+    "scrapes": {"kind": "scrape"},
+    "outcome": {"outcomes": ("blocked",)},
+    "error_kind": {"error": "HTTP 503 Service Unavailable"},
+    "domain": {"q": "www.site03.example"},
+    "label": {"labels": ("env=live",)},  # which no row has: all of them have to be looked through
 }
+# These are asked of few ranges, and of the past only: of the newest rows they are like the ones before.
+_OF_THE_PAST: Final = ("scrapes", "outcome", "error_kind", "domain", "label")
+_RANGES_OF_THE_PAST: Final = ("1h", "24h")
+# Filters that a scheduler run can't fulfil, or doesn't know of.
+_WITHOUT_RUNS: Final = ("url_text", *_OF_THE_PAST)
 # These take no range: asked once for each filter they would be the same question.
 WITHOUT_RANGE: Final = ("source_names", "last_recorded_ms", "daily_3_days")
+
+
+def is_asked(range_name: str, filter_name: str, question: str, *, of_the_past: bool) -> bool:
+    """Say whether a question is worth asking: not the same one under another name, nor every filter of every range."""
+    if question.startswith("scheduler") and filter_name in _WITHOUT_RUNS:
+        return False
+    return filter_name not in _OF_THE_PAST or (of_the_past and range_name in _RANGES_OF_THE_PAST)
 
 
 def view_of(range_name: str, filter_name: str) -> View:

@@ -120,7 +120,7 @@ class Duck:
             f"CREATE TABLE {PAGE_TABLE} (scraper_source VARCHAR, metric_type VARCHAR, page_url VARCHAR, "
             "domain VARCHAR, navigation_duration_ms DOUBLE, retry_count INTEGER, scrape_duration_ms DOUBLE, "
             "items_extracted INTEGER, data_size BIGINT, success INTEGER, error VARCHAR, status_code SMALLINT, "
-            "outcome VARCHAR, run_id VARCHAR, labels VARCHAR, created_at BIGINT)"
+            "outcome VARCHAR, run_id VARCHAR, labels VARCHAR, fields VARCHAR, created_at BIGINT)"
         )
         took_ms = sum(map(self._copy, _joined(fleet.chunks(), 400_000)))
         self._connection.execute("CHECKPOINT")

@@ -140,7 +140,8 @@ class MailReceiver:
         self.script = list(script)
         self.mails: list[EmailMessage] = []
         self._arrived = threading.Condition()
-        self._controller = _AnyPort(self, hostname="127.0.0.1", port=0)
+        # Its own patience is 5 seconds, and whoever loses it leaves an open loop behind.
+        self._controller = _AnyPort(self, hostname="127.0.0.1", port=0, ready_timeout=90.0)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd calls it so
         """Take a mail."""

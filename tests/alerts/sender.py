@@ -12,8 +12,8 @@ from db.alert_lease import AlertLease
 from db.alert_tables import AlertTables
 from db.engine import make_engine
 
-LEASE_S = 2.0
-DEADLINE_S = 4.0
+LEASE_S = 4.0
+DEADLINE_S = 8.0
 
 
 def main(url: str) -> None:

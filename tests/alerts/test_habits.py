@@ -80,13 +80,13 @@ def test_a_run_that_never_came_is_missed_and_the_next_one_is_judged_by_its_own_m
     assert found([0, 10, 20, 30, 50, 60, 70], until=75) == [Deviation("job", "missed", at(40), None, 0.0)]
     assert found([0, 10, 20, 30, 84, 94, 104, 114], until=115) == [
         Deviation("job", "late", at(80), at(84), 4 * MINUTE_MS),
-        Deviation("job", "missed", at(40), None, 0.0, 4),
+        Deviation("job", "missed", at(40), None, 30 * MINUTE_MS, 4),
     ]
 
 
 def test_only_what_was_missed_inside_the_range_is_counted() -> None:
     minutes = [0, 10, 20, 30, 40, 100, 110, 120]
-    assert found(minutes, since=65, until=125) == [Deviation("job", "missed", at(70), None, 0.0, 3)]
+    assert found(minutes, since=65, until=125) == [Deviation("job", "missed", at(70), None, 20 * MINUTE_MS, 3)]
     assert found(minutes, since=101, until=125) == []
 
 
@@ -99,7 +99,7 @@ def test_a_run_that_may_still_be_going_is_not_missing_yet() -> None:
     assert found(minutes, until=61, took_ms=4 * MINUTE_MS) == []
     assert found(minutes, until=62, took_ms=4 * MINUTE_MS) == [Deviation("job", "missed", at(50), None, 0.0)]
     assert found(minutes, until=162, since=95, took_ms=4 * MINUTE_MS) == [
-        Deviation("job", "missed", at(100), None, 0.0, 6)
+        Deviation("job", "missed", at(100), None, 50 * MINUTE_MS, 6)
     ]
 
 

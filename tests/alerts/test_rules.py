@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.defaults import DEFAULT_RULES, effective
@@ -135,7 +135,6 @@ def test_same_id_twice_is_refused() -> None:
         rules_from_yaml(text)
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
@@ -145,7 +144,6 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert all(isinstance(rule, Rule) for rule in rules)
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.integers(0, 400 * 86_400))
 def test_lengths_of_time_are_read_as_they_were_written(length_s: int) -> None:
     assert seconds(written(length_s)) == length_s

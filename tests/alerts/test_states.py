@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.states import FLAP_HOLD_MS, FLAPS, AlertState, Observation, Seen, Timing, Transition, shifted, step
@@ -113,7 +113,6 @@ def test_what_waited_before_the_clock_was_set_has_waited() -> None:
     assert change.event == "firing"
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.tuples(seens, pauses), max_size=60), timings)
 def test_every_firing_is_resolved_or_still_firing(seen: list[tuple[Seen, int]], timing: Timing) -> None:
     state, changes = played([(Observation(one), pause) for one, pause in seen], timing)
@@ -123,7 +122,6 @@ def test_every_firing_is_resolved_or_still_firing(seen: list[tuple[Seen, int]], 
     assert state.active == (state.standing in ("firing", "recovering"))
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.tuples(seens, pauses), max_size=60), timings)
 def test_nothing_is_told_without_a_change_of_state(seen: list[tuple[Seen, int]], timing: Timing) -> None:
     state, now_ms = AlertState(), START_MS
@@ -136,7 +134,6 @@ def test_nothing_is_told_without_a_change_of_state(seen: list[tuple[Seen, int]],
         state = after
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.tuples(seens, st.integers(0, 600_000)), max_size=60), timings)
 def test_a_step_taken_twice_changes_nothing_more(seen: list[tuple[Seen, int]], timing: Timing) -> None:
     state, now_ms = AlertState(), START_MS
@@ -149,7 +146,6 @@ def test_a_step_taken_twice_changes_nothing_more(seen: list[tuple[Seen, int]], t
         assert again.active == state.active or (change is not None and change.told)
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.tuples(seens, st.integers(1_000, 600_000)), min_size=1, max_size=40), timings)
 def test_however_it_went_what_stays_bad_fires_and_what_stays_fine_ends(
     seen: list[tuple[Seen, int]], timing: Timing

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.alert import Alert, alert_of
@@ -200,7 +200,6 @@ def test_message_and_notice_name_the_field_that_is_missing() -> None:
 silenced_spans = st.lists(st.tuples(st.integers(0, 40), st.integers(1, 15)), max_size=4)
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.booleans(), min_size=1, max_size=40), silenced_spans)
 def test_silences_never_lose_a_later_alert(bad: list[bool], spans: list[tuple[int, int]]) -> None:
     """Each step is two minutes, so that nothing waits to be gathered."""
@@ -223,7 +222,6 @@ def test_silences_never_lose_a_later_alert(bad: list[bool], spans: list[tuple[in
             assert believed, f"step {number}: it fires and nobody knows"
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 200)), min_size=1, max_size=60))
 def test_what_is_told_alternates_and_says_the_truth_in_the_end(steps: list[tuple[bool, int]]) -> None:
     stage = Stage((rule(repeat="0s"),))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from api.ingest import ingest_blueprint
@@ -226,7 +226,6 @@ fields = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.dictionaries(fields, json_values) | json_values, max_size=4))
 def test_no_json_crashes_it_and_every_metric_is_accounted_for(metrics: list[Any]) -> None:
     sink = MemorySink()

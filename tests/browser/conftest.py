@@ -63,7 +63,7 @@ class App:
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"
             try:
-                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=10):
+                with urllib.request.urlopen(f"{self.url}/api/stats", timeout=60):
                     return
             except OSError as exc:
                 if isinstance(exc, urllib.error.HTTPError):

@@ -21,7 +21,7 @@ def test_schedules_are_declared_changed_and_deleted_and_rules_come_as_a_file(
     app = app_on()
     collector = scraper(app.url)
     collector.record_scheduler_metric("zebra-nightly", execution_duration_ms=40)
-    assert collector.flush(timeout_s=10)
+    assert collector.flush(timeout_s=90)
     good, bad = tmp_path / "rules.yaml", tmp_path / "bad.yaml"
     good.write_text("rules:\n- {id: zebra, name: Zebra, what: error_count, threshold: 5}\n", "utf-8")
     bad.write_text("rules:\n- {id: zebra, name: Zebra, what: stripes, threshold: 5}\n", "utf-8")

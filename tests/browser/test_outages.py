@@ -147,7 +147,7 @@ class Reporting(threading.Thread):
     def enough(self) -> int:
         """Stop, and return how many metrics there are."""
         self._enough.set()
-        self.join(30)
+        self.join(90)
         assert self.collector.flush(timeout_s=60)
         return self.recorded
 

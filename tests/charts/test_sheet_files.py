@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from charts.csv import csv_chunks, sheet_of_info
@@ -79,7 +79,6 @@ def test_parquet_of_nothing_still_has_its_columns(tmp_path: Path) -> None:
 starts = st.sampled_from(["", " ", "\t", "\r", "\n", "=", "+", "-", "@", "＝", "＋", "－", "＠", " =", "\u00a0@"])
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(starts, st.text(max_size=20)).map("".join), min_size=1, max_size=8))
 def test_no_text_becomes_a_formula_and_none_is_lost(texts: list[str]) -> None:
     sheet = Sheet((Field("text", "text"),), lambda: [[(text,) for text in texts]])
@@ -92,7 +91,6 @@ def test_no_text_becomes_a_formula_and_none_is_lost(texts: list[str]) -> None:
         assert cell in (expected, f"'{expected}")
 
 
-@settings(deadline=None)
 @given(st.one_of(st.integers(-(2**63), 2**63 - 1), st.floats()))
 def test_numbers_stay_numbers_whatever_their_sign(number: float) -> None:
     kind: Kind = "whole" if isinstance(number, int) else "number"

@@ -9,10 +9,26 @@ from pathlib import Path
 import pytest
 
 from collector import Collector
-from tests.collector.doubles import MemorySink
+from tests.collector.doubles import WAIT_S, MemorySink
 
 REPOSITORY = Path(__file__).parents[2]
 _ON_PATH = f"import sys; sys.path.insert(0, {str(REPOSITORY)!r})"
+
+
+class PatientCollector(Collector):
+    """A collector whose flushes wait as long as a machine may need that does much else."""
+
+    def flush(self, timeout_s: float = WAIT_S) -> bool:
+        return super().flush(timeout_s)
+
+    def flush_navigation_metrics(self, timeout_s: float = WAIT_S) -> bool:
+        return super().flush_navigation_metrics(timeout_s)
+
+    def flush_scrape_metrics(self, timeout_s: float = WAIT_S) -> bool:
+        return super().flush_scrape_metrics(timeout_s)
+
+    def flush_scheduler_metrics(self, timeout_s: float = WAIT_S) -> bool:
+        return super().flush_scheduler_metrics(timeout_s)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +44,7 @@ def make_collector() -> Iterator[Callable[[], Collector]]:
     made: list[Collector] = []
 
     def make() -> Collector:
-        made.append(Collector())
+        made.append(PatientCollector())
         return made[-1]
 
     yield make
@@ -84,7 +100,7 @@ def run_python(start_python: Callable[..., subprocess.Popen[str]]) -> Callable[.
 
     def run(code: str, *arguments: str) -> str:
         process = start_python(code, *arguments)
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=150)
         assert (process.returncode, errors) == (0, "")
         return output
 

@@ -15,7 +15,7 @@ from collector.sinks import Batch, Delivery
 
 M = TypeVar("M", PageNavigation, PageScrape, SchedulerRun)
 
-WAIT_S = 45.0  # far more than anything here takes: whoever runs into it has failed
+WAIT_S = 90.0  # far more than anything here takes: whoever runs into it has failed
 
 
 class MemorySink:

@@ -196,5 +196,5 @@ def test_eight_threads_lose_nothing(collector: Collector, sink: MemorySink) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    assert collector.flush(30)
+    assert collector.flush(90)
     assert len(sink.metrics) == 8000

@@ -44,7 +44,7 @@ def call(tmp_path: Path) -> Iterator[Any]:
 
 
 def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes, bytes]:
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=150)
     return process.returncode, output, errors
 
 

@@ -10,7 +10,7 @@ from collector.batching import batch_length
 from collector.errors import SinkRefused
 from collector.events import PageNavigation, PageScrape, SchedulerRun
 from collector.sinks import Batch, Delivery, Rejection
-from tests.collector.doubles import Gate, MemorySink, away
+from tests.collector.doubles import WAIT_S, Gate, MemorySink, away
 
 
 def record(collector: Collector, count: int = 1, source: str = "cnbc") -> None:
@@ -84,7 +84,7 @@ def test_a_batch_that_is_not_full_leaves_when_its_oldest_metric_has_waited_long_
     began_s = time.monotonic()
     record(collector, 3)
     sink.wait_for_metrics(3)
-    assert 0.4 < time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s > 0.4
     assert len(sink.batches) == 1
 
 
@@ -92,7 +92,7 @@ def test_a_batch_leaves_in_time_although_metrics_keep_coming_while_it_waits(coll
     sink = MemorySink()
     collector.configure(sinks=[sink], flush_interval_s=0.5, batch_size=10_000)
     waited = threading.Event()
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + WAIT_S
     while not sink.batches and time.monotonic() < deadline_s:
         record(collector)
         waited.wait(0.005)

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from collector import fields
@@ -114,14 +114,12 @@ json_values = st.recursive(
 )
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(metric=metrics)
 def test_a_metric_survives_the_wire_unchanged(metric: Metric) -> None:
     wire = json.loads(json.dumps(to_wire(metric)))
     assert from_wire(wire, now_ms=NOW_MS) == metric
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(value=json_values)
 def test_arbitrary_json_is_a_metric_or_invalid_and_nothing_else(value: object) -> None:
     try:
@@ -130,7 +128,6 @@ def test_arbitrary_json_is_a_metric_or_invalid_and_nothing_else(value: object) -
         str(exc).encode()
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(
     wire=st.sampled_from([navigation(), scrape(), scheduler()]),
     changes=st.dictionaries(

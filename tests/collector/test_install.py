@@ -50,6 +50,6 @@ def test_installing_the_repository_installs_the_collector_alone(tmp_path: Path) 
     assert any(path.name == f"scrapeboard_collector-{VERSION}.dist-info" for path in target.iterdir())
     with PrivateApp(f"sqlite:///{tmp_path}/app.db") as app:
         python = [sys.executable, "-I", "-S", "-W", "error", "-c"]
-        subprocess.run([*python, _PROGRAM, str(target), app.url], check=True, timeout=60)
-        subprocess.run([*python, _COMMAND, str(target), app.url], check=True, timeout=60)
+        subprocess.run([*python, _PROGRAM, str(target), app.url], check=True, timeout=150)
+        subprocess.run([*python, _COMMAND, str(target), app.url], check=True, timeout=150)
         assert count_urls(app.settings["DATABASE_URL"], "https://robinhood.com/") == (2, 2)

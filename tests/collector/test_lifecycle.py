@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 
 import pytest
@@ -42,7 +41,7 @@ def test_what_is_pending_is_delivered_when_the_program_fails(start_python: Start
             """,
             app.url,
         )
-        assert process.wait(timeout=60) == 3
+        assert process.wait(timeout=150) == 3
         assert len(app.metrics()) == 1
 
 
@@ -60,9 +59,7 @@ def test_the_exit_waits_no_longer_than_it_may_and_says_what_is_lost(start_python
         )
         assert process.stdout is not None
         assert process.stdout.readline() == "end\n"
-        began_s = time.monotonic()
-        _, errors = process.communicate(timeout=60)
-        assert time.monotonic() - began_s < 4
+        _, errors = process.communicate(timeout=150)  # the app is away for hours
         assert process.returncode == 0
         assert "3 metrics wait on the disk: the next process that sends there delivers them" in errors
 
@@ -79,9 +76,7 @@ def test_the_exit_does_not_hang_on_an_app_that_hangs(start_python: Start) -> Non
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "end\n"
-    began_s = time.monotonic()
-    assert process.wait(timeout=60) == 0
-    assert time.monotonic() - began_s < 4
+    assert process.wait(timeout=150) == 0
 
 
 def test_the_exit_of_an_unconfigured_program_says_what_to_do(start_python: Start) -> None:
@@ -91,7 +86,7 @@ def test_the_exit_of_an_unconfigured_program_says_what_to_do(start_python: Start
         collector.record_page_navigation("cnbc", url="https://host/", navigation_duration_ms=150)
         """
     )
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=150)
     assert process.returncode == 0
     assert errors.strip().splitlines() == [
         "1 metrics were not delivered before the process ended: collector.configure() was not called"
@@ -129,7 +124,7 @@ def test_sigterm_delivers_what_is_pending_and_still_kills(start_python: Start) -
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == -signal.SIGTERM
+        assert process.wait(timeout=150) == -signal.SIGTERM
         assert len(app.metrics()) == 1
 
 
@@ -138,7 +133,7 @@ def test_sigterm_is_safe_in_the_middle_of_record_calls(start_python: Start) -> N
         process = start_python(
             """
             import collector
-            collector.configure(url=sys.argv[1], batch_size=10, max_pending=100)
+            collector.configure(url=sys.argv[1], batch_size=10, max_pending=100, exit_timeout_s=3600)
             print("ready", flush=True)
             while True:
                 collector.record_page_navigation("cnbc", url="https://host/", navigation_duration_ms=150)
@@ -149,10 +144,9 @@ def test_sigterm_is_safe_in_the_middle_of_record_calls(start_python: Start) -> N
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         app.wait_for_requests(3)
-        began_s = time.monotonic()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == -signal.SIGTERM
-        assert time.monotonic() - began_s < 4  # else the flush waited for somebody whom the signal had interrupted
+        # Else the flush waits, for an hour, for somebody whom the signal has interrupted.
+        assert process.wait(timeout=150) == -signal.SIGTERM
 
 
 def test_a_second_sigterm_kills_at_once(start_python: Start) -> None:
@@ -174,7 +168,7 @@ def test_a_second_sigterm_kills_at_once(start_python: Start) -> None:
         seen = len(app.wait_for_requests(1))
         app.wait_for_requests(seen + 2)  # the flush of the first one makes it ask again and again
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == -signal.SIGTERM
+        assert process.wait(timeout=150) == -signal.SIGTERM
 
 
 def test_a_forked_child_has_an_empty_queue_and_a_thread_of_its_own(run_python: Run) -> None:
@@ -236,10 +230,10 @@ def test_a_fork_in_the_middle_of_deliveries_loses_and_doubles_nothing(run_python
                     collector.record_page_navigation(
                         "cnbc", url=f"https://host/child-{number}", navigation_duration_ms=150
                     )
-                    os._exit(0 if collector.flush(30) else 1)
+                    os._exit(0 if collector.flush(90) else 1)
                 children.append(child)
             assert all(os.waitpid(child, 0)[1] == 0 for child in children)
-            assert collector.flush(30)
+            assert collector.flush(90)
             """,
             app.url,
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import collector as package
@@ -149,7 +149,6 @@ def test_a_hundred_equal_mistakes_are_one_log_line(collector: Collector, caplog:
     assert len([line for line in caplog.records if line.levelno >= logging.WARNING]) == 1
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(
     values=st.fixed_dictionaries(
         {},
@@ -262,7 +261,7 @@ def test_eight_threads_record_without_losing_anything(collector: Collector) -> N
         thread.start()
     for thread in threads:
         thread.join()
-    assert collector.flush(timeout_s=30)
+    assert collector.flush(timeout_s=90)
     by_source: dict[str, list[float]] = {}
     for metric in sink.metrics:
         assert isinstance(metric, PageNavigation)
@@ -287,7 +286,7 @@ def test_a_record_call_does_not_wait_for_a_sink_that_hangs(collector: Collector)
         call(collector)
     assert collector.get_metrics_stats()["recorded"] == 10_001
     opened.set()
-    assert collector.flush(timeout_s=30)
+    assert collector.flush(timeout_s=90)
 
 
 def test_the_public_names_are_those_of_the_specification() -> None:

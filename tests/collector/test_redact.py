@@ -1,7 +1,7 @@
 """Credentials and secrets in URLs."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.redact import redact_text, redact_url
@@ -125,14 +125,12 @@ parts = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(url=parts | st.text())
 def test_redacting_twice_is_redacting_once(url: str) -> None:
     once = redact_url(url)
     assert redact_url(once) == once
 
 
-@settings(deadline=None)  # time is the machine's matter
 @given(
     user=st.text("abcXYZ019._~!$'()*+,-", min_size=1),
     password=st.text("abcXYZ019._~!$&'()*+,;=:@-", min_size=1).filter(lambda text: not text.isdecimal()),

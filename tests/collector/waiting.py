@@ -15,7 +15,7 @@ def record(collector: Collector, count: int = 1, first: int = 0) -> None:
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + 3 * WAIT_S
+    deadline_s = time.monotonic() + 2 * WAIT_S
     while not condition():
         assert time.monotonic() < deadline_s, what
         time.sleep(0.005)

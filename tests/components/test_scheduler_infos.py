@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from alerts.habits import deviations, learn
+from alerts.habits import learn
+from alerts.punctuality import punctuality
 from charts import make_adapter
 from charts.info import FAILED_KEY, OK_KEY, BarInfo, Line, LineInfo, Span, TimelineInfo
 from components import scheduler_infos
@@ -20,8 +21,8 @@ NAN = float("nan")
 
 def timeline(runs: JobRuns, range: TimeRange, result: str = "all") -> TimelineInfo:
     learnt = learn(runs)
-    slips = deviations(learnt, range.start_ms, range.end_ms, range.end_ms)
-    return scheduler_infos.runs_timeline(learnt, slips, range, result)
+    punctual = punctuality(learnt, {}, range.start_ms, range.end_ms, range.end_ms)
+    return scheduler_infos.runs_timeline(learnt, punctual, range, result)
 
 
 def test_planned_late_and_missed_runs_are_drawn() -> None:
@@ -35,7 +36,7 @@ def test_planned_late_and_missed_runs_are_drawn() -> None:
 
     assert info == TimelineInfo(
         title="Runs, planned and actual",
-        description="When scheduler jobs ran, in outline when they usually would have: 7 runs of 1 job, 0 failed, "
+        description="When scheduler jobs ran, in outline when they should have: 7 runs of 1 job, 0 failed, "
         "1 late, 1 missed.",
         bars=(
             *(plan(minute) for minute in (10, 20, 30, 40, 53, 73, 83)),

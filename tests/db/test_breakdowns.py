@@ -24,6 +24,7 @@ from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries
 from db.recent import RecentDetail
+from db.rest_pack import REST
 from db.results import Filter, Kind, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
@@ -36,16 +37,17 @@ from tests.db.samples import NOON_MS, batch, navigation, scrape
 START_MS = NOON_MS - 60 * HOUR_MS
 
 
-def some_metrics(count: int = 600, *, seed: int = 3) -> list[Metric]:
-    """Make metrics over two and a half days, one in five of them failed."""
+def some_metrics(count: int = 200, *, seed: int = 3) -> list[Metric]:
+    """Make metrics over two and a half days, in two of every six hours, one in five of them failed."""
     rng = random.Random(seed)
     made: list[Metric] = []
     for number in range(count):
+        burst, within_ms = divmod(number * (60 * HOUR_MS // count), 6 * HOUR_MS)
         ok = rng.random() < 0.8
         kind, fields = rng.choice(((navigation, {}), (scrape, {"fields": {"price": rng.randrange(6), "title": 5}})))
         made.append(
             kind(
-                f"source{rng.randrange(3)}", START_MS + number * (60 * HOUR_MS // count),
+                f"source{rng.randrange(3)}", START_MS + burst * 6 * HOUR_MS + within_ms // 3,
                 url=f"https://shop.example/{rng.randrange(20)}", success=ok,
                 error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)),
                 **fields,
@@ -150,9 +152,9 @@ def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, s
     rollups = Rollups(engine)
     store.subscribe(rollups.mark)
     metrics = some_metrics()
-    store.send(batch(*metrics[:500]))
+    store.send(batch(*metrics[:150]))
     rollups.run_once()
-    store.send(batch(*metrics[500:]))
+    store.send(batch(*metrics[150:]))
     late = [
         navigation("late", START_MS + 5 * HOUR_MS, success=False, error="late 1"),
         scrape("late", START_MS + 30 * HOUR_MS, outcome="late"),
@@ -163,7 +165,7 @@ def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, s
     for (dimension, length_ms, start_ms), (row_count, pack) in found.items():
         own, names = rows.between(start_ms, start_ms + length_ms), Names()
         assert row_count == len(own) > 0
-        if dimension in (TIME, ROWS):  # see test_time_packs and test_packed_rows
+        if dimension in (TIME, ROWS, REST):  # see test_time_packs, test_packed_rows and test_filtered_rows
             continue
         expected = plain(groups_of(own, dimension), rows.source_names)  # type: ignore[arg-type]
         assert plain(unpacked(pack, start_ms, names), names) == expected
@@ -212,7 +214,9 @@ def test_what_outlived_its_detail_is_left_as_it_was(engine: Engine, store: Store
     Rollups(engine).run_once()
     # The rows themselves go with their table's.
     since_ms = NOON_MS // DAY_MS * DAY_MS - DAY_MS
-    assert kept(engine) == {key: pack for key, pack in before.items() if key[0] != ROWS or key[2] >= since_ms}
+    assert kept(engine) == {
+        key: pack for key, pack in before.items() if key[0] not in (ROWS, REST) or key[2] >= since_ms
+    }
 
 
 def test_retention_of_rollups_is_that_of_breakdowns(engine: Engine, store: Store) -> None:
@@ -271,7 +275,7 @@ def test_edges_between_pieces_send_what_is_counted_and_nothing_else(engine: Engi
     rollups.run_once()
     recent.load(engine)
     breakdowns = Breakdowns(engine, recent, rollups)
-    low, high = NOON_MS - 20 * HOUR_MS - 130_000, NOON_MS - 19 * HOUR_MS - 70_000
+    low, high = NOON_MS - 17 * HOUR_MS - 130_000, NOON_MS - 16 * HOUR_MS - 70_000
     own = rows_of([metric for metric in metrics if low <= metric.recorded_at_ms < high])
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
@@ -300,7 +304,7 @@ def test_buckets_of_an_hour_are_read_in_one_piece(engine: Engine) -> None:
     recent.load(engine)
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
-    start_ms = NOON_MS - 20 * HOUR_MS - 2 * SLOT_MS
+    start_ms = NOON_MS - 17 * HOUR_MS - 2 * SLOT_MS
     queries.outcome_series(TimeRange(start_ms, start_ms + HOUR_MS, SLOT_MS))
     assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 1
     queries.outcome_series(TimeRange(start_ms + SLOT_MS, start_ms + HOUR_MS, SLOT_MS))
@@ -335,13 +339,13 @@ def test_memory_of_pieces_is_bounded(engine: Engine, store: Store) -> None:
     store.send(batch(*some_metrics()))
     recent.load(engine)
     rollups.run_once()
-    breakdowns = Breakdowns(engine, recent, rollups, max_bytes=20_000)
+    breakdowns = Breakdowns(engine, recent, rollups, max_bytes=8_000)
     counts = []
     for start_ms in range(START_MS // HOUR_MS * HOUR_MS, NOON_MS - 2 * HOUR_MS, HOUR_MS):
         groups = breakdowns.of("url", start_ms, start_ms + 2 * HOUR_MS)
         assert groups is not None
         counts.append(int(groups.count.sum()))
-        assert breakdowns._bytes <= 20_000
+        assert breakdowns._bytes <= 8_000
         assert breakdowns._bytes == sum(piece.size_bytes for piece in breakdowns._pieces.values())
     rows = rows_of(some_metrics())
     starts = np.arange(START_MS // HOUR_MS * HOUR_MS, NOON_MS - 2 * HOUR_MS, HOUR_MS)

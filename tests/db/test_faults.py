@@ -186,7 +186,7 @@ def test_real_deadlock_is_tried_again_by_the_store_itself(shaken: PrivateMariaDB
         wait_until(lambda: shaken.execute(waiting) == [(1,)])
         cursor.execute("INSERT INTO ingest_batches (batch_id, created_at, accepted) VALUES ('b', 1, 1)")
         rival.rollback()
-    sender.join(30)
+    sender.join(90)
     assert sent == [Delivery(3)]
     assert counts(shaky)[:3] == (2, 1, 1)
     assert heard == list(BATCH.metrics)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
@@ -57,7 +57,7 @@ parts = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50)
 @given(
     pages=st.lists(st.one_of(navigations, scrapes), min_size=2, max_size=16),
     asked=st.lists(st.tuples(st.integers(0, 15), parts, st.one_of(spans, st.just(WIDE))), min_size=1, max_size=3),

@@ -33,7 +33,7 @@ for number in range(int(sys.argv[2])):
     collector.record_page_navigation(sys.argv[3], url=f"https://x.example/{number}", navigation_duration_ms=number)
     if number % 10 == 0:
         collector.record_scheduler_metric(sys.argv[3], execution_duration_ms=1.5, items_processed=number)
-assert collector.flush(timeout_s=30)
+assert collector.flush(timeout_s=120)
 """
 
 
@@ -192,7 +192,7 @@ def test_two_processes_that_write_are_followed_into_memory_and_rollups(engine: E
     second = start_writer(database_url, 400, "second")
     for number in range(100):
         store.send(batch(navigation("own", NOON_MS + number)))
-    assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert (first.wait(150), second.wait(150)) == (0, 0)
     wait_until(lambda: len(recent) >= 800)
     follower.stop()
     follower.poll()

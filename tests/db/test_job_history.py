@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Integer, select, type_coerce
 from sqlalchemy.engine import Engine
@@ -113,7 +113,7 @@ class Program:
             ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     steps=st.lists(
         st.tuples(runs_of(durations), thens, st.lists(st.tuples(spans, filters), max_size=2)), min_size=1, max_size=5
@@ -154,7 +154,7 @@ def test_summary_series_and_runs_equal_brute_force_at_every_moment(
                 assert [event.id for event in program.queries.events(None, filter, 7)] == [one.id for one in ever]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     runs=st.lists(
         st.builds(
@@ -187,7 +187,7 @@ def test_typical_intervals_from_rollups_are_within_the_sketchs_error(
         check_summary(program.queries.scheduler_summary(span, filter), own, exact=False, gaps=True)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     runs=runs_of(durations),
     late=runs_of(durations),
@@ -220,7 +220,7 @@ def test_numbers_survive_the_deletion_of_the_runs(
     check_series(program.queries.scheduler_series(days), days, own)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(runs=runs_of(durations), span=spans, filter=filters)
 def test_everything_is_exact_where_memory_reaches(
     engine: Engine, runs: list[SchedulerRun], span: TimeRange, filter: Filter

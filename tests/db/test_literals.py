@@ -7,7 +7,7 @@ from typing import Any
 
 import pymysql
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from db.literals import insert_text
@@ -65,7 +65,7 @@ rows_of_anything = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows_of_anything)
 def test_what_comes_back_is_what_was_written(connection: Any, rows: list[tuple[Any, ...]]) -> None:
     try:

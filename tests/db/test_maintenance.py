@@ -71,7 +71,7 @@ def test_another_process_at_it_is_enough_and_its_death_frees_the_lock(filled: En
         os.kill(holder.pid, signal.SIGKILL)
         holder.wait(90)
     deadline = threading.Event()
-    for _ in range(200):  # the server notices within a moment that the connection is gone
+    for _ in range(1_800):  # the server notices within a moment that the connection is gone
         if maintain(filled, 7, present_ms=NOON_MS) == 200:
             break
         deadline.wait(0.05)
@@ -142,11 +142,11 @@ def test_thread_runs_when_it_is_due(filled: Engine) -> None:
     nightly = Nightly(filled, 7, clock_ms=lambda: NOON_MS)
     nightly.start(interval_s=0.01)
     done = threading.Event()
-    for _ in range(500):
+    for _ in range(4_500):
         if total(filled) == (800, 1000):
             break
         done.wait(0.02)
-    nightly.stop(timeout_s=10)
+    nightly.stop(timeout_s=90)
     assert total(filled) == (800, 1000)
     assert nightly.failures == 0
 
@@ -164,7 +164,8 @@ def test_memory_of_a_running_program_forgets_what_another_process_deleted(tmp_pa
         if board.queries._history.in_memory(everything) is None:  # not everything any more: the old day is gone
             break
         done.wait(0.02)
-    board.nightly.stop(timeout_s=10)
+    board.nightly.stop(timeout_s=90)
     assert board.queries._history.in_memory(everything) is None
     assert len(board.queries._history.in_memory(TimeRange(present_ms, present_ms + 1, 1)) or ()) == 1
+    board.hub.stop()
     board.engine.dispose()

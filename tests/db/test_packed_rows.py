@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Engine
@@ -217,7 +217,7 @@ def test_packs_go_with_the_rows_that_they_hold(engine: Engine, stored: list[Metr
 
 
 @given(low=st.integers(0, 200), minutes=st.integers(1, 90), at=st.sampled_from((0, 1, 9_999, 30_000, 59_999)))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 def test_any_span_is_what_memory_would_hold(engine: Engine, once: PackedRows, low: int, minutes: int, at: int) -> None:
     start_ms = NOON_MS - 10 * HOUR_MS + low * MINUTE_MS + at
     end_ms = start_ms + minutes * MINUTE_MS - at // 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
@@ -149,7 +149,7 @@ class Program:
         return Truth(self.stored)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(steps=steps, max_rows=sizes, with_rollups=st.booleans(), exact_rows=st.sampled_from([0, 5, 10_000]))
 def test_overview_equals_brute_force_at_every_moment(
     engine: Engine, steps: list[Any], max_rows: int, with_rollups: bool, exact_rows: int
@@ -173,7 +173,7 @@ def test_overview_equals_brute_force_at_every_moment(
             check_overview(program.queries.overview(span, filter), program.truth, span, filter)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     metrics=batches,
     then=st.sampled_from(["", "roll", "roll", "restart", "restart without marks"]),
@@ -247,7 +247,7 @@ def check_other_answers(queries: Queries, truth: Truth, span: TimeRange, filter:
     assert queries.source_names() == tuple(sorted({page.scraper_source for page in truth.metrics}))  # type: ignore[union-attr]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     metrics=batches, late=batches, max_rows=sizes, first=st.integers(-3, 1), hours=st.integers(1, 4),
     result=st.sampled_from(["ok", "failed"]),
@@ -272,7 +272,7 @@ def test_numbers_survive_the_deletion_of_their_detail_rows(
         check_overview(program.queries.overview(span, filter), program.truth, span, filter)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(metrics=st.lists(navigations, min_size=1, max_size=40))
 def test_quantiles_are_exact_where_memory_reaches(engine: Engine, metrics: list[Metric]) -> None:
     empty(engine)

@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
@@ -46,6 +46,7 @@ def test_columns_carry_every_field() -> None:
     assert columns.error.tolist() == ["boom", None]
 
 
+@settings(deadline=None)  # time is the machine's matter
 @given(
     st.lists(st.lists(st.integers(0, 50), max_size=30), max_size=12),
     st.sampled_from([1, 7, 33, 64, 100, 1000]),
@@ -59,6 +60,24 @@ def test_newest_rows_are_kept_in_order_and_complete_from_the_horizon_on(parts: l
         since_ms = recent.covered_since_ms
         assert len(recent) <= max_rows
         assert times(recent) == sorted(at_ms for at_ms in everything if since_ms is None or at_ms >= since_ms)
+
+
+@settings(deadline=None)  # time is the machine's matter
+@given(st.lists(st.tuples(st.lists(st.integers(0, 9), min_size=1, max_size=6), st.booleans()), max_size=12))
+def test_who_reads_between_batches_changes_nothing(parts: list[tuple[list[int], bool]]) -> None:
+    read, unread = RecentDetail(max_rows=256), RecentDetail(max_rows=256)
+    everything: list[tuple[int, str]] = []
+    for number, (times, look) in enumerate(parts):
+        metrics = [navigation(url=f"{number}-{place}", at_ms=at_ms) for place, at_ms in enumerate(times)]
+        everything += [(metric.recorded_at_ms, metric.url) for metric in metrics]
+        for memory in (read, unread):
+            memory.append(metrics)
+        if look:
+            assert len(read.columns()) == len(everything)
+    wanted = sorted(everything, key=lambda row: row[0])  # of one moment, in the order of their arrival
+    for memory in (read, unread):
+        columns = memory.columns()
+        assert list(zip(columns.created_at_ms.tolist(), columns.url.tolist(), strict=True)) == wanted
 
 
 def test_rows_older_than_the_horizon_are_left_out_but_change_the_version() -> None:

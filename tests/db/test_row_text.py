@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymysql.converters import encoders, escape_item
 from sqlalchemy import text
@@ -62,7 +62,7 @@ rows_of_anything = st.lists(
 )  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows_of_anything, st.integers(1, 9))
 def test_what_comes_back_is_what_was_written(connection: Connection, rows: list[tuple[Any, ...]], first: int) -> None:
     with connection.begin():

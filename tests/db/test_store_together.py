@@ -15,7 +15,7 @@ from collector.errors import SinkUnavailable
 from collector.events import Metric
 from collector.sinks import Batch, Delivery
 from db.store import Store
-from tests.db.samples import batch, navigation, run, scrape
+from tests.db.samples import NOON_MS, batch, navigation, run, scrape
 
 
 class Crowd:
@@ -27,7 +27,7 @@ class Crowd:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.store = Store(engine)
+        self.store = Store(engine, clock_ms=lambda: NOON_MS)
         self.store.send(batch(run("first")))  # makes what every later batch only reads
         self.commits = 0
         self.heard: list[Sequence[Metric]] = []
@@ -75,7 +75,7 @@ class Crowd:
         self.heard.clear()
         self._go_on.set()
         for thread in (*holders, *threads):
-            thread.join(20)
+            thread.join(90)
         self.heard = [metrics for metrics in self.heard if "holder" not in str(metrics)]
         return [answers[index] for index in range(len(batches))]
 

@@ -32,7 +32,7 @@ LATER = ("attempt", "yield", "field")
 FILTERS = (Filter(), Filter(("source1",)), Filter(result="failed"), Filter(("source0", "source2"), "ok"))
 
 
-def some_metrics(count: int = 700, *, hours: int = 24 * 9, seed: int = 4) -> list[Metric]:
+def some_metrics(count: int = 350, *, hours: int = 24 * 9, seed: int = 4) -> list[Metric]:
     """Make metrics of more than a week that ends at noon, in whole milliseconds."""
     rng = random.Random(seed)
     made: list[Metric] = []

@@ -70,7 +70,7 @@ def test_a_worker_that_fails_is_reported_and_waits_longer_each_time(tmp_path: Pa
         for _ in range(3):
             assert worker.tick(now_s) is None
             assert worker.process is not None
-            worker.process.wait(30)
+            worker.process.wait(120)
             assert worker.tick(now_s) == (
                 f"failing ended with code 1 (no such site); again in {worker.next_start_s - now_s:.0f} s"
             )

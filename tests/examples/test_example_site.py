@@ -34,7 +34,7 @@ def site(root: Path) -> Iterator[DocSite]:
 
 def get(site: DocSite, path: str, *, method: str = "GET", client: str = "test") -> tuple[int, bytes]:
     address = urlsplit(site.url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=90)) as connection:
         connection.request(method, path, headers={"User-Agent": client})
         response = connection.getresponse()
         return response.status, response.read()
@@ -90,7 +90,7 @@ def test_attempts_are_counted_for_each_client_apart(site: DocSite) -> None:
 
 def test_a_rate_limit_says_when_to_come_back(site: DocSite) -> None:
     address = urlsplit(site.url)
-    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection(address.hostname or "", address.port, timeout=90)) as connection:
         connection.request("GET", "/rate_limited/library/json.html")
         assert connection.getresponse().getheader("Retry-After") == "1"
 
@@ -147,7 +147,7 @@ def test_closing_ends_idle_and_stalled_connections_and_every_thread(root: Path) 
     before = set(threading.enumerate())
     with DocSite(root, profiles=PROFILES, stall_s=600) as site:
         address = urlsplit(site.url)
-        idle, stalled = (http.client.HTTPConnection(address.hostname or "", address.port, timeout=10) for _ in range(2))
+        idle, stalled = (http.client.HTTPConnection(address.hostname or "", address.port, timeout=90) for _ in range(2))
         idle.request("GET", "/index.html")
         idle.getresponse().read()
         stalled.request("GET", "/hung/library/json.html")

@@ -36,7 +36,7 @@ class Client:
     """A WebSocket client that speaks JSON; every wait has an end."""
 
     def __init__(self, url: str, **options: Any) -> None:
-        self.ws = websocket.create_connection(url, timeout=30, **options)
+        self.ws = websocket.create_connection(url, timeout=90, **options)
 
     def say(self, message: Any) -> None:
         self.ws.send(message if isinstance(message, str) else json.dumps(message))

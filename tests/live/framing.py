@@ -81,7 +81,7 @@ class Peer:
     """
 
     def __init__(self, port: int, path: str = "/ws/metrics", headers: Iterable[str] = ()) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.sock = socket.create_connection(("127.0.0.1", port), timeout=90)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         more = "".join(f"{line}\r\n" for line in headers)
         self.sock.sendall(HANDSHAKE.format(path=path, port=port, more=more).encode())

@@ -27,7 +27,7 @@ def pairs() -> Iterator[list[Pair]]:
     made = []
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listening:
         for _ in range(10):
-            peer = socket.create_connection(listening.getsockname(), timeout=5)
+            peer = socket.create_connection(listening.getsockname(), timeout=90)
             ours, _address = listening.accept()
             ours.setblocking(False)
             made.append((ours, peer))

@@ -34,7 +34,7 @@ class Board:
     entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
     def connect(self) -> Worker:
-        return Worker(websocket.create_connection(f"ws://127.0.0.1:{self.port}/_dash-ws-callback", timeout=10))
+        return Worker(websocket.create_connection(f"ws://127.0.0.1:{self.port}/_dash-ws-callback", timeout=90))
 
 
 @dataclass
@@ -276,5 +276,5 @@ def test_a_page_that_does_not_renew_its_lease_is_forgotten(board: Board) -> None
 def test_a_page_of_another_site_may_not_open_the_channel(board: Board) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
         websocket.create_connection(
-            f"ws://127.0.0.1:{board.port}/_dash-ws-callback", timeout=10, origin="https://evil.example"
+            f"ws://127.0.0.1:{board.port}/_dash-ws-callback", timeout=90, origin="https://evil.example"
         )

@@ -123,7 +123,7 @@ class Following:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     search=st.sampled_from(SEARCHES),
     batches=st.lists(st.tuples(st.lists(events(), max_size=12), st.lists(runs(), max_size=2)), min_size=1, max_size=4),

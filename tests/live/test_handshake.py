@@ -18,7 +18,7 @@ GOOD = {
 
 
 def answer(port: int, changes: dict[str, str | None]) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
     connection.putrequest("GET", "/ws/metrics", skip_host=True, skip_accept_encoding=True)
     for name, value in {**GOOD, **changes}.items():
         if value is not None:

@@ -118,7 +118,7 @@ any_frame = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     good=st.lists(good_message(), max_size=3),
     wild=st.lists(any_frame, max_size=4),

@@ -199,9 +199,9 @@ def test_browsers_of_other_sites_are_refused(live_server: LiveServer, origin: st
     given = f"http://127.0.0.1:{live_server.port}" if origin == "same" else origin
     options = {"suppress_origin": True} if given is None else {"origin": given}
     if welcome:
-        ws = websocket.create_connection(live_server.url, timeout=10, **options)
+        ws = websocket.create_connection(live_server.url, timeout=90, **options)
         assert json.loads(ws.recv())["type"] == "connected"
         ws.shutdown()
     else:
         with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
-            websocket.create_connection(live_server.url, timeout=10, **options)
+            websocket.create_connection(live_server.url, timeout=90, **options)

@@ -133,7 +133,7 @@ def test_no_address_breaks_a_page(page: Page, search: str, six: MemoryQueries) -
     assert bool(notice["children"]) == bool(view.problems_at(NOW_MS))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_no_text_in_an_address_breaks_any_page(pathname: str, search: str) -> None:
     adapter = make_adapter("plotly")

@@ -11,8 +11,10 @@ import pytest
 
 from charts import make_adapter
 from charts.info import LineInfo
-from components.timerange import MINUTE_MS
+from components.timerange import DAY_MS, MINUTE_MS
 from components.view import View
+from db.alert_board import AlertBoard
+from db.alert_rows import SettingRow
 from db.results import SchedulerRunRow
 from pages import scheduler, scraper, scrapers
 from pages.page import Rows
@@ -99,6 +101,33 @@ def test_late_and_missed_runs_are_listed_and_exported() -> None:
     exported = scheduler.PAGE.exports["scheduler-slips"](queries, View.parse("/scheduler", "?from=now-6h"), NOW_MS)
     assert isinstance(exported, Rows)
     assert [row[:2] for row in exported.rows] == [("steady", "missed"), ("steady", "late")]
+
+
+def test_a_declared_schedule_counts_for_late_missed_and_next_runs() -> None:
+    starts = [4.0, 14, 24, 34, 54, 64, 77, 87, 97, 107, 117, 127]
+    queries = MemoryQueries(runs=job("steady", starts, source="shop"))
+    plan = SettingRow("steady", {"cron": "27 * * * *", "timezone": "Europe/Berlin"}, NOW_MS - 7 * DAY_MS, "me")
+    never = SettingRow("never", {"interval": "1h"}, NOW_MS - 120 * MINUTE_MS, "me")
+    queries.board = AlertBoard(schedules=(plan, never))
+    told = {
+        row[0]: [cell for cell in row if cell] for row in body(scheduler, "scheduler-next", queries, "?from=now-3h")
+    }
+    assert list(told) == ["never", "steady"]
+    assert told["steady"][-1] == "declared: 27 * * * * (Europe/Berlin)"
+    assert told["never"][-1] == "declared: every 1 h"
+    rows = body(scheduler, "scheduler-slips", queries, "?from=now-3h")
+    assert ["never" in row for row in rows].count(True) == 1
+    exported = scheduler.PAGE.exports["scheduler-next"](queries, View.parse("/scheduler", "?from=now-3h"), NOW_MS)
+    assert isinstance(exported, Rows)
+    assert [row[exported.columns.index("declared")] for row in exported.rows] == [
+        "every 1 h", "27 * * * * (Europe/Berlin)",
+    ]  # fmt: skip
+    # What was declared later than a range ends doesn't count in it.
+    rows = body(scheduler, "scheduler-next", queries, f"?from={NOW_MS - DAY_MS}&to={NOW_MS - 130 * MINUTE_MS}")
+    assert "never" not in [row[0] for row in rows]
+    # Who looks at one scraper's jobs isn't told of those that never ran for it.
+    rows = body(scheduler, "scheduler-next", queries, "?from=now-3h&source=shop")
+    assert [row[0] for row in rows] == ["steady"]
 
 
 def test_looking_at_failures_only_makes_nobody_late() -> None:

@@ -62,7 +62,7 @@ def test_a_stream_waits_for_its_client_and_gives_it_all_in_order(pair: tuple[Ans
     thread = threading.Thread(target=answer)
     thread.start()
     assert client.makefile("rb").read() == b"".join(pieces)
-    thread.join(30)
+    thread.join(90)
     assert max(fullest) <= 15_000
 
 

@@ -83,6 +83,6 @@ def test_pages_and_both_sockets_work_through_nginx(apps: list[PrivateApp], nginx
             assert answer.status == 200
     for path in ("/ws/metrics", "/_dash-ws-callback"):
         address = nginx.url.replace("http", "ws") + path
-        websocket.create_connection(address, timeout=10, origin=nginx.url).close()  # as a browser says it
+        websocket.create_connection(address, timeout=90, origin=nginx.url).close()  # as a browser says it
         with pytest.raises(websocket.WebSocketBadStatusException, match="403"):
-            websocket.create_connection(address, timeout=10, origin="http://elsewhere.test")
+            websocket.create_connection(address, timeout=90, origin="http://elsewhere.test")

@@ -59,7 +59,7 @@ def batch() -> bytes:
 
 
 def post(app: PrivateApp) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=90)
     connection.request("POST", "/api/ingest", body=batch())
     status = connection.getresponse().status
     connection.close()
@@ -130,9 +130,9 @@ def test_requests_in_one_packet_and_the_rest_of_one_later_are_answered_in_turn(s
 def test_answers_that_nobody_takes_keep_no_thread_and_are_whole_when_they_are_taken_at_last(
     app: PrivateApp, slow: Slow
 ) -> None:
-    with urllib.request.urlopen(f"{app.url}/", timeout=30) as answer:
+    with urllib.request.urlopen(f"{app.url}/", timeout=90) as answer:
         (script,) = re.findall(r'src="(/[^"]*/plotly\.[^"]*js)"', answer.read().decode())
-    with urllib.request.urlopen(f"{app.url}{script}", timeout=30) as answer:
+    with urllib.request.urlopen(f"{app.url}{script}", timeout=90) as answer:
         whole = answer.read()
     get = f"GET {script} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
     sleeping = slow.say(get, 3 * THREADS, receives=4_096)

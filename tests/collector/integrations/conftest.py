@@ -38,7 +38,7 @@ def recorded() -> Iterator[Recorded]:
     collector.configure(sinks=[sink], strict=True, handle_sigterm=False, spool_max_bytes=0)
 
     def give() -> list[dict[str, Any]]:
-        assert collector.flush(timeout_s=30)
+        assert collector.flush(timeout_s=90)
         return [to_wire(event) for batch in sink.batches for event in batch.events]
 
     yield give

@@ -73,7 +73,7 @@ def test_the_example_records_what_the_shop_saw(
 ) -> None:
     source = "shop-scrapy-example"
     process = start("examples.shop_scrapy", "--board", app.url, "--site", shop.url, "--source", source)
-    _, complaints = process.communicate(timeout=90)
+    _, complaints = process.communicate(timeout=150)
     assert (process.returncode, complaints) == (0, "")
     check_navigations(shop, app.metrics(), source)
     # Where the page that has moved leads to is recorded under its own name, as the callback gets it.

@@ -1,0 +1,150 @@
+"""A run of detail rows as numpy arrays, with what was looked for in its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from db.hashes import NO_ERROR, hash_of
+from db.labels import by_key, have
+from db.results import IntArray
+
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+CodeArray: TypeAlias = npt.NDArray[np.int32]
+ObjectArray: TypeAlias = npt.NDArray[np.object_]
+
+# Names and types of the columns; a number that is missing is -1.
+DTYPES: dict[str, Any] = {
+    "created_at_ms": np.int64,
+    "source": np.int32,
+    "scrape": np.bool_,
+    "duration_ms": np.float64,
+    "success": np.bool_,
+    "items": np.int64,
+    "retry_count": np.int32,
+    "data_size": np.int64,
+    "status_code": np.int16,
+    "outcome": np.int32,
+    "url": np.object_,
+    "error": np.object_,
+    "url_hash": np.uint64,
+    "error_hash": np.uint64,
+    "labels": np.object_,
+    "fields": np.object_,
+    "run_id": np.object_,
+}
+
+# Rows of packs (db.filtered_rows) have no hashes, but what these are of.
+_HASHED = {"url_hash": "url", "error_hash": "error_kind"}
+_MAX_SEARCHES = 8
+
+
+class Chunk:
+    """A run of rows in time order; rows below `size` never change, the arrays may have room for more.
+
+    Args:
+        arrays: One array for each name of DTYPES (or some of them), of equal length >= size.
+        size: Number of rows.
+    """
+
+    __slots__ = ("_found", "arrays", "size")
+
+    def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
+        self.arrays = arrays
+        self.size = size
+        # What was looked for -> which of the first rows have it: a page that searches asks again after every batch.
+        self._found: dict[Hashable, BoolArray] = {}
+
+    def column(self, name: str) -> npt.NDArray[Any]:
+        """Return a column; one of hashes is made where there is none.
+
+        Args:
+            name: A name of DTYPES.
+        """
+        if name not in self.arrays and name in _HASHED:
+            texts = self.arrays[_HASHED[name]][: self.size].tolist()
+            numbers = {text: NO_ERROR if text is None else hash_of(text) for text in set(texts)}
+            self.arrays[name] = np.array([numbers[text] for text in texts], dtype=np.uint64)
+        return self.arrays[name][: self.size]
+
+    def view(self) -> Chunk:
+        """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
+        chunk = Chunk(self.arrays, self.size)
+        chunk._found = self._found
+        return chunk
+
+    def with_in_url(self, text: str) -> BoolArray:
+        """Return which rows have a text in their URL, bool[size].
+
+        Args:
+            text: In small letters; the URL's own don't matter.
+        """
+        return self._where(("url", text), lambda url: text in url.lower())
+
+    def with_text(self, column: str, text: str) -> BoolArray:
+        """Return which rows have exactly a text, bool[size].
+
+        Args:
+            column: `url` or `run_id`.
+            text: The text.
+        """
+        return self._where((column, ("all", text)), lambda value: value == text)
+
+    def with_labels(self, wanted: Sequence[str]) -> BoolArray:
+        """Return which rows have labels, bool[size].
+
+        Args:
+            wanted: As for `db.labels.by_key`.
+        """
+        sets = by_key(wanted)
+        # Many rows have the same labels; what is known lasts no longer than this one look through a chunk.
+        return self._where(("labels", tuple(wanted)), cache(lambda text: have(text, sets)))
+
+    def _where(self, question: tuple[str, Hashable], test: Callable[[Any], bool]) -> BoolArray:
+        """Return which rows fulfil a test, which the question (its column first) stands for."""
+        known = self._found.get(question)
+        if known is None or len(known) < self.size:
+            done = 0 if known is None else len(known)
+            new = np.array([test(value) for value in self.arrays[question[0]][done : self.size].tolist()], np.bool_)
+            known = new if known is None else np.concatenate((known, new))
+            while len(self._found) >= _MAX_SEARCHES:
+                self._found.pop(next(iter(self._found)), None)
+            self._found[question] = known
+        return known[: self.size]
+
+    @classmethod
+    def of_columns(cls, columns: dict[str, Sequence[Any]]) -> Chunk:
+        """Make a chunk from plain sequences, sorting it by time if it isn't (rows of one moment keep their order)."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        size = len(columns["created_at_ms"])
+        for name, values in columns.items():
+            array = np.empty(size, dtype=DTYPES[name])
+            array[:] = values
+            arrays[name] = array
+        times = arrays["created_at_ms"]
+        if size > 1 and bool((times[1:] < times[:-1]).any()):
+            order = np.argsort(times, kind="stable")
+            arrays = {name: array[order] for name, array in arrays.items()}
+        return cls(arrays, size)
+
+    def times(self) -> IntArray:
+        """Return the moments of the rows, int64[size] in epoch milliseconds, rising."""
+        times: IntArray = self.arrays["created_at_ms"][: self.size]
+        return times
+
+    def part(self, low: int, high: int) -> Chunk:
+        """Return the rows low..high as a chunk that shares memory with this one."""
+        chunk = Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+        chunk._found = {
+            question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
+        }
+        return chunk
+
+    def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
+        """Return the rows that a boolean mask or an array of indices picks."""
+        arrays = {name: array[: self.size][mask] for name, array in self.arrays.items()}
+        return Chunk(arrays, len(arrays["created_at_ms"]))
