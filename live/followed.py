@@ -40,6 +40,7 @@ class LiveView:
     cost_s: float = 0.0  # how long it took to be computed the last time
     hold_s: float = 0.0  # how long the last frame keeps a browser busy, roughly
     charts_at_s: float = 0.0
+    drawings: int = 0  # how many of its charts differed the last time
     chart_sent_at_s: float = 0.0
     bucket: int = 0
 

@@ -100,7 +100,7 @@ class Following:
         self.pages = pages
         self.engine = ViewEngine(
             pages, self.deliver, numbers_interval_s=0, charts_interval_s=0, chart_spacing_s=0, numbers_bytes_per_s=1e12,
-            rest_share=0,
+            most_drawings_per_s=1e12, rest_share=0,
         )  # fmt: skip
         self.content = pages.fresh()
         self.view = LiveView("/")

@@ -13,6 +13,7 @@ import orjson
 import pytest
 
 from live.diff import digests, normalise
+from live.followed import LiveView
 from live.views import ViewEngine
 from tests.live.patching import apply_patch
 
@@ -90,7 +91,12 @@ class World:
         self.pages = FakePages()
         self.browsers: dict[str, Browser] = {}
         self.engine = ViewEngine(
-            self.pages, self.deliver, numbers_interval_s=0.01, charts_interval_s=0.02, chart_spacing_s=0.005
+            self.pages,
+            self.deliver,
+            numbers_interval_s=0.01,
+            charts_interval_s=0.02,
+            chart_spacing_s=0.005,
+            most_drawings_per_s=1e6,
         )
 
     def deliver(self, renderer_ids: Sequence[str], payload: bytes) -> None:
@@ -173,6 +179,15 @@ def test_a_view_that_takes_long_rests_so_that_the_others_go_on(world: World, mon
         browsers[1].until(lambda: browsers[1].content["total"]["children"] == str(sum(world.pages.rows)))
     browsers[0].until(lambda: browsers[0].content == world.pages.fresh("/slow"))
     assert world.pages.counts["/slow"] < world.pages.counts["/quick"]
+
+
+def test_a_page_of_many_charts_draws_them_less_often(world: World) -> None:
+    view = LiveView("/?a")
+    world.engine.charts_interval_s, world.engine.most_drawings_per_s = 1.0, 5.0
+    pauses_s = []
+    for view.drawings in (0, 2, 5, 6, 10):
+        pauses_s.append(world.engine._charts_pause_s(view))
+    assert pauses_s == [1.0, 1.0, 1.0, 1.2, 2.0]
 
 
 def test_a_view_is_computed_once_for_all_who_look_at_it(world: World) -> None:
