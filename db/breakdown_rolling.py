@@ -107,8 +107,7 @@ class BreakdownRoller:
         Returns:
             Number of spans of five minutes recomputed.
         """
-        if not self._verified:
-            self._verify()
+        self.verify()
         slots = self._over(SLOT_MS)
         done, together = 0, 1
         while done < len(slots):
@@ -175,8 +174,13 @@ class BreakdownRoller:
             insert_many(connection, Breakdown.__tablename__, _COLUMNS, rows, replace=True)
         return sum(row[_COUNT] for row in rows if row[0] == TIME)
 
-    def _verify(self) -> None:
-        """Find spans that miss rows: a program that was killed has forgotten what was dirty."""
+    def verify(self) -> None:
+        """Find spans that miss rows: a program that was killed has forgotten what was dirty. Done once.
+
+        Minutes that aren't rolled up yet must be marked before: they are compared by their rollups.
+        """
+        if self._verified:
+            return
         with self._engine.connect() as connection:
             state = read_state(connection)
             counted = {length: _row_counts(connection, length) for length in LENGTHS_MS}

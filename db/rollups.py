@@ -92,6 +92,7 @@ class Rollups:
         """
         with self._once_lock, unavailable_as_ours(self._engine):
             self._load()
+            self.breakdowns.verify()  # before the work: what is right already can be read meanwhile
             with self._engine.connect() as connection:
                 # Read before the dirty minutes are taken: whatever has a higher id is found again after a crash.
                 last_id = connection.scalar(select(func.max(Page.id))) or 0
