@@ -2,7 +2,7 @@
 
 A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
 runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
-difference. Numbers move up to thirty times a second (less often the more there is to draw), charts once, or five of
+difference. Numbers move up to thirty times a second (less often the more there is to draw), charts once, or four of
 them where a page has more, one chart a frame: a redraw costs a browser ~20 ms.
 """
 
@@ -58,7 +58,7 @@ class ViewEngine:
         numbers_bytes_per_s: float = 10_000.0,
         charts_interval_s: float = 1.0,
         chart_spacing_s: float = 0.06,
-        most_drawings_per_s: float = 5.0,
+        most_drawings_per_s: float = 4.0,
         most_views: int = 300,
         rest_share: float = 4.0,
     ) -> None:
@@ -69,9 +69,8 @@ class ViewEngine:
         self.numbers_bytes_per_s = numbers_bytes_per_s
         self.charts_interval_s = charts_interval_s
         self.chart_spacing_s = chart_spacing_s
-        self.most_drawings_per_s = (
-            most_drawings_per_s  # a page of ten charts would keep a browser busy with nothing else
-        )
+        # A page of ten charts would keep a browser busy with nothing else.
+        self.most_drawings_per_s = most_drawings_per_s
         self.most_views = most_views  # distinct ones; all of them are computed by one thread
         self.rest_share = rest_share  # what takes long rests so many times as long: others share the thread
         self.refused = 0

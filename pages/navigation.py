@@ -40,10 +40,23 @@ _MOST_URLS: Final = 20
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
-    """Return the tables of slow pages and of errors, and what cells of the week's chart stand for.
+    """Return what cells of the week's chart stand for: nothing here changes more than once a second.
 
     Args:
         queries: Who answers.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    del queries
+    return {"navigation-note": {"children": tab_infos.week_note(view.time_range(now_ms))}}
+
+
+def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
+    """Return the charts, and the tables of slow pages and of errors: of ranks nobody reads ten a second.
+
+    Args:
+        queries: Who answers.
+        adapter: Who draws.
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
@@ -65,20 +78,8 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
             view,
             span_ms=span_ms,
         ),
-        "navigation-note": {"children": tab_infos.week_note(range)},
+        **drawn(CHARTS, queries, adapter, view, now_ms),
     }
-
-
-def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
-    """Return the charts.
-
-    Args:
-        queries: Who answers.
-        adapter: Who draws.
-        view: Range and filters.
-        now_ms: The moment, epoch milliseconds.
-    """
-    return drawn(CHARTS, queries, adapter, view, now_ms)
 
 
 def layout(view: View, content: Content) -> Component:

@@ -74,7 +74,7 @@ class Page:
         icon: Name of its icon.
         layout: (view, content) -> the page; built from that content, so that a load and a live update can't differ.
         numbers: (queries, view, now_ms) -> cards, tables and texts; may run ten times a second.
-        charts: (queries, adapter, view, now_ms) -> drawings and sparklines; at most once a second.
+        charts: (queries, adapter, view, now_ms) -> drawings, sparklines and tables of ranks; at most once a second.
         exports: Name -> (queries, view, now_ms) -> the chart info or table that `/api/export/<name>` serves.
         period_ms: The longest that it may stand still while no data comes, whatever its bucket; None for the bucket.
         leading: Ids of the tables whose rows lead somewhere (components.row_leads).

@@ -34,10 +34,23 @@ _MOST_URLS: Final = 20
 
 
 def numbers(queries: Queries, view: View, now_ms: int) -> Content:
-    """Return the tables of bad pages and of errors.
+    """Return nothing: what stands here changes once a second at most.
 
     Args:
         queries: Who answers.
+        view: Range and filters.
+        now_ms: The moment, epoch milliseconds.
+    """
+    del queries, view, now_ms
+    return {}
+
+
+def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
+    """Return the charts, and the tables of bad pages, of errors and of fields: of ranks nobody reads ten a second.
+
+    Args:
+        queries: Who answers.
+        adapter: Who draws.
         view: Range and filters.
         now_ms: The moment, epoch milliseconds.
     """
@@ -49,6 +62,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
             queries.worst_urls(range, view.filter, "scrape", _MOST_URLS), WORST_COLUMNS, kind="scrape", span_ms=span_ms
         )
 
+    adapter.know_sources(queries.source_names())
     worst_pages = table_part("scraping-worst", worst)
     empty = None if has_rows(worst_pages) else no_data(queries, view, "No scrape", now_ms=now_ms)
     return {
@@ -60,22 +74,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
             view,
             span_ms=span_ms,
         ),
-    }
-
-
-def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> Content:
-    """Return the charts.
-
-    Args:
-        queries: Who answers.
-        adapter: Who draws.
-        view: Range and filters.
-        now_ms: The moment, epoch milliseconds.
-    """
-    adapter.know_sources(queries.source_names())
-    return {
         **drawn(CHARTS, queries, adapter, view, now_ms),
-        # Two ranges counted out by field: once a second is enough.
         **cut_table_part("scraping-fields", lambda: _field_table(queries, view, now_ms), leads=False),
     }
 

@@ -32,8 +32,8 @@ FAILED_RUN = SchedulerRunRow(
 
 
 def body(page: Any, id: str, queries: MemoryQueries, search: str = "", path: str = "") -> list[list[str]]:
-    numbers = page.PAGE.numbers(queries, View.parse(path or page.PAGE.path, search), NOW_MS)
-    rows: list[list[str]] = numbers[id]["data"]["body"]
+    view = View.parse(path or page.PAGE.path, search)
+    rows: list[list[str]] = page.PAGE.content(queries, make_adapter("plotly"), view, NOW_MS)[id]["data"]["body"]
     return rows
 
 
