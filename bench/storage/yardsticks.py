@@ -14,7 +14,7 @@ from bench.storage.fleet import Fleet, Rows
 from bench.storage.questions import view_of
 from bench.storage.times import milliseconds, say
 from db.engine import make_engine
-from db.rows import PAGE_TABLE
+from db.rows import PAGE_COLUMNS, PAGE_TABLE
 
 RANGES = ("24h", "7d")
 DUCKDB_THREADS = 2
@@ -132,6 +132,9 @@ class Duck:
 
     def ask(self, now_ms: int) -> dict[str, dict[str, Any]]:
         """Ask with percentiles, exact ones; returns the median of warm asks by range and question, ms."""
+        counted = f"SELECT COUNT(*), COUNT(created_at) FROM {PAGE_TABLE}"
+        rows, dated = self._connection.execute(counted).fetchone() or (0, 0)
+        assert rows == dated > 0, "DuckDB doesn't hold the rows: its figures would be of an empty table"
         report: dict[str, dict[str, Any]] = {}
         for range_name in RANGES:
             for question, sql in statements(_QUANTILES).items():
@@ -153,11 +156,8 @@ class Duck:
     def _copy(self, tsv: bytes) -> float:
         path = self._path.with_suffix(".tsv")
         path.write_bytes(tsv)
-        took_ms = milliseconds(
-            lambda: self._connection.execute(
-                f"COPY {PAGE_TABLE} FROM '{path}' (DELIMITER '\t', HEADER false, NULLSTR '\\N', QUOTE '')"
-            )
-        )
+        into, how = f"{PAGE_TABLE} ({', '.join(PAGE_COLUMNS)})", "DELIMITER '\t', HEADER false, NULLSTR '\\N', QUOTE ''"
+        took_ms = milliseconds(lambda: self._connection.execute(f"COPY {into} FROM '{path}' ({how})"))
         path.unlink()
         return took_ms
 
