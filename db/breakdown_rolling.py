@@ -25,6 +25,7 @@ from db.row_pack import packed as packed_rows
 from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
 from db.time_packs import TIME, pack_of_detail, pack_of_packs, pack_of_table
+from db.url_rolling import UrlRoller
 
 # Everything that is kept of a span, written together and of the same detail rows.
 KEPT = (*DIMENSIONS, TIME)
@@ -77,6 +78,7 @@ class BreakdownRoller:
         self._dirty: Unsettled = {length: set() for length in LENGTHS_MS}
         self._busy: Unsettled = {length: set() for length in LENGTHS_MS}  # being computed right now
         self._verified = False
+        self.by_url = UrlRoller(engine, clock_ms=clock_ms, look=look)
 
     @property
     def ready(self) -> bool:
@@ -116,6 +118,7 @@ class BreakdownRoller:
             some = _without_hole(slots, done, together)
             with self._taken(SLOT_MS, some):
                 rows = self._write(SLOT_MS, some, partial(_slot_rows, starts_ms=some))
+            self.by_url.note(some)
             done += len(some)
             # A transaction for each would cost most of the work where few metrics come.
             together = max(1, min(_MOST_TOGETHER, _ROWS_TOGETHER * len(some) // max(rows, 1)))
@@ -125,6 +128,7 @@ class BreakdownRoller:
                     break
                 with self._taken(length_ms, [start_ms]):
                     self._write(length_ms, [start_ms], partial(_wider_rows, length_ms=length_ms, start_ms=start_ms))
+        self.by_url.run_once(closed(self.unsettled())[SLOT_MS], stopping)
         return len(slots)
 
     def _over(self, length_ms: int) -> list[int]:
@@ -192,6 +196,8 @@ class BreakdownRoller:
                 int(start): int(count)
                 for start, count in connection.execute(select(slot, rows).where(minute >= since_ms).group_by(slot))
             }
+            packed_rows_of = {start: counts[KEPT.index(TIME)] for start, counts in counted[SLOT_MS].items()}
+            self.by_url.load(connection, packed_rows_of)
         stale: Unsettled = {SLOT_MS: _differing(truth, counted[SLOT_MS], since_ms)}
         for length_ms, finer_ms in _FINER_MS.items():
             since_ms = state.get(_SINCE[length_ms], 0)

@@ -129,7 +129,7 @@ class EventSearch:
             low_ms = max(start_ms, (border_ms - 1) // step_ms * step_ms)
             step_ms = min(2 * step_ms, _MOST_STEP_MS)  # what is rare may be far back
             assert self._filtered is not None
-            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind)
+            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind, statistics=True)
             if parts is None:
                 return None
             older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]

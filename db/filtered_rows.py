@@ -24,6 +24,7 @@ from db.rollups import Rollups
 from db.row_pack import ROWS, unpacked
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
+from db.url_rows import UrlRows
 
 # Without packs, up to so many spans of five minutes are read from the table; beyond, SQL had better count by itself.
 _MOST_LOOSE = 4
@@ -47,6 +48,7 @@ class FilteredRows:
     def __init__(self, recent: RecentDetail, rollups: Rollups, *, most_rows: int = 150_000) -> None:
         self._recent = recent
         self._rollups = rollups
+        self._by_url = UrlRows(recent, rollups)
         self._most_rows = most_rows
         self._lock = threading.Lock()  # protects the two below
         # Filter and start of five minutes -> the rollups' version from before reading, and the rows.
@@ -65,7 +67,7 @@ class FilteredRows:
             filter: Which rows, without a kind.
             kind: Navigations or scrapes only; None for both.
         """
-        parts = self.parts(connection, start_ms, end_ms, filter, kind)
+        parts = self.parts(connection, start_ms, end_ms, filter, kind, statistics=True)
         if parts is None:
             return None
         chunks = [
@@ -98,12 +100,22 @@ class FilteredRows:
             end_ms: Epoch ms.
             filter: Which rows.
         """
-        if end_ms - start_ms <= _MOST_AHEAD * SLOT_MS:
+        if end_ms - start_ms > _MOST_AHEAD * SLOT_MS:
+            slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
+            self._by_url.of(connection, slots, filter, everything=True)
+        else:
             for _ in self.parts(connection, start_ms, end_ms, replace(filter, kind="all"), None) or ():
                 pass
 
     def parts(
-        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None
+        self,
+        connection: Connection,
+        start_ms: int,
+        end_ms: int,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        statistics: bool = False,
     ) -> Iterator[DetailColumns] | None:
         """Return the rows of [start_ms, end_ms) with all columns, some at a time; None when too few are packed.
 
@@ -115,12 +127,16 @@ class FilteredRows:
             end_ms: Epoch ms.
             filter: Which rows, without a kind.
             kind: Navigations or scrapes only; None for both.
+            statistics: The columns of statistics are enough.
         """
         slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
         text = replace(filter, sources=(), result="all")
         known = self._still_known(text, slots)
         missing = [slot for slot in slots if slot not in known]
+        everything = not statistics or text != Filter(url_contains=text.url_contains, url=text.url)
+        by_url = self._by_url.of(connection, missing, text, everything=everything)
+        missing = [slot for slot in missing if slot not in by_url]
         # With the version from before asking what is settled: what changes from then on makes it one to look for again.
         version = self._rollups.version
         settled = settled_slots(self._rollups.breakdowns, missing)
@@ -133,7 +149,7 @@ class FilteredRows:
             return None
         self._keep(version, text, empty)
         known |= empty
-        return self._found(connection, slots, (start_ms, end_ms), (text, filter, kind), known, version)
+        return self._found(connection, slots, (start_ms, end_ms), (text, filter, kind), (known, by_url), version)
 
     def _found(
         self,
@@ -141,13 +157,18 @@ class FilteredRows:
         slots: range,
         bounds: tuple[int, int],
         filters: tuple[Filter, Filter, Kind | None],
-        known: dict[int, Chunk],
+        found_before: tuple[dict[int, Chunk], dict[int, Chunk]],
         version: int,
     ) -> Iterator[DetailColumns]:
         text, filter, kind = filters
+        known, by_url = found_before
         rest = Filter(sources=filter.sources, result=filter.result)
-        for low in range(0, len(slots), _TOGETHER):
-            some = slots[low : low + _TOGETHER]
+        for some in _pieces(slots, by_url):
+            if some[0] in by_url:
+                rows = DetailColumns([by_url[some[0]]], self._recent.sources, self._recent.outcomes)
+                rows = rows.between(max(bounds[0], some[0]), min(bounds[1], some[-1] + SLOT_MS))
+                yield rows.matching(replace(filter, url_contains="", url=""), kind)
+                continue
             missing = [slot for slot in some if slot not in known]
             new = self._searched(connection, missing, text)
             self._keep(version, text, new)
@@ -215,12 +236,26 @@ class FilteredRows:
                 self._size -= self._known.popitem(last=False)[1][1].size + _LEAST
 
 
+def _pieces(slots: Sequence[int], by_url: dict[int, Chunk]) -> Iterator[Sequence[int]]:
+    """Cut slots into those that the same rows are of, and a bounded number of others."""
+    low = 0
+    while low < len(slots):
+        rows, high = by_url.get(slots[low]), low + 1
+        while high < len(slots) and by_url.get(slots[high]) is rows and (rows is not None or high < low + _TOGETHER):
+            high += 1
+        yield slots[low:high]
+        low = high
+
+
 def _packed(connection: Connection, slots: Sequence[int]) -> dict[int, bool]:
     """Return which spans of five minutes were counted, and whether the rest of their rows is packed too."""
     found: dict[int, bool] = {}
-    for low in range(0, len(slots), 500):
-        own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms.in_(slots[low : low + 500]))
-        chosen = select(Breakdown.dimension, Breakdown.start_ms).where(Breakdown.dimension.in_((REST, TIME)), *own)
-        for dimension, start_ms in connection.execute(chosen):
+    if not slots:
+        return found
+    wanted = set(slots)
+    own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms >= slots[0], Breakdown.start_ms <= slots[-1])
+    chosen = select(Breakdown.dimension, Breakdown.start_ms).where(Breakdown.dimension.in_((REST, TIME)), *own)
+    for dimension, start_ms in connection.execute(chosen):
+        if start_ms in wanted:
             found[start_ms] = found.get(start_ms, False) or dimension == REST
     return found

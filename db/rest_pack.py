@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,15 @@ _CODES = ("url", "result", "run", "fields")
 Result = tuple[bool, int, int, str | None, str | None]  # success, retries, status (-1: none), outcome, kind of error
 
 
+class RestValues(NamedTuple):
+    """All that a pack holds: of each row the numbers of its texts, and these."""
+
+    urls: list[str]
+    told: tuple[list[Any], list[Any], list[Any]]  # results, (run, labels), fields: those of the next but the first
+    codes: dict[str, npt.NDArray[Any]]  # url, result, run, fields
+    data_size: IntArray  # -1 where it isn't known
+
+
 def packed(rows: DetailColumns, row_pack: bytes) -> bytes:
     """Return what a row pack doesn't hold of its rows; of errors their kinds only.
 
@@ -48,7 +57,7 @@ def packed(rows: DetailColumns, row_pack: bytes) -> bytes:
     place[order] = np.arange(len(order))
     codes = {"url": place[url], "result": result, "run": run, "fields": fields}
     parts = [
-        _lines([urls[index] for index in order]),
+        lines_of([urls[index] for index in order]),
         orjson.dumps([results, runs, [_text(text) for text in told.tolist()]]),
         b"".join(_planes(codes[name]) for name in _CODES),
         _planes(rows.data_size + 1),
@@ -111,15 +120,19 @@ class RestPack:
         codes = [-1 if name is None else outcomes.code(name) for name in outcome]
         return {
             "retry_count": np.array(retries, np.int32)[result],
-            "data_size": _whole(zstd.decompress(self._parts[3]), self.size)[0][chosen].astype(np.int64) - 1,
+            "data_size": self._data_size[chosen],
             "status_code": np.array(status, np.int16)[result],
             "outcome": np.array(codes, np.int32)[result],
-            "url": _objects(self._urls)[self._codes["url"][chosen]],
-            "error_kind": _objects(kind)[result],
-            "labels": _objects([labels for _, labels in runs])[run],
-            "fields": _objects(fields)[self._codes["fields"][chosen]],
-            "run_id": _objects([run_id for run_id, _ in runs])[run],
+            "url": objects(self._urls)[self._codes["url"][chosen]],
+            "error_kind": objects(kind)[result],
+            "labels": objects([labels for _, labels in runs])[run],
+            "fields": objects(fields)[self._codes["fields"][chosen]],
+            "run_id": objects([run_id for run_id, _ in runs])[run],
         }
+
+    def values(self) -> RestValues:
+        """Return everything at once."""
+        return RestValues(self._urls, self._told, self._codes, self._data_size)
 
     def _tests(self, filter: Filter) -> list[tuple[str, Sequence[Any], Callable[[Any], bool]]]:
         """Return what is to be tested of which distinct values, URLs aside."""
@@ -145,7 +158,7 @@ class RestPack:
         # One look through all of them: most texts that are looked for are in few packs.
         if not low.startswith("\\") and (needle not in low or url not in self._url_lines):
             return np.zeros(1, dtype=np.bool_)
-        urls = _of_lines(low)
+        urls = of_lines(low)
         own = np.array([needle in text for text in urls], np.bool_) if needle else np.ones(len(urls), np.bool_)
         return own & np.array([text == url for text in self._urls], np.bool_) if url else own
 
@@ -155,12 +168,16 @@ class RestPack:
 
     @property
     def _urls(self) -> list[str]:
-        return _of_lines(self._url_lines)
+        return of_lines(self._url_lines)
 
     @cached_property
     def _told(self) -> tuple[list[Result], list[tuple[str | None, str | None]], list[str | None]]:
         results, runs, fields = orjson.loads(zstd.decompress(self._parts[1]))
         return results, runs, fields
+
+    @cached_property
+    def _data_size(self) -> IntArray:
+        return _whole(zstd.decompress(self._parts[3]), self.size)[0].astype(np.int64) - 1
 
     @cached_property
     def _codes(self) -> dict[str, npt.NDArray[Any]]:
@@ -202,22 +219,36 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None  # pandas may say "none" in its own way
 
 
-def _lines(texts: Sequence[str]) -> bytes:
-    """Return texts as one, a line each; backslashes and line ends in them are escaped where one has a line end."""
+def lines_of(texts: Sequence[str]) -> bytes:
+    """Return texts as one, a line each; backslashes and line ends in them are escaped where one has a line end.
+
+    Args:
+        texts: Any.
+    """
     escaped = any("\n" in text for text in texts)
     if escaped:
         texts = [text.replace("\\", "\\\\").replace("\n", "\\n") for text in texts]
     return ("\n".join(("\\" if escaped else "", *texts))).encode("utf-8", "surrogatepass")
 
 
-def _of_lines(lines: str) -> list[str]:
+def of_lines(lines: str) -> list[str]:
+    """Return the texts that `lines_of` put together.
+
+    Args:
+        lines: Its result, decoded.
+    """
     first, *texts = lines.split("\n")
     if first:
         return [re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else "\\", text) for text in texts]
     return texts
 
 
-def _objects(values: Sequence[Any]) -> ObjectArray:
+def objects(values: Sequence[Any]) -> ObjectArray:
+    """Return texts, or none, as an array.
+
+    Args:
+        values: The texts.
+    """
     found = np.empty(len(values), dtype=np.object_)
     found[:] = values
     return found

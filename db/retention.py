@@ -41,6 +41,7 @@ from db.state import (
     write_state,
 )
 from db.time_packs import TIME
+from db.url_rolling import URL_KEPT, URL_LENGTHS_MS
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
@@ -142,7 +143,7 @@ def cleanup(
         for length_ms, before_ms, dimensions in (
             (SLOT_MS, detail_ms, (ROWS, REST)),
             (SLOT_MS, minutes_ms, KEPT), (HOUR_MS, minutes_ms, (TIME,)), (HOUR_MS, hours_ms, DIMENSIONS),
-            (DAY_MS, hours_ms, KEPT),
+            (DAY_MS, hours_ms, KEPT), *((length_ms, detail_ms, URL_KEPT) for length_ms in URL_LENGTHS_MS),
         ):  # fmt: skip
             for dimension in dimensions:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)

@@ -159,6 +159,8 @@ class Rollups:
         """
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             self._mark(minutes_of_detail(connection, Page.created_at >= start_ms, Page.created_at < end_ms))
+        with unavailable_as_ours(self._engine):
+            self.breakdowns.by_url.forget(start_ms, end_ms)
 
     def start(
         self,

@@ -25,6 +25,7 @@ from db.results import Filter, TimeRange
 from db.retention import cleanup
 from db.row_pack import ROWS
 from db.store import Store
+from db.url_rolling import URL_KEPT
 from tests.db.brute_force import Truth, check_overview
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.test_filters import filter_of
@@ -73,7 +74,11 @@ def some_metrics() -> list[Metric]:
 def program(engine: Engine, store: Store) -> Program:
     metrics = some_metrics()
     store.send(batch(*metrics))
-    return Program(engine, metrics)
+    program = Program(engine, metrics)
+    # What is kept by URL is looked at in test_url_rows: here everything is found in packs of five minutes.
+    with begin_writing(engine) as connection:
+        connection.execute(delete(Breakdown).where(Breakdown.dimension.in_(URL_KEPT)))
+    return program
 
 
 def check(program: Program, filters: tuple[Filter, ...] = FILTERS[:3]) -> None:
@@ -147,7 +152,7 @@ def test_questions_about_the_same_rows_share_one_look_through_the_packs(engine: 
     asked = statements(engine)
     program.queries.overview(SPANS[0], FILTERS[0])
     packs = [sql for sql in asked if "FROM scraper_breakdowns" in sql]
-    assert len(packs) == 6  # of each hour which packs there are, what was searched, and the rows of what was found
+    assert len(packs) == 8  # of each hour what is by URL, which packs there are, what was searched, the rows of it
     asked.clear()
     program.queries.source_series(replace(SPANS[0], bucket_ms=60_000), FILTERS[0])
     program.queries.duration_trend(SPANS[0], FILTERS[0], "scrape")

@@ -1,0 +1,297 @@
+"""The bytes that an hour's, a quarter's or a day's detail rows are kept as by URL: whoever looks for one reads few."""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import xxhash
+from backports import zstd
+
+from db.chunk import Chunk
+from db.columns import Names
+from db.hashes import NO_ERROR, hash_of, hashes_of
+from db.rest_pack import RestPack, lines_of, objects, of_lines
+from db.results import IntArray
+
+URLS = "urls"  # the dimension of what is kept once for a span, beside the breakdowns
+URL_ROWS = "urls.rows"  # of its rows, a block in each; they begin a millisecond after one another
+URL_REST = "urls.rest"  # and of what statistics don't need of them
+BLOCK_ROWS = 1024
+# One with more bytes of URLs isn't made: looking through them would cost more than it saves.
+_MOST_URL_BYTES = 8 * 1024 * 1024
+_VERSION = 0x0401  # of no other pack
+_LEVEL = 3
+# version, what its blocks begin with, rows, bytes of the facts, of the URLs, of their rows and of the other texts
+_HEAD = struct.Struct("<HQQIIII")
+_STAMP = struct.Struct("<Q")
+_ROWS = ("at", "source", "flags", "items", "duration")
+_REST = ("result", "run", "fields", "data_size")
+_SCRAPE, _SUCCESS = 1, 2
+_HUNDREDTHS = 100.0
+_Columns = dict[str, npt.NDArray[Any]]
+
+
+class UrlPacks(NamedTuple):
+    """What `packed` makes of a span."""
+
+    once: bytes  # what `UrlIndex` reads
+    rows: list[bytes]  # by block
+    rest: list[bytes]
+
+
+class Five(NamedTuple):
+    """The rows of five minutes: where they begin (epoch ms), their row pack's, and the rest of them."""
+
+    start_ms: int
+    rows: Chunk
+    rest: RestPack
+
+
+class TooManyUrlsError(Exception):
+    """A span has so many URLs that keeping its rows by these saves nothing."""
+
+
+def packed(parts: Iterable[Five], start_ms: int, names: Names) -> UrlPacks:
+    """Return the rows of a span as bytes, those of one URL side by side.
+
+    Args:
+        parts: All of it that has rows, one at least; in time order.
+        start_ms: Where the span begins, epoch ms.
+        names: What the source numbers stand for.
+
+    Raises:
+        TooManyUrlsError: It is not to be done.
+    """
+    urls: dict[str, int] = {}
+    told: tuple[dict[Any, int], ...] = ({}, {}, {})
+    url_bytes, found, slots = 0, list[_Columns](), list[tuple[int, int]]()
+    for part in parts:
+        values = part.rest.values()
+        url_bytes += sum(len(url) + 1 for url in values.urls if url not in urls)
+        if url_bytes > _MOST_URL_BYTES:
+            raise TooManyUrlsError
+        slots.append((part.start_ms, part.rows.size))
+        codes = [np.array([urls.setdefault(url, len(urls)) for url in values.urls], np.uint32)[values.codes["url"]]]
+        for numbers, name, texts in zip(told, _REST[:3], values.told, strict=True):
+            own = [numbers.setdefault(tuple(text) if isinstance(text, list) else text, len(numbers)) for text in texts]
+            codes.append(np.array(own, np.uint32)[values.codes[name]])
+        rows = part.rows.arrays
+        flags = np.where(rows["scrape"], _SCRAPE, 0) | np.where(rows["success"], _SUCCESS, 0)
+        found.append({
+            "url": codes[0], "at": (rows["created_at_ms"] - start_ms).astype(np.uint32),
+            "source": rows["source"], "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]),
+            "duration": rows["duration_ms"], "result": codes[1], "run": codes[2], "fields": codes[3],
+            "data_size": _narrow(values.data_size + 1),
+        })  # fmt: skip
+    texts = sorted(urls)
+    place = np.empty(len(texts), dtype=np.uint16 if len(texts) < 1 << 16 else np.uint32)
+    place[[urls[text] for text in texts]] = np.arange(len(texts))
+    url = place[np.concatenate([columns.pop("url") for columns in found])]
+    order = np.argsort(url, kind="stable")  # rows of one URL stay in time order
+    types: dict[str, str] = {}
+    matrices = []
+    for kept in (_ROWS, _REST):
+        planes = []
+        for name in kept:
+            values_of = np.concatenate([columns.pop(name) for columns in found])[order]
+            if name == "duration":
+                values_of = _whole_hundredths(values_of)
+            types[name], matrix = _planes(values_of if values_of.dtype.kind == "f" else _narrow(values_of))
+            planes.append(matrix)
+        matrices.append(np.concatenate(planes, axis=1))
+    facts = orjson.dumps({"types": types, "sources": names.all(), "slots": slots})
+    counts = np.bincount(url, minlength=len(texts)).astype("<u4")
+    pieces = [facts, lines_of(texts), counts.tobytes(), orjson.dumps([list(numbers) for numbers in told])]
+    hashed = xxhash.xxh3_64()
+    for piece in pieces:
+        hashed.update(piece)
+    for matrix in matrices:
+        hashed.update(matrix.data)
+    stamp = hashed.intdigest()
+    pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
+    once = b"".join((_HEAD.pack(_VERSION, stamp, len(url), *map(len, pieces)), *pieces))
+    begin = _STAMP.pack(stamp)
+    rows_of, rest_of = ([begin + zstd.compress(block, _LEVEL) for block in matrix] for matrix in matrices)
+    return UrlPacks(once, rows_of, rest_of)
+
+
+class UrlIndex:
+    """What is kept once for a span; each part is unpacked when it is asked for.
+
+    Args:
+        pack: `packed().once`.
+        start_ms: Where the span begins, epoch ms.
+
+    Raises:
+        ValueError: Bytes of another version, or none of ours.
+    """
+
+    def __init__(self, pack: bytes, start_ms: int) -> None:
+        if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
+            raise ValueError(f"not rows by URL of version {_VERSION}; rebuild the rollups")
+        _, self._stamp, self.size, *sizes = _HEAD.unpack_from(pack)
+        self._start_ms = start_ms
+        ends = np.cumsum([_HEAD.size, *sizes]).tolist()
+        self._parts = [pack[low:high] for low, high in pairwise(ends)]
+
+    @cached_property
+    def slots(self) -> dict[int, int]:
+        """How many rows it has of five minutes, by their start in epoch ms."""
+        return dict(self._facts["slots"])
+
+    def rows_with(self, needle: str, url: str) -> IntArray:
+        """Return which rows have a text in their URL, and are of a certain one if given: places, rising.
+
+        Args:
+            needle: In small letters; "" for any.
+            url: This very URL; "" for any.
+        """
+        urls = self._urls_with(needle, url)
+        ends = np.cumsum(self._counts)
+        counts = self._counts[urls]
+        # The places of one URL after those of another: each begins where its rows do.
+        begins = np.repeat(ends[urls] - np.cumsum(counts), counts)
+        return begins + np.arange(len(begins))
+
+    def blocks_of(self, places: IntArray) -> list[int]:
+        """Return which blocks hold some rows, rising."""
+        return np.unique(places // BLOCK_ROWS).tolist()  # type: ignore[no-any-return]
+
+    def is_of(self, blocks: Iterable[bytes]) -> bool:
+        """Say whether blocks were written together with this."""
+        own = _STAMP.pack(self._stamp)
+        return all(block.startswith(own) for block in blocks)
+
+    def statistics(self, blocks: Sequence[bytes], where: IntArray, names: Names) -> _Columns:
+        """Return the columns of statistics (`db.detail.STATISTICS`) of some rows.
+
+        Args:
+            blocks: Of `packed().rows`, in their order.
+            where: Which rows of these blocks, counted as if they were one.
+            names: Gives sources their numbers.
+        """
+        found = self._columns(blocks, _ROWS, where)
+        codes = np.array([names.code(name) for name in self._facts["sources"]], dtype=np.int32)
+        duration, flags = found["duration"], found["flags"]
+        whole = duration.dtype.kind != "f"
+        return {
+            "created_at_ms": found["at"].astype(np.int64) + self._start_ms,
+            "source": codes[found["source"]],
+            "scrape": flags & _SCRAPE > 0,
+            "duration_ms": duration / _HUNDREDTHS if whole else duration,
+            "success": flags & _SUCCESS > 0,
+            "items": found["items"].astype(np.int64),
+        }
+
+    def others(self, blocks: Sequence[bytes], where: IntArray, places: IntArray, outcomes: Names) -> _Columns:
+        """Return the other columns of some rows, as `db.columns.DTYPES` has them, and `error_kind`.
+
+        Args:
+            blocks: Of `packed().rest`, in their order.
+            where: Which rows of these blocks, counted as if they were one.
+            places: The same rows, counted from the span's first.
+            outcomes: Gives outcomes their numbers.
+        """
+        found = self._columns(blocks, _REST, where)
+        results, runs, fields = orjson.loads(zstd.decompress(self._parts[3]))
+        _, retries, status, outcome, kinds = zip(*results, strict=True)
+        codes = [-1 if name is None else outcomes.code(name) for name in outcome]
+        errors = [NO_ERROR if kind is None else hash_of(kind) for kind in kinds]
+        result, run = found["result"], found["run"]
+        number = np.searchsorted(np.cumsum(self._counts), places, side="right")
+        asked, own = np.unique(number, return_inverse=True)
+        texts = of_lines(self._url_lines)
+        urls = [texts[one] for one in asked.tolist()]
+        return {
+            "retry_count": np.array(retries, np.int32)[result],
+            "data_size": found["data_size"].astype(np.int64) - 1,
+            "status_code": np.array(status, np.int16)[result],
+            "outcome": np.array(codes, np.int32)[result],
+            "url": objects(urls)[own],
+            "url_hash": hashes_of(urls)[own],
+            "error_kind": objects(kinds)[result],
+            "error_hash": np.array(errors, np.uint64)[result],
+            "labels": objects([labels for _, labels in runs])[run],
+            "fields": objects(fields)[found["fields"]],
+            "run_id": objects([run_id for run_id, _ in runs])[run],
+        }
+
+    def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray) -> _Columns:
+        raw = b"".join(zstd.decompress(memoryview(block)[_STAMP.size :]) for block in blocks)
+        matrix = np.frombuffer(raw, np.uint8).reshape(len(blocks), -1)
+        found, low = {}, 0
+        for name in names:
+            kind = np.dtype(self._facts["types"][name])
+            planes = matrix[:, low : low + BLOCK_ROWS * kind.itemsize].reshape(len(blocks), kind.itemsize, BLOCK_ROWS)
+            rows = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(kind)
+            found[name] = rows.reshape(-1)[where]
+            low += BLOCK_ROWS * kind.itemsize
+        return found
+
+    def _urls_with(self, needle: str, url: str) -> IntArray:
+        """Return the numbers of URLs that have a text in them (in small letters) and are a certain one if given."""
+        lines = self._url_lines
+        if lines.startswith("\\") or "\n" in needle:  # line ends in URLs are rare
+            texts = of_lines(lines)
+            own = [number for number, text in enumerate(texts) if needle in text.lower() and url in ("", text)]
+            return np.array(own, dtype=np.int64)
+        if url:
+            place = f"{lines}\n".find(f"\n{url}\n") if "\n" not in url else -1
+            return np.array([lines.count("\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
+        low = lines.lower().encode("utf-8", "surrogatepass")
+        wanted = needle.encode("utf-8", "surrogatepass")
+        ends = np.flatnonzero(np.frombuffer(low, np.uint8) == ord("\n")).tolist()  # each URL's is before it
+        found, at = list[int](), low.find(wanted)
+        while at >= 0:
+            number = bisect_right(ends, at)
+            found.append(number - 1)
+            at = low.find(wanted, ends[number]) if number < len(ends) else -1
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        facts: dict[str, Any] = orjson.loads(zstd.decompress(self._parts[0]))
+        return facts
+
+    @cached_property
+    def _url_lines(self) -> str:
+        return zstd.decompress(self._parts[1]).decode("utf-8", "surrogatepass")
+
+    @cached_property
+    def _counts(self) -> IntArray:
+        return np.frombuffer(zstd.decompress(self._parts[2]), "<u4").astype(np.int64)
+
+
+def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return whole numbers from 0 on in as few bytes as hold them; others as they are."""
+    if values.dtype.kind == "f" or int(values.min(initial=0)) < 0:
+        return values
+    most = int(values.max(initial=0))
+    kind = next((f"<u{size}" for size in (1, 2, 4) if most < 1 << 8 * size), "<i8")
+    return values.astype(kind, copy=False)
+
+
+def _whole_hundredths(durations_ms: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return durations as whole hundredths, if that is what each of them is exactly; else as they are."""
+    if not (durations_ms >= 0).all() or not (durations_ms < (1 << 32) / _HUNDREDTHS - 1).all():
+        return durations_ms
+    whole = np.round(durations_ms * _HUNDREDTHS).astype("<u4")
+    return whole if (whole / _HUNDREDTHS == durations_ms).all() else durations_ms
+
+
+def _planes(values: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
+    """Return a column's type, and its bytes by block (the last one filled up): the lowest of each row, the next..."""
+    width = values.dtype.itemsize
+    blocks = -(-len(values) // BLOCK_ROWS)
+    padded = np.zeros(blocks * BLOCK_ROWS, dtype=values.dtype)
+    padded[: len(values)] = values
+    planes = padded.view(np.uint8).reshape(blocks, BLOCK_ROWS, width).transpose(0, 2, 1)
+    return values.dtype.str, np.ascontiguousarray(planes).reshape(blocks, width * BLOCK_ROWS)

@@ -1,0 +1,282 @@
+"""Keep the rows of hours, of quarters of a day and of days by URL, made of the packs of their five minutes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.engine import Connection, Engine
+
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.columns import Names
+from db.engine import begin_writing
+from db.models import Breakdown
+from db.rest_pack import REST, RestPack
+from db.rolling import Look, look
+from db.row_pack import ROWS, unpacked
+from db.rows import Row, insert_many
+from db.state import DETAIL_SINCE_MS, TURN, read_state
+from db.stored_packs import stored_packs
+from db.time_packs import TIME
+from db.url_pack import URL_REST, URL_ROWS, URLS, Five, TooManyUrlsError, packed
+
+URL_KEPT = (URLS, URL_ROWS, URL_REST)
+# The widest first: where one is kept, what lies inside it isn't.
+URL_LENGTHS_MS = (DAY_MS, 6 * HOUR_MS, HOUR_MS)
+# Late metrics make one anew so long after the first of them: until then, their five minutes are looked through apart.
+_PATIENCE_MS = 15 * 60_000
+_GRACE_MS = 5_000
+# With more rows one isn't made: bounds the memory that it takes.
+_MOST_ROWS = 2_000_000
+_SLOTS_TOGETHER = 24
+_BLOCKS_TOGETHER = 64
+_COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
+
+
+class UrlSpan(NamedTuple):
+    """An hour, a quarter of a day or a day."""
+
+    length_ms: int
+    start_ms: int
+
+    @property
+    def end_ms(self) -> int:
+        """Where it ends, epoch ms."""
+        return self.start_ms + self.length_ms
+
+    def holds(self, other: UrlSpan) -> bool:
+        """Say whether another one lies inside it."""
+        return self.start_ms <= other.start_ms and other.end_ms <= self.end_ms
+
+
+class UrlRoller:
+    """Knows which spans have to be made or made anew, and does it: the caller one at a time.
+
+    Whoever reads one compares the rows that it has of each five minutes with those that these have by now (rows are
+    never changed, only added): what is made late, or by another program, costs time but is never wrong.
+
+    Args:
+        engine: A migrated database.
+        clock_ms: The present in epoch milliseconds.
+        look: As for `db.rolling.replacing`.
+    """
+
+    def __init__(self, engine: Engine, *, clock_ms: Callable[[], int], look: Look = look) -> None:
+        self._engine = engine
+        self._clock_ms = clock_ms
+        self._look = look
+        self._lock = threading.Lock()  # protects what is below
+        self._due: dict[UrlSpan, int] = {}  # -> not before this moment
+        self._stored: dict[UrlSpan, int] = {}  # -> its rows, as far as this program knows; negative: too many
+        self._anew: set[UrlSpan] = set()  # to be made though their rows seem to be all there
+
+    def load(self, connection: Connection, counts: Mapping[int, int]) -> None:
+        """Find what is missing: a program that was killed has forgotten what was due.
+
+        Args:
+            connection: An open connection.
+            counts: Rows of each five minutes that are packed, by their start in epoch ms.
+        """
+        stored = stored_spans(connection, min(counts, default=0) // DAY_MS * DAY_MS, None)
+        with self._lock:
+            self._stored = stored
+            for length_ms in URL_LENGTHS_MS:
+                sums: dict[UrlSpan, int] = {}
+                for slot, rows in counts.items():
+                    span = UrlSpan(length_ms, slot // length_ms * length_ms)
+                    sums[span] = sums.get(span, 0) + rows
+                self._due.update((span, 0) for span, rows in sums.items() if abs(stored.get(span, 0)) != rows)
+
+    def note(self, slots: Iterable[int]) -> None:
+        """Note that five minutes were packed anew.
+
+        Args:
+            slots: Where they begin, epoch ms.
+        """
+        spans = _spans_of(slots)
+        later_ms = self._clock_ms() + _PATIENCE_MS
+        with self._lock:
+            for span in spans:
+                self._due.setdefault(span, later_ms if span in self._stored else 0)
+
+    def again(self, span: UrlSpan) -> None:
+        """Note that one isn't what it should be.
+
+        Args:
+            span: Which.
+        """
+        with self._lock:
+            self._anew.add(span)
+            self._due[span] = 0
+
+    def forget(self, start_ms: int, end_ms: int) -> None:
+        """Delete those that overlap a span whose rows are going to be packed anew: these may differ, not only be more.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+        """
+        with self._lock:
+            gone = [span for span in self._stored if span.start_ms < end_ms and start_ms < span.end_ms]
+            for span in gone:
+                del self._stored[span]
+        with begin_writing(self._engine) as connection:
+            own = (Breakdown.start_ms < end_ms, Breakdown.start_ms > start_ms - Breakdown.length_ms)
+            connection.execute(delete(Breakdown).where(Breakdown.dimension == URLS, *own))
+
+    def run_once(self, unsettled: set[int], stopping: Callable[[], bool]) -> int:
+        """Make what is due, over, and packed by five minutes.
+
+        Args:
+            unsettled: Five minutes that are not, by their start in epoch ms.
+            stopping: As for `db.breakdown_rolling.BreakdownRoller.run_once`.
+
+        Returns:
+            How many were made.
+        """
+        now_ms = self._clock_ms() - _GRACE_MS
+        waiting = {
+            UrlSpan(length_ms, slot // length_ms * length_ms) for slot in unsettled for length_ms in URL_LENGTHS_MS
+        }
+        made = 0
+        with self._lock:
+            due = sorted(self._due, key=lambda span: (-span.length_ms, span.start_ms))
+        for span in due:
+            if stopping():
+                break
+            with self._lock:
+                if self._is_held(span):  # it is in a wider one
+                    self._due.pop(span, None)
+                    continue
+                if span.end_ms > now_ms or span in waiting or self._due[span] > now_ms + _GRACE_MS:
+                    continue
+                del self._due[span]
+            try:
+                made += self._make(span)
+            except BaseException:
+                with self._lock:
+                    self._due[span] = 0
+                raise
+        return made
+
+    def _is_held(self, span: UrlSpan) -> bool:
+        wider = (UrlSpan(length, span.start_ms // length * length) for length in URL_LENGTHS_MS)
+        return any(one.length_ms > span.length_ms and self._stored.get(one, 0) > 0 for one in wider)
+
+    def _make(self, span: UrlSpan) -> int:
+        with self._engine.connect() as connection:
+            since_ms = read_state(connection).get(DETAIL_SINCE_MS, 0)
+            known = stored_spans(connection, span.start_ms, span.start_ms).get(span, 0)
+            counted = _rows_of(connection, span)
+        if not counted or span.start_ms < since_ms:
+            return 0
+        with self._lock:
+            anew = span in self._anew
+        if abs(known) == counted and not anew:  # another program was faster
+            with self._lock:
+                self._stored[span] = known
+            return 0
+        _, rows = self._look(self._engine, partial(_url_rows, span=span), TURN)
+        if not rows:
+            return 0  # not all of it is packed
+        index, blocks = rows[0], rows[1:]
+        for low in range(0, len(blocks), _BLOCKS_TOGETHER):  # a transaction for all of them would keep others waiting
+            with begin_writing(self._engine) as connection:
+                insert_many(
+                    connection, Breakdown.__tablename__, _COLUMNS, blocks[low : low + _BLOCKS_TOGETHER], replace=True
+                )
+        with begin_writing(self._engine) as connection:
+            if span.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
+                return 0
+            _delete_replaced(connection, span, len(blocks) // 2, whole=index[3] > 0)
+            insert_many(connection, Breakdown.__tablename__, _COLUMNS, [index], replace=True)
+        with self._lock:
+            self._anew.discard(span)
+            if index[3] > 0:
+                for inside in [one for one in self._stored if one != span and span.holds(one)]:
+                    del self._stored[inside]
+            self._stored[span] = index[3]
+        return 1
+
+
+def stored_spans(connection: Connection, start_ms: int, last_ms: int | None) -> dict[UrlSpan, int]:
+    """Return how many rows the spans have that are there; a negative number stands for one that has too many.
+
+    Args:
+        connection: An open connection.
+        start_ms: Where the first may begin, epoch ms.
+        last_ms: Where the last may begin, epoch ms; None for no bound.
+    """
+    own = [Breakdown.dimension == URLS, Breakdown.length_ms.in_(URL_LENGTHS_MS), Breakdown.start_ms >= start_ms]
+    if last_ms is not None:
+        own.append(Breakdown.start_ms <= last_ms)
+    chosen = select(Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count).where(*own)
+    return {UrlSpan(length_ms, begin): rows for length_ms, begin, rows in connection.execute(chosen)}
+
+
+def _spans_of(slots: Iterable[int]) -> set[UrlSpan]:
+    return {UrlSpan(length_ms, slot // length_ms * length_ms) for slot in slots for length_ms in URL_LENGTHS_MS}
+
+
+def _rows_of(connection: Connection, span: UrlSpan, dimension: str = TIME) -> int:
+    own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms >= span.start_ms, Breakdown.start_ms < span.end_ms)
+    rows = select(func.sum(Breakdown.row_count)).where(Breakdown.dimension == dimension, *own)
+    return int(connection.scalar(rows) or 0)
+
+
+def _delete_replaced(connection: Connection, span: UrlSpan, blocks: int, *, whole: bool) -> None:
+    """Delete what goes when a span was made: blocks of an earlier one that had more, and what lies inside it."""
+    for length_ms in URL_LENGTHS_MS if whole else (span.length_ms,):
+        if length_ms <= span.length_ms:
+            own = length_ms == span.length_ms
+            gone = delete(Breakdown).where(
+                Breakdown.dimension.in_((URL_ROWS, URL_REST) if own else URL_KEPT),
+                Breakdown.length_ms == length_ms,
+                Breakdown.start_ms >= span.start_ms + (blocks if own else 0),
+                Breakdown.start_ms < span.end_ms,
+            )
+            connection.execute(gone)
+
+
+def _url_rows(connection: Connection, *, span: UrlSpan) -> list[Row]:
+    """Return the index of a span and then its blocks; the index alone where it has too many rows or URLs.
+
+    There is nothing as long as not all of its five minutes are packed.
+    """
+    counted = _rows_of(connection, span)
+    if not counted or any(_rows_of(connection, span, dimension) != counted for dimension in (ROWS, REST)):
+        return []
+    too_many: list[Row] = [(URLS, span.length_ms, span.start_ms, -counted, b"")]
+    if counted > _MOST_ROWS:
+        return too_many
+    names = Names()
+    read: list[int] = []
+    try:
+        packs = packed(_fives(connection, span, names, read), span.start_ms, names)
+    except TooManyUrlsError:
+        return too_many
+    if sum(read) != counted:  # some were packed anew meanwhile
+        return []
+    rows: list[Row] = [(URLS, span.length_ms, span.start_ms, counted, packs.once)]
+    for dimension, blocks in ((URL_ROWS, packs.rows), (URL_REST, packs.rest)):
+        rows += [(dimension, span.length_ms, span.start_ms + number, 0, block) for number, block in enumerate(blocks)]
+    return rows
+
+
+def _fives(connection: Connection, span: UrlSpan, names: Names, read: list[int]) -> Iterator[Five]:
+    """Read the packs of five minutes some at a time, and note how many rows these have."""
+    slots: Sequence[int] = range(span.start_ms, span.end_ms, SLOT_MS)
+    for low in range(0, len(slots), _SLOTS_TOGETHER):
+        some = slots[low : low + _SLOTS_TOGETHER]
+        rows = dict(stored_packs(connection, ROWS, SLOT_MS, some))
+        rests = dict(stored_packs(connection, REST, SLOT_MS, some))
+        for slot in some:
+            rest = RestPack(rests[slot]) if slot in rows and slot in rests else None
+            if rest is None:
+                continue
+            # None of which is noted where one was packed anew between the two statements.
+            read.append(rest.size if rest.belongs_to(rows[slot]) else 0)
+            yield Five(slot, unpacked(rows[slot], slot, names), rest)
