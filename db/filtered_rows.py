@@ -30,7 +30,7 @@ from db.url_rows import UrlRows
 _MOST_LOOSE = 4
 # Spans of five minutes that are looked through together: bounds what a long range takes.
 _TOGETHER = 24
-# More of them aren't read ahead of questions: they might not be kept that long.
+# More of them aren't read ahead of questions, unless by URL: they might not be kept that long.
 _MOST_AHEAD = 36
 # What a span without a row that a filter lets through counts as, in rows.
 _LEAST = 10
@@ -132,13 +132,13 @@ class FilteredRows:
         slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
         text = replace(filter, sources=(), result="all")
+        # The version from before asking what is settled: what changes from then on makes it one to look for again.
+        version = self._rollups.version
         known = self._still_known(text, slots)
         missing = [slot for slot in slots if slot not in known]
         everything = not statistics or text != Filter(url_contains=text.url_contains, url=text.url)
         by_url = self._by_url.of(connection, missing, text, everything=everything)
         missing = [slot for slot in missing if slot not in by_url]
-        # With the version from before asking what is settled: what changes from then on makes it one to look for again.
-        version = self._rollups.version
         settled = settled_slots(self._rollups.breakdowns, missing)
         if len(missing) - len(settled) > _MOST_LOOSE:
             return None

@@ -79,15 +79,15 @@ def packed(parts: Iterable[Five], start_ms: int, names: Names) -> UrlPacks:
         if url_bytes > _MOST_URL_BYTES:
             raise TooManyUrlsError
         slots.append((part.start_ms, part.rows.size))
-        codes = [np.array([urls.setdefault(url, len(urls)) for url in values.urls], np.uint32)[values.codes["url"]]]
+        codes = [_narrow(np.array([urls.setdefault(url, len(urls)) for url in values.urls]))[values.codes["url"]]]
         for numbers, name, texts in zip(told, _REST[:3], values.told, strict=True):
             own = [numbers.setdefault(tuple(text) if isinstance(text, list) else text, len(numbers)) for text in texts]
-            codes.append(np.array(own, np.uint32)[values.codes[name]])
+            codes.append(_narrow(np.array(own))[values.codes[name]])
         rows = part.rows.arrays
         flags = np.where(rows["scrape"], _SCRAPE, 0) | np.where(rows["success"], _SUCCESS, 0)
         found.append({
             "url": codes[0], "at": (rows["created_at_ms"] - start_ms).astype(np.uint32),
-            "source": rows["source"], "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]),
+            "source": _narrow(rows["source"]), "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]),
             "duration": rows["duration_ms"], "result": codes[1], "run": codes[2], "fields": codes[3],
             "data_size": _narrow(values.data_size + 1),
         })  # fmt: skip

@@ -138,9 +138,7 @@ class UrlRoller:
             How many were made.
         """
         now_ms = self._clock_ms() - _GRACE_MS
-        waiting = {
-            UrlSpan(length_ms, slot // length_ms * length_ms) for slot in unsettled for length_ms in URL_LENGTHS_MS
-        }
+        waiting = _spans_of(unsettled)
         made = 0
         with self._lock:
             due = sorted(self._due, key=lambda span: (-span.length_ms, span.start_ms))
@@ -196,8 +194,11 @@ class UrlRoller:
         with self._lock:
             self._anew.discard(span)
             if index[3] > 0:
-                for inside in [one for one in self._stored if one != span and span.holds(one)]:
-                    del self._stored[inside]
+                for gone in [one for one in self._stored if one != span and span.holds(one)]:
+                    del self._stored[gone]
+            elif self._stored.get(span, 0) > 0:  # it has become too much: what lies inside it is to be kept again
+                inside = _spans_of(range(span.start_ms, span.end_ms, SLOT_MS))
+                self._due.update((one, 0) for one in inside if one.length_ms < span.length_ms)
             self._stored[span] = index[3]
         return 1
 

@@ -28,6 +28,7 @@ _LEAST_SLOTS, _LEAST_PART = 3, 24
 # ...nor where it has more rows than this for each of these: looking through them apart costs less then.
 _MOST_ROWS_A_SLOT = 4_000
 _MOST_ROWS_A_SPAN = 400_000
+_MOST_NOTED = 500
 _Key = tuple[Filter, UrlSpan, bool]
 
 
@@ -50,9 +51,11 @@ class UrlRows:
         self._recent = recent
         self._rollups = rollups
         self._most_rows = most_rows
-        self._lock = threading.Lock()  # protects the two below
+        self._lock = threading.Lock()  # protects the three below
         self._known: OrderedDict[_Key, _Found] = OrderedDict()
         self._size = 0
+        # How many rows there were where they were too many, about: not counted again for each part of a question.
+        self._many: OrderedDict[tuple[Filter, UrlSpan], int] = OrderedDict()
 
     def of(self, connection: Connection, slots: Sequence[int], filter: Filter, *, everything: bool) -> dict[int, Chunk]:
         """Return the rows with a URL in some spans of five minutes, as far as they are kept by URL.
@@ -81,7 +84,8 @@ class UrlRows:
         stored = stored_spans(connection, min(left) // DAY_MS * DAY_MS, max(left))
         for span in sorted(stored, reverse=True):  # the widest first
             own = [slot for slot in range(span.start_ms, span.end_ms, SLOT_MS) if slot in left]
-            if stored[span] > 0 and len(own) >= max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART):
+            worth_it = len(own) >= max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART)
+            if stored[span] > 0 and worth_it and self._many.get((filter, span), 0) <= _most_rows(own):
                 chosen[span] = own
                 left.difference_update(own)
         for span, (complete, rows) in self._read(connection, chosen, filter, apart, everything=everything).items():
@@ -103,8 +107,10 @@ class UrlRows:
         for span, pack in _packs(connection, URLS, {span: [0] for span in chosen}):
             index = UrlIndex(pack[0], span.start_ms)
             places = index.rows_with(needle, filter.url)
-            if len(places) <= min(_MOST_ROWS_A_SPAN, _MOST_ROWS_A_SLOT * len(chosen[span])):
+            if len(places) <= _most_rows(chosen[span]):
                 indexes[span] = index, places
+            else:
+                self._note_many((filter, span), len(places))
         blocks = {span: index.blocks_of(places) for span, (index, places) in indexes.items()}
         rows = dict(_packs(connection, URL_ROWS, blocks))
         rest = dict(_packs(connection, URL_REST, blocks)) if everything else {}
@@ -146,6 +152,12 @@ class UrlRows:
                     found |= dict.fromkeys(own, known.rows)
         return found
 
+    def _note_many(self, what: tuple[Filter, UrlSpan], rows: int) -> None:
+        with self._lock:
+            self._many[what] = rows
+            while len(self._many) > _MOST_NOTED:
+                self._many.popitem(last=False)
+
     def _keep(self, key: _Key, new: _Found) -> None:
         with self._lock:
             before = self._known.pop(key, None)
@@ -153,6 +165,10 @@ class UrlRows:
             self._known[key] = new
             while self._size > self._most_rows and len(self._known) > 1:
                 self._size -= self._known.popitem(last=False)[1].rows.size
+
+
+def _most_rows(slots: Sequence[int]) -> int:
+    return min(_MOST_ROWS_A_SPAN, _MOST_ROWS_A_SLOT * len(slots))
 
 
 def _packs(

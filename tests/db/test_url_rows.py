@@ -240,7 +240,7 @@ def test_hours_are_kept_by_url_until_what_they_are_part_of_is(engine: Engine, st
     store.send(batch(*metrics))
     program = Program(engine, metrics, roll=False)
     counts = Counter[int]()
-    later(program, -37 * 60)
+    later(program, -37 * 60 + 1)
     for hours in (3, 4, 17):
         later(program, hours * 60)
         program.rollups.run_once()
