@@ -41,7 +41,8 @@ from db.state import (
     write_state,
 )
 from db.time_packs import TIME
-from db.url_rolling import URL_KEPT, URL_LENGTHS_MS
+from db.url_pack import URL_REST, URL_ROWS
+from db.url_rolling import BLOCKS_TOGETHER, URL_KEPT, URL_LENGTHS_MS
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
@@ -147,7 +148,9 @@ def cleanup(
         ):  # fmt: skip
             for dimension in dimensions:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
-                _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own)
+                # Blocks of rows begin a millisecond after one another.
+                step_ms = BLOCKS_TOGETHER if dimension in (URL_ROWS, URL_REST) else HOUR_MS
+                _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own, step_ms=step_ms)
         _delete_starts_before(engine, SchedulerHour, SchedulerHour.hour_start_ms, hours_ms)
         if engine.dialect.name == "sqlite":
             _give_pages_back(engine)
@@ -201,7 +204,9 @@ def _checkpoint(engine: Engine) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: int, *own: ColumnElement[bool]) -> None:
+def _delete_starts_before(
+    engine: Engine, table: Any, starts: Any, before_ms: int, *own: ColumnElement[bool], step_ms: int = HOUR_MS
+) -> None:
     """Delete rollups an hour's or a day's worth at a time, along their primary key."""
     pace = Pace(1, 1)
     while True:
@@ -209,5 +214,5 @@ def _delete_starts_before(engine: Engine, table: Any, starts: Any, before_ms: in
             first_ms = connection.scalar(select(func.min(starts)).where(*own, starts < before_ms))
             if first_ms is None:
                 return
-            end_ms = min(first_ms + HOUR_MS, before_ms)
+            end_ms = min(first_ms + step_ms, before_ms)
             connection.execute(delete(table).where(*own, starts >= first_ms, starts < end_ms))

@@ -32,7 +32,7 @@ _GRACE_MS = 5_000
 # With more rows one isn't made: bounds the memory that it takes.
 _MOST_ROWS = 2_000_000
 _SLOTS_TOGETHER = 24
-_BLOCKS_TOGETHER = 64
+BLOCKS_TOGETHER = 64  # are written or deleted in one transaction: more would keep others waiting
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
 
 
@@ -181,26 +181,44 @@ class UrlRoller:
         if not rows:
             return 0  # not all of it is packed
         index, blocks = rows[0], rows[1:]
-        for low in range(0, len(blocks), _BLOCKS_TOGETHER):  # a transaction for all of them would keep others waiting
+        for low in range(0, len(blocks), BLOCKS_TOGETHER):
             with begin_writing(self._engine) as connection:
                 insert_many(
-                    connection, Breakdown.__tablename__, _COLUMNS, blocks[low : low + _BLOCKS_TOGETHER], replace=True
+                    connection, Breakdown.__tablename__, _COLUMNS, blocks[low : low + BLOCKS_TOGETHER], replace=True
                 )
+        whole = index[3] > 0
+        narrower = [length_ms for length_ms in URL_LENGTHS_MS if whole and length_ms < span.length_ms]
         with begin_writing(self._engine) as connection:
             if span.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return 0
-            _delete_replaced(connection, span, len(blocks) // 2, whole=index[3] > 0)
             insert_many(connection, Breakdown.__tablename__, _COLUMNS, [index], replace=True)
+            inside = (Breakdown.start_ms >= span.start_ms, Breakdown.start_ms < span.end_ms)
+            own = (Breakdown.dimension == URLS, Breakdown.length_ms.in_(narrower))
+            connection.execute(delete(Breakdown).where(*own, *inside))
+        self._delete_blocks(span.length_ms, span.start_ms + len(blocks) // 2, span.end_ms)  # of one that had more
+        for length_ms in narrower:
+            self._delete_blocks(length_ms, span.start_ms, span.end_ms)
         with self._lock:
             self._anew.discard(span)
-            if index[3] > 0:
+            if whole:
                 for gone in [one for one in self._stored if one != span and span.holds(one)]:
                     del self._stored[gone]
             elif self._stored.get(span, 0) > 0:  # it has become too much: what lies inside it is to be kept again
-                inside = _spans_of(range(span.start_ms, span.end_ms, SLOT_MS))
-                self._due.update((one, 0) for one in inside if one.length_ms < span.length_ms)
+                parts = _spans_of(range(span.start_ms, span.end_ms, SLOT_MS))
+                self._due.update((one, 0) for one in parts if one.length_ms < span.length_ms)
             self._stored[span] = index[3]
         return 1
+
+    def _delete_blocks(self, length_ms: int, start_ms: int, end_ms: int) -> None:
+        for dimension in (URL_ROWS, URL_REST):
+            own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
+            inside = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
+            with self._engine.connect() as connection:
+                starts = connection.scalars(select(Breakdown.start_ms).where(*own, *inside)).all()
+            for low in range(0, len(starts), BLOCKS_TOGETHER):
+                some = starts[low : low + BLOCKS_TOGETHER]
+                with begin_writing(self._engine) as connection:
+                    connection.execute(delete(Breakdown).where(*own, Breakdown.start_ms.in_(some)))
 
 
 def stored_spans(connection: Connection, start_ms: int, last_ms: int | None) -> dict[UrlSpan, int]:
@@ -226,20 +244,6 @@ def _rows_of(connection: Connection, span: UrlSpan, dimension: str = TIME) -> in
     own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms >= span.start_ms, Breakdown.start_ms < span.end_ms)
     rows = select(func.sum(Breakdown.row_count)).where(Breakdown.dimension == dimension, *own)
     return int(connection.scalar(rows) or 0)
-
-
-def _delete_replaced(connection: Connection, span: UrlSpan, blocks: int, *, whole: bool) -> None:
-    """Delete what goes when a span was made: blocks of an earlier one that had more, and what lies inside it."""
-    for length_ms in URL_LENGTHS_MS if whole else (span.length_ms,):
-        if length_ms <= span.length_ms:
-            own = length_ms == span.length_ms
-            gone = delete(Breakdown).where(
-                Breakdown.dimension.in_((URL_ROWS, URL_REST) if own else URL_KEPT),
-                Breakdown.length_ms == length_ms,
-                Breakdown.start_ms >= span.start_ms + (blocks if own else 0),
-                Breakdown.start_ms < span.end_ms,
-            )
-            connection.execute(gone)
 
 
 def _url_rows(connection: Connection, *, span: UrlSpan) -> list[Row]:

@@ -350,7 +350,7 @@ def test_what_is_kept_by_url_goes_with_the_rows(engine: Engine, program: Program
     cleanup(engine, 1, now_ms=NOON_MS + DAY_MS, rollups=program.rollups)
     assert {span.start_ms >= DAY_BEGIN_MS for span in kept(engine)} == {True}
     cleanup(engine, 1, now_ms=NOON_MS + 2 * DAY_MS, rollups=program.rollups)
-    with engine.connect() as connection:
+    with engine.connect() as connection:  # the blocks too
         assert not connection.scalars(
             select(Breakdown.start_ms).where(Breakdown.dimension.in_((URLS, URL_ROWS, URL_REST)))
         ).all()
