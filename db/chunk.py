@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from db.hashes import NO_ERROR, hash_of
 from db.labels import by_key, have
@@ -41,6 +42,7 @@ DTYPES: dict[str, Any] = {
 # Rows of packs (db.filtered_rows) have no hashes, but what these are of.
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
 _MAX_SEARCHES = 8
+_MANY_ROWS = 1_000
 
 
 class Chunk:
@@ -109,12 +111,24 @@ class Chunk:
         known = self._found.get(question)
         if known is None or len(known) < self.size:
             done = 0 if known is None else len(known)
-            new = np.array([test(value) for value in self.arrays[question[0]][done : self.size].tolist()], np.bool_)
+            new = self._tested(question[0], done, test)
             known = new if known is None else np.concatenate((known, new))
             while len(self._found) >= _MAX_SEARCHES:
                 self._found.pop(next(iter(self._found)), None)
             self._found[question] = known
         return known[: self.size]
+
+    def _tested(self, column: str, done: int, test: Callable[[Any], bool]) -> BoolArray:
+        """Return which rows from one on fulfil a test."""
+        values = self.arrays[column][done : self.size]
+        if column != "url" or "url_hash" not in self.arrays or len(values) < _MANY_ROWS:
+            return np.array([test(value) for value in values.tolist()], np.bool_)
+        # Many rows have the same URL: each is looked at once.
+        codes, distinct = pd.factorize(self.arrays["url_hash"][done : self.size])
+        one = np.zeros(len(distinct), dtype=np.int64)
+        one[codes] = np.arange(len(codes))
+        found: BoolArray = np.array([test(value) for value in values[one].tolist()], np.bool_)[codes]
+        return found
 
     @classmethod
     def of_columns(cls, columns: dict[str, Sequence[Any]]) -> Chunk:

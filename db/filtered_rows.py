@@ -91,7 +91,9 @@ class FilteredRows:
         packed_ms = connection.scalar(select(func.min(Breakdown.start_ms)).where(*own))
         return min([*apart, *([] if packed_ms is None else [packed_ms])], default=None)
 
-    def read_ahead(self, connection: Connection, start_ms: int, end_ms: int, filter: Filter) -> None:
+    def read_ahead(
+        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, *, statistics: bool = False
+    ) -> None:
         """Look through a span in one piece, where what is found can be kept until it is asked for by and by.
 
         Args:
@@ -99,12 +101,14 @@ class FilteredRows:
             start_ms: Epoch ms.
             end_ms: Epoch ms.
             filter: Which rows.
+            statistics: As for `parts`.
         """
         if end_ms - start_ms > _MOST_AHEAD * SLOT_MS:
             slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
-            self._by_url.of(connection, slots, filter, everything=True)
+            self._by_url.of(connection, slots, filter, everything=_needs_everything(filter, statistics))
         else:
-            for _ in self.parts(connection, start_ms, end_ms, replace(filter, kind="all"), None) or ():
+            every = replace(filter, kind="all")
+            for _ in self.parts(connection, start_ms, end_ms, every, None, statistics=statistics) or ():
                 pass
 
     def parts(
@@ -116,6 +120,7 @@ class FilteredRows:
         kind: Kind | None,
         *,
         statistics: bool = False,
+        most_apart: int | None = None,
     ) -> Iterator[DetailColumns] | None:
         """Return the rows of [start_ms, end_ms) with all columns, some at a time; None when too few are packed.
 
@@ -128,6 +133,8 @@ class FilteredRows:
             filter: Which rows, without a kind.
             kind: Navigations or scrapes only; None for both.
             statistics: The columns of statistics are enough.
+            most_apart: Of so many spans of five minutes at most rows are looked for in their own packs; of more of
+                them nothing is returned.
         """
         slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
@@ -136,7 +143,7 @@ class FilteredRows:
         version = self._rollups.version
         known = self._still_known(text, slots)
         missing = [slot for slot in slots if slot not in known]
-        everything = not statistics or text != Filter(url_contains=text.url_contains, url=text.url)
+        everything = _needs_everything(text, statistics)
         by_url = self._by_url.of(connection, missing, text, everything=everything)
         missing = [slot for slot in missing if slot not in by_url]
         settled = settled_slots(self._rollups.breakdowns, missing)
@@ -146,6 +153,8 @@ class FilteredRows:
         # A span that was counted and has no rows has no packs either.
         empty = {slot: Chunk({}, 0) for slot in settled if slot not in counted}
         if len(missing) - len(empty) - sum(counted.values()) > _MOST_LOOSE:
+            return None
+        if most_apart is not None and len(missing) - len(empty) > most_apart:
             return None
         self._keep(version, text, empty)
         known |= empty
@@ -234,6 +243,12 @@ class FilteredRows:
                 self._known[text, slot] = version, chunk
             while self._size > self._most_rows and len(self._known) > 1:
                 self._size -= self._known.popitem(last=False)[1][1].size + _LEAST
+
+
+def _needs_everything(filter: Filter, statistics: bool) -> bool:
+    """Say whether more columns than those of statistics have to be read, be it to see what a filter lets through."""
+    by_url = Filter(filter.sources, filter.result, filter.url_contains, filter.kind, url=filter.url)
+    return not statistics or filter != by_url
 
 
 def _pieces(slots: Sequence[int], by_url: dict[int, Chunk]) -> Iterator[Sequence[int]]:

@@ -158,6 +158,20 @@ class History:
             return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes), cells)
         return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
 
+    def read_ahead(self, start_ms: int, end_ms: int, filter: Filter) -> None:
+        """Look for the rows of a span in one piece that are going to be asked for by and by.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+            filter: Which rows.
+        """
+        covered_ms = self._recent.snapshot(start_ms, end_ms)[1]
+        end_ms = start_ms if covered_ms is None else min(end_ms, covered_ms)
+        if self.filtered is not None and not filter.in_rollups and start_ms < end_ms:
+            with self._engine.connect() as connection:
+                self.filtered.read_ahead(connection, start_ms, end_ms, filter, statistics=True)
+
     def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
         """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
 

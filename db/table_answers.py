@@ -31,6 +31,8 @@ _Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
 # Ranges that one click chooses, and the buckets that pages cut them into.
 _WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+# Of an hour's and of a day's ends.
+_MOST_APART = 48
 _OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
 _KINDS: tuple[Kind, ...] = ("navigation", "scrape")
 # A line of counts in a table cell has room for so many.
@@ -158,6 +160,10 @@ class TableAnswers:
         counted = self._breakdowns is not None and counts(dimension, filter)
         if rows is not None and (not counted or len(rows) <= self._exact_rows):
             return groups_of(rows.matching(filter, kind), dimension)
+        if filter.url_contains or filter.url:
+            groups = self._found_by_url(dimension, span, filter, kind) if counted else None
+            if groups is not None:
+                return groups
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
                 groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
@@ -171,6 +177,27 @@ class TableAnswers:
             ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])
+
+    def _found_by_url(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
+        """Return the groups of the few rows that a text in URLs lets through; None where they aren't found at once.
+
+        Groups by URL can tell them too, but all texts of all their pieces have to be looked through for that.
+        """
+        filtered = self._history.filtered
+        old, rows = self._history.split(span, filter, kind)
+        if filtered is None or len(rows) > self._exact_rows:
+            return None
+        if old.start_ms >= old.end_ms:
+            return groups_of(rows, dimension)
+
+        def ask(connection: Connection) -> Groups | None:
+            if old.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
+                return None
+            parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, most_apart=_MOST_APART)
+            return None if parts is None else merged([groups_of(rows, dimension) for rows in parts])
+
+        before = self._once_old(("by url", dimension, old, filter, kind), old, ask)
+        return None if before is None else merged([before, groups_of(rows, dimension)])
 
     def _old_groups(
         self, connection: Connection, *, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None

@@ -60,6 +60,8 @@ class WeekHoursHistory:
             return _counted([], [rows.matching(filter, kind)])
         pieces, loose = _divided(start_ms, end_ms)
         found, version = self._recall(filter, kind)
+        if sum(piece not in found for piece in pieces) > 1:
+            self._history.read_ahead(start_ms, end_ms, filter)
         new: dict[Piece, Cells] = {}
         details: list[DetailColumns] = []
         for piece in pieces:
