@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -41,6 +41,7 @@ DTYPES: dict[str, Any] = {
 
 # Rows of packs (db.filtered_rows) have no hashes, but what these are of.
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
+_Test = Callable[[list[Any]], list[bool]]
 _MAX_SEARCHES = 8
 _MANY_ROWS = 1_000
 
@@ -85,7 +86,7 @@ class Chunk:
         Args:
             text: In small letters; the URL's own don't matter.
         """
-        return self._where(("url", text), lambda url: text in url.lower())
+        return self._where(("url", text), partial(_having, text))
 
     def with_text(self, column: str, text: str) -> BoolArray:
         """Return which rows have exactly a text, bool[size].
@@ -94,7 +95,7 @@ class Chunk:
             column: `url` or `run_id`.
             text: The text.
         """
-        return self._where((column, ("all", text)), lambda value: value == text)
+        return self._where((column, ("all", text)), lambda values: [value == text for value in values])
 
     def with_labels(self, wanted: Sequence[str]) -> BoolArray:
         """Return which rows have labels, bool[size].
@@ -104,9 +105,10 @@ class Chunk:
         """
         sets = by_key(wanted)
         # Many rows have the same labels; what is known lasts no longer than this one look through a chunk.
-        return self._where(("labels", tuple(wanted)), cache(lambda text: have(text, sets)))
+        known = cache(lambda text: have(text, sets))
+        return self._where(("labels", tuple(wanted)), lambda values: list(map(known, values)))
 
-    def _where(self, question: tuple[str, Hashable], test: Callable[[Any], bool]) -> BoolArray:
+    def _where(self, question: tuple[str, Hashable], test: _Test) -> BoolArray:
         """Return which rows fulfil a test, which the question (its column first) stands for."""
         known = self._found.get(question)
         if known is None or len(known) < self.size:
@@ -118,16 +120,16 @@ class Chunk:
             self._found[question] = known
         return known[: self.size]
 
-    def _tested(self, column: str, done: int, test: Callable[[Any], bool]) -> BoolArray:
+    def _tested(self, column: str, done: int, test: _Test) -> BoolArray:
         """Return which rows from one on fulfil a test."""
         values = self.arrays[column][done : self.size]
         if column != "url" or "url_hash" not in self.arrays or len(values) < _MANY_ROWS:
-            return np.array([test(value) for value in values.tolist()], np.bool_)
+            return np.array(test(values.tolist()), np.bool_)
         # Many rows have the same URL: each is looked at once.
         codes, distinct = pd.factorize(self.arrays["url_hash"][done : self.size])
         one = np.zeros(len(distinct), dtype=np.int64)
         one[codes] = np.arange(len(codes))
-        found: BoolArray = np.array([test(value) for value in values[one].tolist()], np.bool_)[codes]
+        found: BoolArray = np.array(test(values[one].tolist()), np.bool_)[codes]
         return found
 
     @classmethod
@@ -162,3 +164,15 @@ class Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""
         arrays = {name: array[: self.size][mask] for name, array in self.arrays.items()}
         return Chunk(arrays, len(arrays["created_at_ms"]))
+
+
+def _having(wanted: str, texts: list[str]) -> list[bool]:
+    """Return which texts have one in them, which is in small letters."""
+    lines = "\n".join(texts).lower()
+    if "\n" not in wanted:
+        if wanted not in lines:
+            return [False] * len(texts)
+        lower = lines.split("\n")
+        if len(lower) == len(texts):
+            return [wanted in text for text in lower]
+    return [wanted in text.lower() for text in texts]

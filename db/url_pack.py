@@ -55,6 +55,23 @@ class Five(NamedTuple):
     rest: RestPack
 
 
+class Found(NamedTuple):
+    """Which rows of a span have a URL that was looked for."""
+
+    places: IntArray  # rising within each URL
+    urls: IntArray  # the numbers of these
+    which: IntArray  # of them each row has
+    blocks: list[int]  # that hold the rows, rising
+
+    @property
+    def where(self) -> IntArray:
+        """The places, counted as if these blocks were all there are."""
+        numbers = np.zeros(max(self.blocks, default=0) + 1, dtype=np.int64)
+        numbers[self.blocks] = np.arange(len(self.blocks))
+        found: IntArray = numbers[self.places // BLOCK_ROWS] * BLOCK_ROWS + self.places % BLOCK_ROWS
+        return found
+
+
 class TooManyUrlsError(Exception):
     """A span has so many URLs that keeping its rows by these saves nothing."""
 
@@ -147,8 +164,8 @@ class UrlIndex:
         """How many rows it has of five minutes, by their start in epoch ms."""
         return dict(self._facts["slots"])
 
-    def rows_with(self, needle: str, url: str) -> IntArray:
-        """Return which rows have a text in their URL, and are of a certain one if given: places, rising.
+    def rows_with(self, needle: str, url: str) -> Found:
+        """Return which rows have a text in their URL, and are of a certain one if given.
 
         Args:
             needle: In small letters; "" for any.
@@ -158,12 +175,10 @@ class UrlIndex:
         ends = np.cumsum(self._counts)
         counts = self._counts[urls]
         # The places of one URL after those of another: each begins where its rows do.
-        begins = np.repeat(ends[urls] - np.cumsum(counts), counts)
-        return begins + np.arange(len(begins))
-
-    def blocks_of(self, places: IntArray) -> list[int]:
-        """Return which blocks hold some rows, rising."""
-        return np.unique(places // BLOCK_ROWS).tolist()  # type: ignore[no-any-return]
+        places = np.repeat(ends[urls] - np.cumsum(counts), counts)
+        places += np.arange(len(places))
+        blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
+        return Found(places, urls, np.repeat(np.arange(len(urls)), counts), blocks)
 
     def is_of(self, blocks: Iterable[bytes]) -> bool:
         """Say whether blocks were written together with this."""
@@ -191,13 +206,15 @@ class UrlIndex:
             "items": found["items"].astype(np.int64),
         }
 
-    def others(self, blocks: Sequence[bytes], where: IntArray, places: IntArray, outcomes: Names) -> _Columns:
+    def others(
+        self, blocks: Sequence[bytes], where: IntArray, urls: tuple[IntArray, IntArray], outcomes: Names
+    ) -> _Columns:
         """Return the other columns of some rows, as `db.columns.DTYPES` has them, and `error_kind`.
 
         Args:
             blocks: Of `packed().rest`, in their order.
             where: Which rows of these blocks, counted as if they were one.
-            places: The same rows, counted from the span's first.
+            urls: (numbers of URLs, which of them each row has).
             outcomes: Gives outcomes their numbers.
         """
         found = self._columns(blocks, _REST, where)
@@ -206,17 +223,15 @@ class UrlIndex:
         codes = [-1 if name is None else outcomes.code(name) for name in outcome]
         errors = [NO_ERROR if kind is None else hash_of(kind) for kind in kinds]
         result, run = found["result"], found["run"]
-        number = np.searchsorted(np.cumsum(self._counts), places, side="right")
-        asked, own = np.unique(number, return_inverse=True)
         texts = of_lines(self._url_lines)
-        urls = [texts[one] for one in asked.tolist()]
+        asked = [texts[number] for number in urls[0].tolist()]
         return {
             "retry_count": np.array(retries, np.int32)[result],
             "data_size": found["data_size"].astype(np.int64) - 1,
             "status_code": np.array(status, np.int16)[result],
             "outcome": np.array(codes, np.int32)[result],
-            "url": objects(urls)[own],
-            "url_hash": hashes_of(urls)[own],
+            "url": objects(asked)[urls[1]],
+            "url_hash": hashes_of(asked)[urls[1]],
             "error_kind": objects(kinds)[result],
             "error_hash": np.array(errors, np.uint64)[result],
             "labels": objects([labels for _, labels in runs])[run],

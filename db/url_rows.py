@@ -16,11 +16,11 @@ from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.chunk import Chunk
 from db.models import Breakdown
 from db.recent import RecentDetail
-from db.results import Filter, IntArray
+from db.results import Filter
 from db.rollups import Rollups
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
-from db.url_pack import BLOCK_ROWS, URL_REST, URL_ROWS, URLS, UrlIndex
+from db.url_pack import URL_REST, URL_ROWS, URLS, Found, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
 
 # A span isn't worth reading for fewer of its five minutes, nor for this part of them...
@@ -103,40 +103,53 @@ class UrlRows:
         everything: bool,
     ) -> dict[UrlSpan, tuple[frozenset[int], Chunk]]:
         needle = filter.url_contains.lower()
-        indexes: dict[UrlSpan, tuple[UrlIndex, IntArray]] = {}
+        indexes: dict[UrlSpan, UrlIndex] = {}
+        places: dict[UrlSpan, Found] = {}
         for span, pack in _packs(connection, URLS, {span: [0] for span in chosen}):
             index = UrlIndex(pack[0], span.start_ms)
-            places = index.rows_with(needle, filter.url)
-            if len(places) <= _most_rows(chosen[span]):
-                indexes[span] = index, places
+            some = index.rows_with(needle, filter.url)
+            if len(some.places) <= _most_rows(chosen[span]):
+                indexes[span], places[span] = index, some
             else:
-                self._note_many((filter, span), len(places))
-        blocks = {span: index.blocks_of(places) for span, (index, places) in indexes.items()}
+                self._note_many((filter, span), len(some.places))
+        blocks = {span: some.blocks for span, some in places.items()}
         rows = dict(_packs(connection, URL_ROWS, blocks))
         rest = dict(_packs(connection, URL_REST, blocks)) if everything else {}
         found = {}
-        for span, complete in _complete(connection, {span: index for span, (index, _) in indexes.items()}, apart):
-            index, places = indexes[span]
-            own, other = rows.get(span, []), rest.get(span, [])
+        for span, complete in _complete(connection, indexes, apart):
+            index, own, other = indexes[span], rows.get(span, []), rest.get(span, [])
             whole = [own, other] if everything else [own]
-            if any(len(some) < len(blocks[span]) or not index.is_of(some) for some in whole):
+            if any(len(kept) < len(blocks[span]) or not index.is_of(kept) for kept in whole):
                 self._rollups.breakdowns.by_url.again(span)  # written anew just now, or by two programs at once
-                continue
-            found[span] = complete, self._rows(index, places, blocks[span], own, other if everything else None)
+            elif everything:  # and nothing besides: these columns are what costs most
+                bounds = chosen[span][0], chosen[span][-1] + SLOT_MS
+                inside = frozenset(slot for slot in complete if bounds[0] <= slot < bounds[1])
+                found[span] = inside, self._rows(index, places[span], own, other, bounds)
+            else:
+                found[span] = complete, self._rows(index, places[span], own)
         return found
 
     def _rows(
-        self, index: UrlIndex, places: IntArray, blocks: Sequence[int], own: list[bytes], rest: list[bytes] | None
+        self,
+        index: UrlIndex,
+        found: Found,
+        own: list[bytes],
+        rest: list[bytes] | None = None,
+        bounds: tuple[int, int] | None = None,
     ) -> Chunk:
-        if not len(places):
+        if not len(found.places):
             return Chunk({}, 0)
-        where = np.searchsorted(blocks, places // BLOCK_ROWS) * BLOCK_ROWS + places % BLOCK_ROWS
+        where = found.where
         columns = index.statistics(own, where, self._recent.sources)
         order = np.argsort(columns["created_at_ms"], kind="stable")
+        if bounds is not None:
+            low, high = np.searchsorted(columns["created_at_ms"], bounds, sorter=order)
+            order = order[low:high]
         columns = {name: column[order] for name, column in columns.items()}
         if rest is not None:
-            columns |= index.others(rest, where[order], places[order], self._recent.outcomes)
-        return Chunk(columns, len(places))
+            urls = (found.urls, found.which[order])
+            columns |= index.others(rest, where[order], urls, self._recent.outcomes)
+        return Chunk(columns, len(order))
 
     def _still_known(self, slots: Sequence[int], filter: Filter, *, everything: bool) -> dict[int, Chunk]:
         found: dict[int, Chunk] = {}

@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape
-from db import url_pack, url_rolling, url_rows
+from db import url_pack, url_rolling
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
 from db.chunk import Chunk
 from db.columns import DetailColumns, Names, chunk_of_metrics
@@ -77,8 +77,7 @@ def some_metrics() -> list[Metric]:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what is looked for lies in some of several."""
-    for module in (url_pack, url_rows):
-        monkeypatch.setattr(module, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(url_pack, "BLOCK_ROWS", 8)
 
 
 @pytest.fixture
@@ -137,15 +136,14 @@ def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tup
     index = UrlIndex(packs.once, start_ms)
     assert index.slots == {start_ms: len(rows)}
     places = index.rows_with(filter.url_contains.lower(), filter.url)
-    blocks = index.blocks_of(places)
-    some, others = ([kept[block] for block in blocks] for kept in (packs.rows, packs.rest))
+    some, others = ([kept[block] for block in places.blocks] for kept in (packs.rows, packs.rest))
     assert index.is_of([*some, *others])
-    where = np.searchsorted(blocks, places // 8) * 8 + places % 8
     outcomes.code("another was met first")
     found = Chunk({}, 0)
-    if len(places):
-        columns = index.statistics(some, where, names) | index.others(others, where, places, outcomes)
-        found = Chunk(columns, len(places))
+    if len(places.places):
+        columns = index.statistics(some, places.where, names)
+        columns |= index.others(others, places.where, (places.urls, places.which), outcomes)
+        found = Chunk(columns, len(places.places))
     return DetailColumns([found], names, outcomes), rows.matching(filter)
 
 
