@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
@@ -263,13 +262,15 @@ class UrlIndex:
             return np.array([lines.count("\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
         low = lines.lower().encode("utf-8", "surrogatepass")
         wanted = needle.encode("utf-8", "surrogatepass")
-        ends = np.flatnonzero(np.frombuffer(low, np.uint8) == ord("\n")).tolist()  # each URL's is before it
         found, at = list[int](), low.find(wanted)
-        while at >= 0:
-            number = bisect_right(ends, at)
-            found.append(number - 1)
-            at = low.find(wanted, ends[number]) if number < len(ends) else -1
-        return np.array(found, dtype=np.int64)
+        while at >= 0:  # once in each URL, which a line end is before
+            found.append(at)
+            end = low.find(b"\n", at + 1)
+            at = low.find(wanted, end) if end >= 0 else -1
+        if not found:
+            return np.empty(0, dtype=np.int64)
+        begins = np.flatnonzero(np.frombuffer(low, np.uint8) == ord("\n"))
+        return np.searchsorted(begins, found, side="right") - 1
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
