@@ -113,24 +113,15 @@ class Chunk:
         known = self._found.get(question)
         if known is None or len(known) < self.size:
             done = 0 if known is None else len(known)
-            new = self._tested(question[0], done, test)
+            new = np.array(test(self.arrays[question[0]][done : self.size].tolist()), np.bool_)
             known = new if known is None else np.concatenate((known, new))
-            while len(self._found) >= _MAX_SEARCHES:
-                self._found.pop(next(iter(self._found)), None)
-            self._found[question] = known
+            self._remember(question, known)
         return known[: self.size]
 
-    def _tested(self, column: str, done: int, test: _Test) -> BoolArray:
-        """Return which rows from one on fulfil a test."""
-        values = self.arrays[column][done : self.size]
-        if column != "url" or "url_hash" not in self.arrays or len(values) < _MANY_ROWS:
-            return np.array(test(values.tolist()), np.bool_)
-        # Many rows have the same URL: each is looked at once.
-        codes, distinct = pd.factorize(self.arrays["url_hash"][done : self.size])
-        one = np.zeros(len(distinct), dtype=np.int64)
-        one[codes] = np.arange(len(codes))
-        found: BoolArray = np.array(test(values[one].tolist()), np.bool_)[codes]
-        return found
+    def _remember(self, question: tuple[str, Hashable], found: BoolArray) -> None:
+        while len(self._found) >= _MAX_SEARCHES:
+            self._found.pop(next(iter(self._found)), None)
+        self._found[question] = found
 
     @classmethod
     def of_columns(cls, columns: dict[str, Sequence[Any]]) -> Chunk:
@@ -164,6 +155,31 @@ class Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""
         arrays = {name: array[: self.size][mask] for name, array in self.arrays.items()}
         return Chunk(arrays, len(arrays["created_at_ms"]))
+
+
+def look_in_urls(chunks: Sequence[Chunk], text: str) -> None:
+    """Look for a text in the URLs of many rows, which `with_in_url` then knows: in each URL once.
+
+    Args:
+        chunks: Those that know nothing of it yet are looked through.
+        text: In small letters.
+    """
+    question = ("url", text)
+    new = [chunk for chunk in chunks if question not in chunk._found and "url_hash" in chunk.arrays]
+    ends = np.cumsum([chunk.size for chunk in new])
+    if not new or ends[-1] < _MANY_ROWS:
+        return
+    codes, distinct = pd.factorize(np.concatenate([chunk.arrays["url_hash"][: chunk.size] for chunk in new]))
+    one = np.zeros(len(distinct), dtype=np.int64)
+    one[codes] = np.arange(len(codes))
+    where = np.searchsorted(ends, one, side="right")
+    begins = ends - [chunk.size for chunk in new]
+    texts = [
+        new[place].arrays["url"][row] for place, row in zip(where.tolist(), (one - begins[where]).tolist(), strict=True)
+    ]
+    found = np.array(_having(text, texts), np.bool_)[codes]
+    for chunk, low, high in zip(new, begins.tolist(), ends.tolist(), strict=True):
+        chunk._remember(question, found[low:high])
 
 
 def _having(wanted: str, texts: list[str]) -> list[bool]:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from collector import fields
 from collector.events import PageNavigation, PageScrape
-from db.chunk import DTYPES, Chunk, CodeArray, ObjectArray
+from db.chunk import DTYPES, Chunk, CodeArray, ObjectArray, look_in_urls
 from db.chunk import BoolArray as BoolArray
 from db.error_kinds import kind_of_error
 from db.hashes import HashArray, error_hash, hash_of
@@ -247,6 +247,8 @@ class DetailColumns:
         codes = [code for code in map(self.source_names.known, filter.sources) if code is not None]
         needle = filter.url_contains.lower()
         error = hash_of(filter.error)
+        if needle:
+            look_in_urls(self._chunks, needle)
         parts = []
         for chunk in self._chunks:
             mask = np.ones(chunk.size, dtype=np.bool_)
