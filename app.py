@@ -79,6 +79,7 @@ from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts, showing
 from web.row_leads import register_row_leads
 from web.scripts import serve_scripts
+from web.sight import register_sight
 from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
@@ -262,6 +263,7 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_compare_callback(dash)
     register_saved_views_callbacks(dash)
     register_router(dash, source, views)
+    register_sight(dash, views)
     register_event_callbacks(dash, queries)
     register_leads(dash, queries, adapter)
     token = settings.token.get_secret_value() if settings.token else None
