@@ -19,9 +19,9 @@ from db.maintenance import maintain
 
 BATCHES_PER_S = 50
 BATCH_ROWS = 40
-# Nights, as many as it takes: where partitions are dropped, one is over within a second, and has too few sends for a 99th
-# percentile. Of the seven days, those before so many midnights go: one whole day and the part of one before it, then a
-# day each.
+# Nights, as many as it takes: where partitions are dropped, one is over within a second, and has too few sends for a
+# 99th percentile. Of the seven days, those before so many midnights go: one whole day and the part of one before it,
+# then a day each.
 KEPT_DAYS = (5, 4, 3, 2)
 ENOUGH_SENDS = 150
 _PAUSE_S = 2.0
