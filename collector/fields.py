@@ -115,6 +115,9 @@ def flag(value: object, field: str) -> bool:
     """Check a truth value: true or false, nothing that is merely truthy."""
     if isinstance(value, bool):
         return value
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):  # what comparing its numbers gives
+        return bool(value)
     raise InvalidMetric(field, f"must be true or false, got {_shown(value)}")
 
 
