@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "SCRAPEBOARD_"
+# What `python -m collector` reads, and sets for what it runs: where scrapers and the app share an environment, as when
+# cron has it run `python app.py maintain`, these are no mistakes.
+OF_COLLECTORS = frozenset({"url", "run_id"})
 
 
 class SettingsError(Exception):
@@ -157,6 +160,8 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         if not name.upper().startswith(PREFIX):
             continue
         field = name[len(PREFIX) :].lower()
+        if field in OF_COLLECTORS:
+            continue
         if field not in Settings.model_fields:
             near = difflib.get_close_matches(field, Settings.model_fields, n=1)
             hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "see the settings table in README.md"

@@ -67,3 +67,8 @@ def test_a_bad_value_is_one_line_that_names_the_variable_and_what_it_takes(name:
 def test_an_unknown_setting_is_refused_with_the_nearest_known_one() -> None:
     with pytest.raises(SettingsError, match="did you mean SCRAPEBOARD_PORT"):
         load({"SCRAPEBOARD_PRT": "1"}, env_file=None)
+
+
+def test_what_the_collector_reads_and_sets_for_its_commands_is_no_mistake() -> None:
+    shared = {"SCRAPEBOARD_URL": "http://127.0.0.1:8050", "SCRAPEBOARD_RUN_ID": "1", "SCRAPEBOARD_PORT": "9000"}
+    assert load(shared, env_file=None).port == 9000
