@@ -48,11 +48,19 @@ def _redis_url(value: str | None) -> str | None:
 
 def _origin_list(value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else tuple(value)
-    origins = tuple(part.strip().rstrip("/") for part in parts if part.strip())
-    for origin in origins:
-        if urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc:
-            raise ValueError("accepts origins like https://board.example.org, separated by commas")
-    return origins
+    return tuple(_origin(part.strip().rstrip("/")) for part in parts if part.strip())
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it: in small letters, without the port that its scheme has anyway."""
+    try:
+        parts = urlsplit(text.lower())
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        if usual and parts.hostname and parts.geturl() == f"{parts.scheme}://{parts.netloc}" and not parts.username:
+            return parts.geturl().removesuffix(f":{usual}") if parts.port == usual else parts.geturl()
+    except ValueError:  # a port that is none
+        pass
+    raise ValueError("accepts origins like https://board.example.org, separated by commas")
 
 
 def _public_url(value: str | None) -> str | None:

@@ -34,6 +34,12 @@ def test_origins_are_a_comma_separated_list() -> None:
     assert settings.allowed_origins == ("https://a.example", "http://b:1")
 
 
+def test_origins_are_kept_as_browsers_write_them() -> None:
+    said = "HTTPS://Board.Example.org:443, http://b:80/, https://[::1]:8443"
+    settings = load({"SCRAPEBOARD_ALLOWED_ORIGINS": said}, env_file=None)
+    assert settings.allowed_origins == ("https://board.example.org", "http://b", "https://[::1]:8443")
+
+
 def test_an_empty_value_means_the_default() -> None:
     assert load({"SCRAPEBOARD_PORT": " "}, env_file=None).port == 8050
 
@@ -51,6 +57,8 @@ def test_an_empty_value_means_the_default() -> None:
         ("REDIS_URL", "http://x", "redis://"),
         ("CHARTS", "gnuplot", "plotly or altair"),
         ("ALLOWED_ORIGINS", "example.org", "https://"),
+        ("ALLOWED_ORIGINS", "https://example.org/board", "https://"),  # no browser ever says so
+        ("ALLOWED_ORIGINS", "https://example.org:port", "https://"),
         ("LOG_LEVEL", "loud", "debug, info"),
     ],
 )
