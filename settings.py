@@ -157,11 +157,15 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         The frozen settings.
 
     Raises:
-        SettingsError: a variable with our prefix is unknown or its value is not accepted; one line that names it.
+        SettingsError: a variable with our prefix is unknown or its value is not accepted, one line that names it; or
+            the file can't be read.
     """
     found: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
-        found.update({name: value or "" for name, value in dotenv_values(env_file).items()})
+        try:
+            found.update({name: value or "" for name, value in dotenv_values(env_file).items()})
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{env_file} can't be read: {getattr(exc, 'strerror', None) or exc}") from exc
     found.update(os.environ if environ is None else environ)
     values: dict[str, Any] = {}
     for name, value in found.items():

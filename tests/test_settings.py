@@ -29,6 +29,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
     assert (settings.host, settings.port) == ("0.0.0.0", 9001)
 
 
+def test_file_that_can_not_be_read_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_bytes(b"SCRAPEBOARD_HOST=caf\xe9\n")
+    with pytest.raises(SettingsError, match=r"^[^\n]*\.env can't be read: [^\n]*$"):
+        load({}, env_file=file)
+
+
 def test_origins_are_a_comma_separated_list() -> None:
     settings = load({"SCRAPEBOARD_ALLOWED_ORIGINS": "https://a.example/, http://b:1"}, env_file=None)
     assert settings.allowed_origins == ("https://a.example", "http://b:1")
