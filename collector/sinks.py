@@ -170,7 +170,7 @@ class HttpSink:
         """Send a batch and wait until the app has persisted it.
 
         Raises:
-            SinkUnavailable: No connection, a time-out, 404, 408, 425, 429, 5xx, or an answer that no app gives.
+            SinkUnavailable: No connection, a time-out, 404, 405, 408, 425, 429, 5xx, or an answer that no app gives.
             SinkDenied: 401 and 403: the token is wrong.
             SinkRefused: Any other 4xx.
         """
@@ -314,8 +314,9 @@ class HttpSink:
         if status == 422 and isinstance(said.get("accepted"), int) and isinstance(said.get("rejected"), list):
             return Delivery(said["accepted"], False, tuple(_read_rejection(item) for item in said["rejected"]))
         reason = f"{self._address} answered {status}{_explanation(status, said)}"
-        if status in (408, 425, 429) or not 400 <= status < 500 or status == 404:
-            # 404 too: a proxy says so while the app behind it restarts, and an address can be corrected.
+        if status in (404, 405, 408, 425, 429) or not 400 <= status < 500:
+            # 404 and 405 too: a proxy says so while the app behind it restarts, web servers say so of an address that
+            # isn't the app's, and an address can be corrected.
             raise SinkUnavailable(reason, _parse_retry_after(retry_after))
         if status in (401, 403):
             raise SinkDenied(reason, _DENIED_AGAIN_AFTER_S)
@@ -363,6 +364,7 @@ def _explanation(status: int, answer: dict[str, Any]) -> str:
     return {
         401: ": the token is missing or wrong (configure(token=...))",
         404: ": is this the address of a Scrapeboard app?",
+        405: ": is this the address of a Scrapeboard app?",
         413: ": the batch is too large (configure(batch_size=...))",
     }.get(status, "" if status >= 300 else ", but not as a Scrapeboard app does")
 

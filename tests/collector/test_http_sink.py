@@ -115,7 +115,7 @@ def test_an_app_that_hangs_is_unavailable_after_the_time_out(sinks: list[HttpSin
         done.set()
 
 
-@pytest.mark.parametrize("status", [301, 404, 408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [301, 404, 405, 408, 425, 429, 500, 502, 503, 504])
 def test_a_status_that_may_pass_is_unavailable(sinks: list[HttpSink], status: int) -> None:
     with App(Answer(status=status)) as app:
         with pytest.raises(SinkUnavailable, match=str(status)) as caught:
