@@ -24,6 +24,7 @@ REPORT_WHEN_IDLE_S = 30.0
 _MAX_ANSWER_BYTES = 1 << 20
 _DENIED_AGAIN_AFTER_S = 60.0
 _MAX_BODY_BYTES = 4 << 20  # an app takes 8 MiB
+_TOO_LARGE = 413
 
 # Connections of a parent process. They are kept for ever, because a buffer that the parent's thread was reading at the
 # fork is locked here for ever: closing it, also by letting it go, raises.
@@ -172,7 +173,7 @@ class HttpSink:
         Raises:
             SinkUnavailable: No connection, a time-out, 404, 405, 408, 425, 429, 5xx, or an answer that no app gives.
             SinkDenied: 401 and 403: the token is wrong.
-            SinkRefused: Any other 4xx.
+            SinkRefused: Any other 4xx; 413 of a single event only: what is too large at once is sent in parts.
         """
         body, telling = self._encode(batch)
         if len(body) > _MAX_BODY_BYTES and len(batch.events) > 1:
@@ -180,7 +181,10 @@ class HttpSink:
         began_s = time.monotonic()
         if self._process_id != os.getpid():
             self.after_fork()
-        delivery = self._read_answer(*self._try(body))
+        answer = self._try(body)
+        if answer[0] == _TOO_LARGE and len(batch.events) > 1:  # a proxy's limit may be lower than the app's
+            return self._send_halves(batch)
+        delivery = self._read_answer(*answer)
         if telling:
             self._reported_at_s = began_s
         return delivery
@@ -201,9 +205,18 @@ class HttpSink:
     def _send_halves(self, batch: Batch) -> Delivery:
         """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""
         first, second = batch.halves()
-        one, other = self.send(first), self.send(second)
+        one, other = self._send_half(first), self._send_half(second)
         moved = (Rejection(no.index + len(first.metrics), no.field, no.message) for no in other.rejected)
         return Delivery(one.accepted + other.accepted, one.duplicate and other.duplicate, (*one.rejected, *moved))
+
+    def _send_half(self, half: Batch) -> Delivery:
+        """Send a part; one event that nobody takes must not cost the others."""
+        try:
+            return self.send(half)
+        except SinkRefused as exc:
+            if len(half.events) > 1:
+                raise
+            return Delivery(0, False, (Rejection(0, "metric", exc.reason),))
 
     def _try(self, body: bytes) -> tuple[int, str | None, bytes]:
         reused = self._connection is not None

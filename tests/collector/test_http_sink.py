@@ -1,5 +1,6 @@
 """The HTTP sink against a real server that is down, slow, busy, wrong or right."""
 
+import dataclasses
 import datetime
 import email.utils
 import json
@@ -297,6 +298,21 @@ def test_a_batch_too_large_for_one_body_comes_as_several_which_are_the_same_agai
         assert len(app.stored) == 2 < len(bodies)
         assert [metric["url"] for metric in app.metrics()] == [f"https://host/{number}" for number in range(1500)]
         assert collector.get_metrics_stats()["flushed"] == 1500
+
+
+def test_what_a_proxy_finds_too_large_comes_in_parts_and_one_that_is_itself_too_large_costs_no_other(
+    sinks: list[HttpSink],
+) -> None:
+    whole = Batch("batch", tuple(dataclasses.replace(METRIC, navigation_duration_ms=number) for number in range(4)))
+    too_large = Answer(status=413, body=b"<html>")
+    # The batch, its first half, the first of that, the second of that, the other half.
+    with App(too_large, too_large, Answer(), too_large) as app:
+        delivery = send_to(app, sinks, whole)
+        assert (delivery.accepted, [no.index for no in delivery.rejected]) == (3, [1])
+        assert [metric["navigationDurationMs"] for metric in app.metrics()] == [0, 2, 3]
+        assert [request["body"]["batchId"] for request in app.requests] == [
+            "batch", "batch0", "batch00", "batch01", "batch1",
+        ]  # fmt: skip
 
 
 def test_halves_are_the_same_each_time_and_hold_everything() -> None:
