@@ -138,7 +138,7 @@ class HttpSink:
         spool_key: The address in one spelling.
 
     Raises:
-        ConfigurationError: The address or the token can't work.
+        ConfigurationError: The address, the token or the time-out can't work.
     """
 
     sends_text = True
@@ -160,8 +160,10 @@ class HttpSink:
         self._address = url
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": "scrapeboard-collector"}
+        if type(timeout_s) not in (int, float) or not 0 < timeout_s <= 3600:
+            raise ConfigurationError(f"timeout_s must be a number of seconds, up to 3600, got {timeout_s!r}")
         if token is not None:
-            if not token.isascii() or not token.isprintable() or not token.strip():
+            if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token.strip():
                 raise ConfigurationError("token must be printable ASCII characters")
             self._headers["Authorization"] = f"Bearer {token}"
         self._connection: http.client.HTTPConnection | None = None

@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -217,8 +218,14 @@ def test_an_address_that_cannot_work_is_said_at_once(collector: Collector, url: 
         collector.configure(url=url)
 
 
-@pytest.mark.parametrize("token", ["", " ", "a\nb", "tökén"])
-def test_a_token_that_cannot_travel_is_said_at_once(collector: Collector, token: str) -> None:
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), "5", None, True])
+def test_a_time_out_that_cannot_work_is_said_at_once(collector: Collector, timeout_s: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout_s must be"):
+        collector.configure(url="http://127.0.0.1:8050", timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\nb", "tökén", 5])
+def test_a_token_that_cannot_travel_is_said_at_once(collector: Collector, token: Any) -> None:
     with pytest.raises(ConfigurationError, match="token"):
         collector.configure(url="http://127.0.0.1:8050", token=token)
 
