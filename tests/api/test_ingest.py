@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from api.ingest import ingest_blueprint
 from collector.errors import SinkUnavailable
-from collector.events import Metric
+from collector.events import Metric, PageNavigation
 from collector.sinks import Batch, Delivery
 
 NOW_MS = 1_763_800_000_000
@@ -199,6 +199,25 @@ def test_small_body_that_unpacks_to_a_huge_one_is_refused(client: FlaskClient, s
         packed = gzip.compress(body + b" " * spaces, compresslevel=1)
         assert client.post("/api/ingest", data=packed, headers={"Content-Encoding": "gzip"}).status_code == status
     assert len(sink.metrics) == 1
+
+
+def test_body_that_breaks_off_is_the_senders_mistake(client: FlaskClient, sink: MemorySink) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError("invalid chunk size")
+
+    answer = client.post("/api/ingest", input_stream=Broken(), environ_overrides={"wsgi.input_terminated": True})
+    assert answer.status_code == 400
+    assert "invalid chunk size" in answer.json["error"]
+    assert sink.batches == {}
+
+
+def test_whole_number_may_be_written_with_a_point(client: FlaskClient, sink: MemorySink) -> None:
+    assert post(client, navigation(retryCount=2.0, statusCode=503.0)).status_code == 202
+    assert post(client, navigation(retryCount=2.5), batch_id="b-2").json["rejected"][0]["field"] == "retryCount"
+    (metric,) = sink.metrics
+    assert isinstance(metric, PageNavigation)
+    assert [(type(number), number) for number in (metric.retry_count, metric.status_code)] == [(int, 2), (int, 503)]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
