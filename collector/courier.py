@@ -68,6 +68,7 @@ class Courier:
         self._turn_of_disk = False
         self._bell = make_bell()
         self._adopt_at_s = 0.0
+        self._more_to_adopt = False  # gone processes have left something, and it wasn't looked whether that was all
 
     # -- called by the worker -----------------------------------------------------------------------------------------
 
@@ -350,9 +351,10 @@ class Courier:
 
     def _adopt_if_due(self) -> None:
         """Take over what gone processes left, with the lock held."""
-        if self._was_reached and not self._ended and time.monotonic() >= self._adopt_at_s:
+        is_due = time.monotonic() >= self._adopt_at_s or (self._more_to_adopt and not self.shelf.metrics())
+        if self._was_reached and not self._ended and is_due:
             self._adopt_at_s = time.monotonic() + self._absence.about(_ADOPT_EVERY_S)
-            self.shelf.adopt()
+            self._more_to_adopt = self.shelf.adopt()
 
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:
         """Count what became of a batch, with the lock held."""
