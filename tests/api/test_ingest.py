@@ -202,9 +202,15 @@ def test_small_body_that_unpacks_to_a_huge_one_is_refused(client: FlaskClient, s
 
 
 def test_body_that_breaks_off_is_the_senders_mistake(client: FlaskClient, sink: MemorySink) -> None:
+    class InvalidChunkSizeError(Exception):
+        """As gunicorn has it."""
+
     class Broken(io.BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            raise InvalidChunkSizeError("invalid chunk size")
+
         def read(self, size: int | None = -1) -> bytes:
-            raise OSError("invalid chunk size")
+            raise InvalidChunkSizeError("invalid chunk size")
 
     answer = client.post("/api/ingest", input_stream=Broken(), environ_overrides={"wsgi.input_terminated": True})
     assert answer.status_code == 400
