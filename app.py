@@ -24,6 +24,7 @@ from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
+from api.refusals import tell_in_json
 from charts import make_adapter
 from charts.drawing import DrawingProcess
 from components import ids
@@ -344,6 +345,7 @@ def create_app(settings: Settings) -> Scrapeboard:
             threads=settings.threads,
         )
     )
+    tell_in_json(server)
     _set_pulse(board, renderers, source.freshness)
     return board
 
