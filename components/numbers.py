@@ -70,6 +70,17 @@ def duration(value_ms: float | None) -> str:
     return _two(hours // 24, "d", hours % 24, "h")
 
 
+def about(value_ms: float | None) -> str:
+    """Write a duration that was learnt and not set, from ten minutes on without the seconds that nobody meant.
+
+    >>> about(3_599_000)
+    '1\\xa0h'
+    """
+    if value_ms is None or not 600_000 <= value_ms < 3_600_000:
+        return duration(value_ms)
+    return duration(round(value_ms / 30_000) * 30_000)
+
+
 def age(length_ms: int) -> str:
     """Write how long ago something was, in its largest unit: 20 s, 5 min, 3 h, 12 d.
 
