@@ -25,10 +25,10 @@ ERROR_COLUMNS: Final = (
     Column("Error", "clip"),
     Column("Failures", "number", width_px=84),
     Column("Share", "number", width_px=76),
-    Column("Over time", width_px=196),
-    Column("Sources", "clip"),
-    Column("First seen (UTC)", "time"),
-    Column("Last seen (UTC)", "time"),
+    Column("Over time", width_px=188),
+    Column("Sources", "name"),
+    Column("First seen (UTC)", "time", width_px=128),
+    Column("Last seen (UTC)", "time", width_px=128),
     Column("What the newest said", "clip"),
 )
 _MOST_SHOWN: Final = 20

@@ -18,13 +18,13 @@ from db.results import SchedulerRunRow, SchedulerStats
 
 JOB_COLUMNS: Final = (
     Column("Job", "name"),
-    Column("Last result", "status"),
-    Column("Last run (UTC)", "time"),
-    Column("Runs", "number"),
-    Column("Failed", "number"),
+    Column("Last result", "status", width_px=108),
+    Column("Last run (UTC)", "time", width_px=132),
+    Column("Runs", "number", width_px=76),
+    Column("Failed", "number", width_px=76),
     Column("Mean", "number", width_px=108),
     Column("p95", "number", width_px=108),
-    Column("Items", "number"),
+    Column("Items", "number", width_px=84),
     Column("Usually every", "number", width_px=120),
     Column("Last error", "clip"),
 )
