@@ -143,14 +143,14 @@ def exact_time(moment_ms: int) -> str:
 
 
 def size(value_bytes: float | None) -> str:
-    """Write an amount of data: 512 B, 1.2 KB, 3.45 MB (powers of 1,000).
+    """Write an amount of data: 512 B, 1.2 kB, 3.45 MB (powers of 1,000).
 
     Args:
         value_bytes: Bytes, or None.
     """
     if value_bytes is None or not math.isfinite(value_bytes):
         return NOTHING
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value_bytes) >= limit:
             return f"{value_bytes / limit:.3g}{_NBSP}{unit}"
     return f"{value_bytes:.0f}{_NBSP}B"
