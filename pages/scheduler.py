@@ -273,7 +273,7 @@ CHARTS: Final = (
     PageChart(
         "scheduler-timeline",
         _timeline,
-        "Outlines show when a run was due; a block stands for many runs",
+        "UTC; outlines show when a run was due, a block stands for many runs",
         wide=True,
         tall=True,
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from charts.arrays import around
 from charts.info import Span, TimelineInfo
-from charts.plotly.common import Figure, category_axis, layout, safe, time_axis
+from charts.plotly.common import SHORT_TIME_FORMATS, Figure, category_axis, layout, safe, time_axis
 from charts.theme import FAILED, MUTED, OK
 from charts.units import format_value, span_of_time
 
@@ -65,6 +65,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
                 info.x_range_ms or around([moment for span in info.bars for moment in (span.start_ms, span.end_ms)]),
                 showgrid=True,
                 nticks=5,  # beside long names of lanes there is half a phone left
+                tickformatstops=SHORT_TIME_FORMATS,
                 showspikes=False,
                 gridcolor="rgba(134,142,150,0.22)",
             ),
