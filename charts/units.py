@@ -121,6 +121,8 @@ def format_value(value: float | None, unit: str = "") -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
+    if unit == "%" and 10 <= value < 100:  # only all is a hundred, and shares below each other have their points there
+        return f"{min(value, 99.9):.1f}%"
     scale = scale_for(unit, abs(value))
     return _short(value / scale.divisor) + scale.suffix
 

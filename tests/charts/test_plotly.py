@@ -117,7 +117,7 @@ def test_a_ghost_has_its_lines_colour_but_is_dashed_and_lighter() -> None:
 
 def test_every_bar_is_labelled_with_value_and_unit() -> None:
     (trace,) = draw(samples.success_rates())["data"]
-    assert trace["text"] == ["99.2%", "97.5%", "88.1%", "100%", "64.3%", "93.8%", "–", "79%"]
+    assert trace["text"] == ["99.2%", "97.5%", "88.1%", "100%", "64.3%", "93.8%", "–", "79.0%"]
 
 
 def test_a_click_on_a_bar_gives_the_unescaped_name() -> None:

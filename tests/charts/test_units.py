@@ -26,6 +26,8 @@ from charts.units import format_value, is_word, scale_for, span_of_time, tick_fo
         (90, "s", "90 s"),
         (180, "s", "3 min"),
         (98.456, "%", "98.5%"),
+        (95, "%", "95.0%"),
+        (99.97, "%", "99.9%"),
         (100, "%", "100%"),
         (0.0004, "/s", "0.0004/s"),
         (12, "/min", "12/min"),
