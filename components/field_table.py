@@ -21,7 +21,7 @@ FIELD_COLUMNS: Final = (
     Column("Before", "number"),
     Column("Missing in", "number"),
     Column("Items", "number"),
-    Column("Over time", width_px=272),
+    Column("Over time", width_px=288),
 )
 ONE_SOURCE_COLUMNS: Final = tuple(column for column in FIELD_COLUMNS if column.title != "Source")
 MOST_FIELDS: Final = 20
@@ -72,4 +72,4 @@ def _fall(one: FieldCoverage) -> Status:
     moved = change(one.coverage, one.coverage_before, better="up", points=True)
     if one.fall >= _NEWS:
         return Status("bad" if one.fall >= _ALARMING else "warn", moved.text)
-    return Status("ok", moved.text)
+    return Status("ok", "≈ same" if one.fall > 0 else moved.text)
