@@ -17,16 +17,16 @@ from db.told_runs import RunLine
 
 SCRAPER_RUN_COLUMNS: Final = (
     Column("Run", "clip"),
-    Column("State", "status"),
-    Column("Started (UTC)", "time"),
+    Column("State", "status", width_px=108),
+    Column("Started (UTC)", "time", width_px=132),
     Column("Last heard (UTC)", "time", width_px=132),
-    Column("Took", "number", width_px=108),
-    Column("Navigations", "number", width_px=104),
-    Column("Scrapes", "number", width_px=84),
-    Column("Items", "number", width_px=84),
-    Column("Expected", "number", width_px=128),
-    Column("Success", "number", width_px=84),
-    Column("Errors", "number", width_px=76),
+    Column("Took", "number", width_px=104),
+    Column("Navigations", "number", width_px=96),
+    Column("Scrapes", "number", width_px=76),
+    Column("Items", "number", width_px=76),
+    Column("Expected", "number", width_px=116),
+    Column("Success", "number", width_px=76),
+    Column("Errors", "number", width_px=68),
 )
 FLEET_RUN_COLUMNS: Final = (
     Column("Run", "clip"),
