@@ -153,7 +153,7 @@ def layout(view: View, content: Content) -> Component:
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = error_table("scraper-failures", content, one_source=True)
     slowest = table(
-        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480, leading=content
+        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=640, leading=content
     )
     runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1160, leading=content)
     fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=960)
