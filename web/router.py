@@ -35,7 +35,7 @@ from web.first_page import FIRST
 from web.frame_controls import FRAME_STATES, set_frame
 from web.freshness import Freshness
 from web.libraries import need
-from web.sight import SIGHTS, tell_sight
+from web.sight import SIGHTS, register_sight, tell_sight
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -241,6 +241,7 @@ def showing(source: PageSource, pathname: str, search: str) -> Shown:
 
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
+    register_sight(app, engine)
 
     @app.callback(
         output=(
