@@ -219,6 +219,19 @@ def test_whatever_is_late_is_found_among_the_others(
                     assert statistics.created_at_ms.tolist() == rows.created_at_ms.tolist()
 
 
+@settings(max_examples=20)
+@given(st.lists(st.lists(nasty_urls, min_size=1, max_size=5), min_size=1, max_size=3), nasty_urls.filter(bool))
+def test_memory_is_looked_through_once_a_url(urls: list[list[str]], text: str) -> None:
+    names = Names()
+    chunks = [
+        chunk_of_metrics([navigation(at_ms=NOON_MS + at, url=url) for url in own * 500], names, names)
+        for at, own in enumerate(urls)
+    ]
+    found = DetailColumns(chunks, names, names).matching(Filter(url_contains=text))
+    wanted = [url for own in urls for url in own * 500 if text.lower() in url.lower()]
+    assert found.url.tolist() == wanted
+
+
 def test_texts_in_urls_of_the_past_are_found_by_url_alone(engine: Engine, program: Program) -> None:
     begins = {(span.length_ms // HOUR_MS, (span.start_ms - DAY_BEGIN_MS) // HOUR_MS) for span in kept(engine)}
     assert begins == {(24, -24), (6, 0), (6, 6)}
