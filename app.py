@@ -24,6 +24,7 @@ from api.health import health_blueprint
 from api.ingest import ingest_blueprint
 from api.prometheus import BoardCollector, prometheus_blueprint
 from api.realtime import realtime_blueprint
+from api.refusals import tell_in_json
 from charts import make_adapter
 from charts.drawing import DrawingProcess
 from components import ids
@@ -77,7 +78,6 @@ from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts, showing
-from web.row_leads import register_row_leads
 from web.scripts import serve_scripts
 from web.stylesheets import EACH, serve_stylesheets
 from web.vitals import VitalSigns
@@ -269,7 +269,6 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_leads(dash, queries, adapter)
     token = settings.token.get_secret_value() if settings.token else None
     register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed, token=token)
-    register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
@@ -344,6 +343,7 @@ def create_app(settings: Settings) -> Scrapeboard:
             threads=settings.threads,
         )
     )
+    tell_in_json(server)
     _set_pulse(board, renderers, source.freshness)
     return board
 

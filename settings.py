@@ -14,6 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 PREFIX = "SCRAPEBOARD_"
+# What `python -m collector` reads, and sets for what it runs: where scrapers and the app share an environment, as when
+# cron has it run `python app.py maintain`, these are no mistakes.
+OF_COLLECTORS = frozenset({"url", "run_id"})
 
 
 class SettingsError(Exception):
@@ -45,11 +48,19 @@ def _redis_url(value: str | None) -> str | None:
 
 def _origin_list(value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else tuple(value)
-    origins = tuple(part.strip().rstrip("/") for part in parts if part.strip())
-    for origin in origins:
-        if urlsplit(origin).scheme not in ("http", "https") or not urlsplit(origin).netloc:
-            raise ValueError("accepts origins like https://board.example.org, separated by commas")
-    return origins
+    return tuple(_origin(part.strip().rstrip("/")) for part in parts if part.strip())
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it: in small letters, without the port that its scheme has anyway."""
+    try:
+        parts = urlsplit(text.lower())
+        usual = {"http": 80, "https": 443}.get(parts.scheme)
+        if usual and parts.hostname and parts.geturl() == f"{parts.scheme}://{parts.netloc}" and not parts.username:
+            return parts.geturl().removesuffix(f":{usual}") if parts.port == usual else parts.geturl()
+    except ValueError:  # a port that is none
+        pass
+    raise ValueError("accepts origins like https://board.example.org, separated by commas")
 
 
 def _public_url(value: str | None) -> str | None:
@@ -146,17 +157,23 @@ def load(environ: Mapping[str, str] | None = None, *, env_file: Path | None = Pa
         The frozen settings.
 
     Raises:
-        SettingsError: a variable with our prefix is unknown or its value is not accepted; one line that names it.
+        SettingsError: a variable with our prefix is unknown or its value is not accepted, one line that names it; or
+            the file can't be read.
     """
     found: dict[str, str] = {}
     if env_file is not None and env_file.is_file():
-        found.update({name: value or "" for name, value in dotenv_values(env_file).items()})
+        try:
+            found.update({name: value or "" for name, value in dotenv_values(env_file).items()})
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingsError(f"{env_file} can't be read: {getattr(exc, 'strerror', None) or exc}") from exc
     found.update(os.environ if environ is None else environ)
     values: dict[str, Any] = {}
     for name, value in found.items():
         if not name.upper().startswith(PREFIX):
             continue
         field = name[len(PREFIX) :].lower()
+        if field in OF_COLLECTORS:
+            continue
         if field not in Settings.model_fields:
             near = difflib.get_close_matches(field, Settings.model_fields, n=1)
             hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "see the settings table in README.md"

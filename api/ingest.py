@@ -11,6 +11,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.answers import json_answer, problem
 from api.bearer import refused
+from api.bodies import TooLargeError, unpacked
 from api.envelope import Envelope, open_envelope
 from collector.errors import InvalidMetric, SinkRefused, SinkUnavailable
 from collector.events import Metric, event_from_wire, from_wire
@@ -60,11 +61,16 @@ def ingest_blueprint(
             body = request.get_data(cache=False)
         except RequestEntityTooLarge:
             body = None
+        except Exception as exc:  # noqa: BLE001 - chunks that are none: each web server has an error of its own for them
+            return problem(400, f"the body can't be read to its end: {str(exc)[:200]}")
+        too_large = problem(413, f"a batch has at most {max_bytes} bytes; send smaller ones")
         # A body without a length (chunked) isn't refused but cut at the limit.
         if body is None or len(body) > max_bytes:
-            return problem(413, f"a batch has at most {max_bytes} bytes; send smaller ones")
+            return too_large
         try:
-            envelope = open_envelope(body)
+            envelope = open_envelope(unpacked(body, request.headers.get("Content-Encoding", ""), max_bytes))
+        except TooLargeError:
+            return too_large
         except ValueError as exc:
             return problem(400, str(exc))
         if len(envelope.items) > MAX_METRICS:
@@ -77,7 +83,7 @@ def ingest_blueprint(
             collectors.clocks.count(envelope.collector_id, accepted)
         return answer
 
-    @blueprint.get("/api/ingest")
+    @blueprint.route("/api/ingest", methods=["GET", "PUT", "PATCH", "DELETE"])
     def not_for_reading() -> Response:
         answer = problem(405, "POST a batch here; GET /api/stats tells what arrived")
         answer.headers["Allow"] = "POST"

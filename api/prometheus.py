@@ -99,7 +99,7 @@ def prometheus_blueprint(collector: BoardCollector) -> Blueprint:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
-    @blueprint.post("/metrics")
+    @blueprint.route("/metrics", methods=["POST", "PUT", "PATCH", "DELETE"])
     def not_for_writing() -> Response:
         answer = problem(405, "GET this for Prometheus; scrapers POST their metrics to /api/ingest")
         answer.headers["Allow"] = "GET"

@@ -212,14 +212,19 @@ class Collector(TrackedCalls):
         """Recompute the daily summaries of a UTC day, in every sink that holds a database.
 
         Args:
-            date: The day.
+            date: The day; of a datetime, the UTC day that it falls on (a naive one is UTC).
 
         Returns:
             How many sources have a summary for it.
 
         Raises:
+            TypeError: It is no date.
             ConfigurationError: No sink can do it: this process only sends to an app, which does it itself every night.
         """
+        if isinstance(date, datetime.datetime):  # a date to Python, but none that equals the date of a day
+            date = (date if date.tzinfo is None else date.astimezone(datetime.timezone.utc)).date()
+        elif not isinstance(date, datetime.date):
+            raise TypeError(f"date must be a datetime.date, got {type(date).__name__}")
         return sum(int(job(date)) for job in self._maintenance("generate_daily_summary"))
 
     def cleanup_old_metrics(self, retention_days: int) -> int:

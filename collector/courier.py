@@ -68,6 +68,7 @@ class Courier:
         self._turn_of_disk = False
         self._bell = make_bell()
         self._adopt_at_s = 0.0
+        self._more_to_adopt = False  # gone processes have left something, and it wasn't looked whether that was all
 
     # -- called by the worker -----------------------------------------------------------------------------------------
 
@@ -298,7 +299,8 @@ class Courier:
             if not self._ended:
                 self._held = None
                 self._was_reached = True
-                self._adopt_if_due()  # before anybody hears that all is out
+                # Before anybody hears that all is out.
+                self._adopt_if_due(item.record.metrics if isinstance(item, Found) else 0)
                 self._settle(item, offer.lost, time.time_ns() // 1_000_000)
 
     def _say(self, trouble: SinkUnavailable) -> None:
@@ -348,11 +350,12 @@ class Courier:
                 self._outbox.appendleft(item)
                 self._outbox_metrics += item.size
 
-    def _adopt_if_due(self) -> None:
-        """Take over what gone processes left, with the lock held."""
-        if self._was_reached and not self._ended and time.monotonic() >= self._adopt_at_s:
+    def _adopt_if_due(self, delivered: int = 0) -> None:
+        """Take over what gone processes left, with the lock held; `delivered` metrics on the shelf are settled next."""
+        is_due = time.monotonic() >= self._adopt_at_s or (self._more_to_adopt and self.shelf.metrics() <= delivered)
+        if self._was_reached and not self._ended and is_due:
             self._adopt_at_s = time.monotonic() + self._absence.about(_ADOPT_EVERY_S)
-            self.shelf.adopt()
+            self._more_to_adopt = self.shelf.adopt()
 
     def _settle(self, item: Parcel | Found, lost: dict[int, str], now_ms: int | None) -> None:
         """Count what became of a batch, with the lock held."""

@@ -95,13 +95,13 @@ def duration_ms(value: object, field: str) -> int | float:
 
 
 def count(value: object, field: str, most: int = MAX_COUNT) -> int:
-    """Check a whole number from 0 to `most`."""
+    """Check a whole number from 0 to `most`; 5.0 is one, too: JSON knows no difference, and encoders write it so."""
     if type(value) is int:
         if 0 <= value <= most:
             return value
-    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        number = operator.index(value)
-        if 0 <= number <= most:
+    else:
+        number = _whole(value)
+        if number is not None and 0 <= number <= most:
             return number
     raise InvalidMetric(field, f"must be a whole number from 0 to {most}, got {_shown(value)}")
 
@@ -115,6 +115,9 @@ def flag(value: object, field: str) -> bool:
     """Check a truth value: true or false, nothing that is merely truthy."""
     if isinstance(value, bool):
         return value
+    kind = type(value)
+    if kind.__module__ == "numpy" and kind.__name__ in ("bool", "bool_"):  # what comparing its numbers gives
+        return bool(value)
     raise InvalidMetric(field, f"must be true or false, got {_shown(value)}")
 
 
@@ -144,13 +147,9 @@ def status_code(value: object, field: str = "statusCode") -> int | None:
     """Check an HTTP status: None or a whole number from 100 to 599."""
     if value is None:
         return None
-    if type(value) is int:
-        if 100 <= value <= 599:
-            return value
-    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        number = operator.index(value)
-        if 100 <= number <= 599:
-            return int(number)
+    number = value if type(value) is int else _whole(value)
+    if number is not None and 100 <= number <= 599:
+        return number
     raise InvalidMetric(field, f"must be null or a whole number from 100 to 599, got {_shown(value)}")
 
 
@@ -207,13 +206,7 @@ def recorded_at_ms(value: object, *, now_ms: int, field: str = "recordedAt") -> 
     """Check a moment in epoch milliseconds: 2000-01-01 to a day after `now_ms`; None means `now_ms`."""
     if value is None:
         return now_ms
-    number: int | None = None
-    if type(value) is int:
-        number = value
-    elif isinstance(value, float):
-        number = int(value) if value.is_integer() else None  # False for NaN and the infinities
-    elif isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        number = operator.index(value)
+    number = value if type(value) is int else _whole(value)
     if number is not None and EARLIEST_MS <= number <= now_ms + MAX_AHEAD_MS:
         return number
     raise InvalidMetric(
@@ -221,6 +214,15 @@ def recorded_at_ms(value: object, *, now_ms: int, field: str = "recordedAt") -> 
         "must be whole epoch milliseconds between 2000-01-01 and a day from now"
         f" ({EARLIEST_MS} to {now_ms + MAX_AHEAD_MS}), got {_shown(value)}",
     )
+
+
+def _whole(value: object) -> int | None:
+    """Return a whole number as a plain one; None for what is none."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None  # False for NaN and the infinities
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return operator.index(value)
+    return None
 
 
 def _plain_number(value: numbers.Real) -> int | float:

@@ -49,6 +49,23 @@ def size_of(payload: bytes) -> int:
     return _HEADER.size + len(payload)
 
 
+def is_abandoned(path: Path) -> bool:
+    """Say whether a file's process is gone, so that nobody writes to it any more; one that isn't there is, too."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    try:
+        _lock(descriptor)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
 class Segment:
     """A file that this process has locked, and what in it still has to be delivered.
 

@@ -90,17 +90,18 @@ class Shelf:
             reasons = Counter(lost.values())
             self._ledger.settle_spooled(found.record.metrics, reasons, adopted=found.segment.adopted, now_ms=now_ms)
 
-    def adopt(self) -> None:
-        """Take over what processes left that are gone."""
+    def adopt(self) -> bool:
+        """Take over some of what processes left that are gone; whether there was something."""
         if self.spool is None:
-            return
+            return False
         try:
             adopted = self.spool.adopt()
         except OSError as exc:
             self._failed(exc)
-            return
+            return False
         if adopted:
             self._ledger.adopt(adopted)
+        return adopted > 0
 
     def leave(self) -> None:
         """Leave what lies here to other processes."""

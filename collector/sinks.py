@@ -24,6 +24,7 @@ REPORT_WHEN_IDLE_S = 30.0
 _MAX_ANSWER_BYTES = 1 << 20
 _DENIED_AGAIN_AFTER_S = 60.0
 _MAX_BODY_BYTES = 4 << 20  # an app takes 8 MiB
+_TOO_LARGE = 413
 
 # Connections of a parent process. They are kept for ever, because a buffer that the parent's thread was reading at the
 # fork is locked here for ever: closing it, also by letting it go, raises.
@@ -137,7 +138,7 @@ class HttpSink:
         spool_key: The address in one spelling.
 
     Raises:
-        ConfigurationError: The address or the token can't work.
+        ConfigurationError: The address, the token or the time-out can't work.
     """
 
     sends_text = True
@@ -159,8 +160,10 @@ class HttpSink:
         self._address = url
         self._timeout_s = timeout_s
         self._headers = {"Content-Type": "application/json", "User-Agent": "scrapeboard-collector"}
+        if type(timeout_s) not in (int, float) or not 0 < timeout_s <= 3600:
+            raise ConfigurationError(f"timeout_s must be a number of seconds, up to 3600, got {timeout_s!r}")
         if token is not None:
-            if not token.isascii() or not token.isprintable() or not token.strip():
+            if not isinstance(token, str) or not token.isascii() or not token.isprintable() or not token.strip():
                 raise ConfigurationError("token must be printable ASCII characters")
             self._headers["Authorization"] = f"Bearer {token}"
         self._connection: http.client.HTTPConnection | None = None
@@ -170,9 +173,9 @@ class HttpSink:
         """Send a batch and wait until the app has persisted it.
 
         Raises:
-            SinkUnavailable: No connection, a time-out, 404, 408, 425, 429, 5xx, or an answer that no app gives.
+            SinkUnavailable: No connection, a time-out, 404, 405, 408, 425, 429, 5xx, or an answer that no app gives.
             SinkDenied: 401 and 403: the token is wrong.
-            SinkRefused: Any other 4xx.
+            SinkRefused: Any other 4xx; 413 of a single event only: what is too large at once is sent in parts.
         """
         body, telling = self._encode(batch)
         if len(body) > _MAX_BODY_BYTES and len(batch.events) > 1:
@@ -180,7 +183,10 @@ class HttpSink:
         began_s = time.monotonic()
         if self._process_id != os.getpid():
             self.after_fork()
-        delivery = self._read_answer(*self._try(body))
+        answer = self._try(body)
+        if answer[0] == _TOO_LARGE and len(batch.events) > 1:  # a proxy's limit may be lower than the app's
+            return self._send_halves(batch)
+        delivery = self._read_answer(*answer)
         if telling:
             self._reported_at_s = began_s
         return delivery
@@ -201,9 +207,18 @@ class HttpSink:
     def _send_halves(self, batch: Batch) -> Delivery:
         """Send what is too large for one body as two; again, the same two come out of it, under the same ids."""
         first, second = batch.halves()
-        one, other = self.send(first), self.send(second)
+        one, other = self._send_half(first), self._send_half(second)
         moved = (Rejection(no.index + len(first.metrics), no.field, no.message) for no in other.rejected)
         return Delivery(one.accepted + other.accepted, one.duplicate and other.duplicate, (*one.rejected, *moved))
+
+    def _send_half(self, half: Batch) -> Delivery:
+        """Send a part; one event that nobody takes must not cost the others."""
+        try:
+            return self.send(half)
+        except SinkRefused as exc:
+            if len(half.events) > 1:
+                raise
+            return Delivery(0, False, (Rejection(0, "metric", exc.reason),))
 
     def _try(self, body: bytes) -> tuple[int, str | None, bytes]:
         reused = self._connection is not None
@@ -314,8 +329,9 @@ class HttpSink:
         if status == 422 and isinstance(said.get("accepted"), int) and isinstance(said.get("rejected"), list):
             return Delivery(said["accepted"], False, tuple(_read_rejection(item) for item in said["rejected"]))
         reason = f"{self._address} answered {status}{_explanation(status, said)}"
-        if status in (408, 425, 429) or not 400 <= status < 500 or status == 404:
-            # 404 too: a proxy says so while the app behind it restarts, and an address can be corrected.
+        if status in (404, 405, 408, 425, 429) or not 400 <= status < 500:
+            # 404 and 405 too: a proxy says so while the app behind it restarts, web servers say so of an address that
+            # isn't the app's, and an address can be corrected.
             raise SinkUnavailable(reason, _parse_retry_after(retry_after))
         if status in (401, 403):
             raise SinkDenied(reason, _DENIED_AGAIN_AFTER_S)
@@ -363,6 +379,7 @@ def _explanation(status: int, answer: dict[str, Any]) -> str:
     return {
         401: ": the token is missing or wrong (configure(token=...))",
         404: ": is this the address of a Scrapeboard app?",
+        405: ": is this the address of a Scrapeboard app?",
         413: ": the batch is too large (configure(batch_size=...))",
     }.get(status, "" if status >= 300 else ", but not as a Scrapeboard app does")
 

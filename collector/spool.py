@@ -15,12 +15,13 @@ from typing import NamedTuple
 from collector.errors import InvalidMetric
 from collector.events import Event, event_from_wire
 from collector.run_events import ScraperRun
-from collector.segment import CAN_LOCK, SUFFIX, Record, Segment, size_of
+from collector.segment import CAN_LOCK, SUFFIX, Record, Segment, is_abandoned, size_of
 from collector.sinks import Batch
 
 _LEAST_SEGMENT_BYTES = 64 << 10
 _MOST_SEGMENT_BYTES = 4 << 20
 _SEGMENTS = 256  # that many processes can spool at once, as each needs a file of its own
+_LEAST_FILE_BYTES = 4096  # what a file takes on most disks, however little is in it
 _ADOPTED_AT_ONCE = 16  # files; the others are for other processes
 _LOCK_TRIES = 20
 _LOCK_PAUSE_S = 0.01
@@ -248,17 +249,28 @@ class Spool:
         return gone
 
     def _has_room(self, more_bytes: int) -> bool:
-        """Say whether a file more may be made: each that isn't longer counts as the full length it may still get."""
-        used = 0
+        """Say whether a file more may be made.
+
+        Each counts as the full length that it may still get; those of processes that are gone get no longer. Whose they
+        are is asked only when it matters: a job that runs every minute leaves hundreds of them while the app is away.
+        """
         try:
             with os.scandir(self.folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith(SUFFIX):
-                        with contextlib.suppress(FileNotFoundError):
-                            used += max(entry.stat().st_size, self._segment_bytes)
+                found = [(entry.name, _length(entry)) for entry in entries if entry.name.endswith(SUFFIX)]
         except FileNotFoundError:
-            used = 0
-        return used + max(more_bytes, self._segment_bytes) <= self._max_bytes
+            found = []
+        left = self._max_bytes - max(more_bytes, self._segment_bytes)
+        if sum(max(size, self._segment_bytes) for _, size in found) <= left:
+            return True
+        ours = {segment.path.name for segment in self._segments if segment is not self._active}
+        used = 0
+        for name, size in found:
+            used += max(size, _LEAST_FILE_BYTES)
+            if size < self._segment_bytes and name not in ours and not is_abandoned(self.folder / name):
+                used += self._segment_bytes - max(size, _LEAST_FILE_BYTES)
+            if used > left:
+                return False
+        return True
 
     @contextlib.contextmanager
     def _directory_lock(self) -> Iterator[None]:
@@ -288,6 +300,13 @@ def decode(payload: bytes, written_at_ms: int) -> Batch | None:
         return None
     runs = tuple(event for event in events if isinstance(event, ScraperRun))
     return Batch(batch_id, tuple(event for event in events if not isinstance(event, ScraperRun)), runs)
+
+
+def _length(entry: "os.DirEntry[str]") -> int:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # delivered meanwhile
+        return 0
 
 
 def _lock_file(path: Path) -> int:

@@ -198,7 +198,7 @@ class _Attempts:
     def __init__(self, track: NavigationTrack, most: int, backoff_s: float) -> None:
         self.track = track
         self._left = max(1, most) - 1
-        self._backoff_s = backoff_s
+        self._backoff_s = max(0.0, backoff_s)  # a mistake shows now, and not at the first page that fails
 
     def again_after_error(self) -> bool:
         self.track.status_code = None  # of an attempt before

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, select
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import DIMENSIONS
 from db.breakdown_rolling import KEPT
@@ -47,6 +47,7 @@ Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 # Of one transaction, however fast the database is.
 _MOST_ROWS = 2_000
 _MOST_PAGES = 500
+MOST_DAYS = 36_500
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -87,6 +88,9 @@ def cleanup(
     reason, because it could neither be kept nor be counted. Days are deleted whole, so that no rollup is ever left
     with half of its rows: as partitions on MySQL/MariaDB, in small chunks elsewhere.
 
+    A database that never held a metric has lost none: it goes on taking metrics of any age, so that a board can begin
+    with the history of its scrapers.
+
     Args:
         engine: A migrated database.
         retention_days: Days to keep detail rows and scheduler runs, at least 1.
@@ -101,11 +105,12 @@ def cleanup(
         Number of detail rows and scheduler runs deleted.
 
     Raises:
-        ValueError: retention_days is below 1.
+        ValueError: retention_days is no whole number from 1 to 36500.
         DatabaseUnavailable: The database can't be reached; what is left is deleted by the next run.
     """
-    if retention_days < 1:
-        raise ValueError(f"retention_days must be at least 1, got {retention_days}")
+    # From here on it decides what is gone for good: NaN is below nothing, and True is a day.
+    if type(retention_days) is not int or not 1 <= retention_days <= MOST_DAYS:
+        raise ValueError(f"retention_days must be a whole number from 1 to {MOST_DAYS}, got {retention_days!r}")
     minute_days = max(minute_days, retention_days)
     hour_days = max(hour_days, minute_days)
     today_ms = now_ms // DAY_MS * DAY_MS
@@ -115,7 +120,13 @@ def cleanup(
             # From now on no such old metric is stored any more: the rollups of its time become final with the next
             # step, and its row would be deleted without being in them.
             since_ms = read_state(connection).get(ACCEPTED_SINCE_MS, 0)
-            write_state(connection, ACCEPTED_SINCE_MS, _later(detail_ms, since_ms, now_ms))
+            begun = bool(since_ms) or _holds_metrics(connection)
+            if begun:
+                write_state(connection, ACCEPTED_SINCE_MS, _later(detail_ms, since_ms, now_ms))
+        if not begun:
+            if engine.dialect.name != "sqlite":
+                make_days(engine, now_ms)
+            return 0
         (rollups or Rollups(engine)).run_once()
         (jobs or JobRollups(engine)).run_once()
         with begin_writing(engine) as connection:
@@ -151,6 +162,11 @@ def cleanup(
         if engine.dialect.name == "sqlite":
             _give_pages_back(engine)
     return deleted
+
+
+def _holds_metrics(connection: Connection) -> bool:
+    ids = (PagePerformance.id, SchedulerMetric.id, RunMessage.id)
+    return any(connection.scalar(select(id).limit(1)) is not None for id in ids)
 
 
 def _later(since_ms: int, known_ms: int, now_ms: int) -> int:

@@ -249,17 +249,19 @@ class MetricsClient:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            before = self._connections
             reason = self._follow()
             if self._stopping.is_set():
                 break
             with self._lock:
-                self._attempts += 1
+                if self._connections == before:  # else a connection was lost, and nothing has been tried in vain yet
+                    self._attempts += 1
                 attempts = self._attempts
             if attempts >= self.max_attempts:
                 said = f"gave up after {attempts} attempts in a row: {reason}"
                 self._tell("error", {"type": "error", "code": "gave_up", "message": said, "timestamp": now_ms()})
                 break
-            wait_s = min(self.longest_wait_s, self.first_wait_s * 2 ** (attempts - 1))
+            wait_s = min(self.longest_wait_s, self.first_wait_s * 2 ** max(0, attempts - 1))
             self._stopping.wait(wait_s * random.uniform(0.5, 1.0))
         self._settled.set()
 

@@ -24,7 +24,8 @@ from db.retention import generate_daily_summary
 from db.store import Store
 from live.stream import RedisRefused, RedisStream
 from settings import Settings, SettingsError
-from web.errors import ExportRefused
+from web.address import check_address
+from web.errors import AddressRefused, ExportRefused
 from web.progress import Progress
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def main(make: Callable[[Settings], Board], arguments: Sequence[str] | None = No
         logging.getLogger("alembic").setLevel(logging.WARNING)
         command: Callable[[Settings, argparse.Namespace], None] = options.command
         command(settings, options)
-    except (UsageError, SettingsError, DatabaseError, ExportRefused, RedisRefused) as exc:
+    except (UsageError, SettingsError, AddressRefused, DatabaseError, ExportRefused, RedisRefused) as exc:
         _say(f"scrapeboard: {exc}")
         return 1
     except KeyboardInterrupt:
@@ -103,6 +104,7 @@ def _parser(run: Callable[[Settings, argparse.Namespace], None]) -> argparse.Arg
 
 
 def _run(make: Callable[[Settings], Board], settings: Settings, _options: argparse.Namespace) -> None:
+    check_address(settings.host, settings.port)  # first: who listens there may use the database that is migrated next
     with migrated(settings.database_url):
         pass  # what is wrong with the database is said here, in one line, and not by the server's worker
     if settings.redis_url:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from api.ingest import ingest_blueprint
 from collector.errors import SinkUnavailable
-from collector.events import Metric
+from collector.events import Metric, PageNavigation
 from collector.sinks import Batch, Delivery
 
 NOW_MS = 1_763_800_000_000
@@ -169,9 +171,66 @@ def test_a_body_without_a_length_is_refused_too_when_it_is_too_long(client: Flas
     assert sink.batches == {}
 
 
-def test_reading_the_ingest_says_what_it_is_for(client: FlaskClient) -> None:
-    answer = client.get("/api/ingest")
+def test_packed_body_is_unpacked(client: FlaskClient, sink: MemorySink) -> None:
+    packings = {"gzip": gzip.compress, "GZIP": lambda body: gzip.compress(body[:9]) + gzip.compress(body[9:]),
+                "deflate": zlib.compress, "identity": bytes}  # fmt: skip
+    for encoding, pack in packings.items():
+        body = json.dumps({"batchId": encoding, "metrics": [navigation()]}).encode()
+        answer = client.post("/api/ingest", data=pack(body), headers={"Content-Encoding": encoding})
+        assert (answer.status_code, answer.json) == (202, {"accepted": 1, "duplicate": False})
+    assert list(sink.batches) == list(packings)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [("br", b"x"), ("gzip", b"{}"), ("gzip", gzip.compress(b"{}")[:-9]), ("gzip", b""), ("gzip, gzip", b"")],
+)
+def test_body_that_can_not_be_unpacked_is_refused_with_one_line(
+    client: FlaskClient, encoding: str, body: bytes
+) -> None:
+    answer = client.post("/api/ingest", data=body, headers={"Content-Encoding": encoding})
+    assert answer.status_code == 400
+    assert encoding in answer.json["error"]
+
+
+def test_small_body_that_unpacks_to_a_huge_one_is_refused(client: FlaskClient, sink: MemorySink) -> None:
+    body = json.dumps({"batchId": "b", "metrics": [navigation()]}).encode()
+    for spaces, status in ((8 << 20) - len(body), 202), ((8 << 20) - len(body) + 1, 413):
+        packed = gzip.compress(body + b" " * spaces, compresslevel=1)
+        assert client.post("/api/ingest", data=packed, headers={"Content-Encoding": "gzip"}).status_code == status
+    assert len(sink.metrics) == 1
+
+
+def test_body_that_breaks_off_is_the_senders_mistake(client: FlaskClient, sink: MemorySink) -> None:
+    class InvalidChunkSizeError(Exception):
+        """As gunicorn has it."""
+
+    class Broken(io.BytesIO):
+        def readinto(self, buffer: Any) -> int:
+            raise InvalidChunkSizeError("invalid chunk size")
+
+        def read(self, size: int | None = -1) -> bytes:
+            raise InvalidChunkSizeError("invalid chunk size")
+
+    answer = client.post("/api/ingest", input_stream=Broken(), environ_overrides={"wsgi.input_terminated": True})
+    assert answer.status_code == 400
+    assert "invalid chunk size" in answer.json["error"]
+    assert sink.batches == {}
+
+
+def test_whole_number_may_be_written_with_a_point(client: FlaskClient, sink: MemorySink) -> None:
+    assert post(client, navigation(retryCount=2.0, statusCode=503.0)).status_code == 202
+    assert post(client, navigation(retryCount=2.5), batch_id="b-2").json["rejected"][0]["field"] == "retryCount"
+    (metric,) = sink.metrics
+    assert isinstance(metric, PageNavigation)
+    assert [(type(number), number) for number in (metric.retry_count, metric.status_code)] == [(int, 2), (int, 503)]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+def test_any_other_use_of_the_ingest_says_what_it_is_for(client: FlaskClient, method: str) -> None:
+    answer = client.open("/api/ingest", method=method)
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+    assert "POST a batch" in answer.json["error"]
 
 
 def test_a_batch_of_millions_of_nothings_is_not_answered_one_by_one(client: FlaskClient, sink: MemorySink) -> None:

@@ -158,6 +158,19 @@ def test_maintenance_is_done_by_every_sink_that_can(collector: Collector) -> Non
     assert one.jobs == other.jobs == [("summary", day), ("cleanup", 7)]
 
 
+def test_day_of_a_moment_is_that_of_utc_and_what_is_no_day_is_refused(collector: Collector) -> None:
+    sink = DatabaseLike()
+    collector.configure(sinks=[sink])
+    early = datetime.datetime(2026, 11, 22, 1, 0)
+    for moment in (early, early.replace(tzinfo=datetime.timezone(datetime.timedelta(hours=2)))):
+        collector.generate_daily_summary(moment)
+    days = [day for _, day in sink.jobs]
+    assert days == [datetime.date(2026, 11, 22), datetime.date(2026, 11, 21)]
+    assert {type(day) for day in days} == {datetime.date}
+    with pytest.raises(TypeError, match=r"datetime\.date, got str"):
+        collector.generate_daily_summary("2026-11-22")  # type: ignore[arg-type]
+
+
 def test_maintenance_without_a_database_says_where_to_do_it(collector: Collector) -> None:
     collector.configure(url="http://127.0.0.1:8050")
     with pytest.raises(ConfigurationError, match=r"python app\.py maintain"):

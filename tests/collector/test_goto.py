@@ -183,6 +183,14 @@ def test_the_wait_between_attempts_grows_and_is_random(tracked: Collector, monke
     assert len(set(waited)) == 7
 
 
+def test_impossible_wait_is_none_and_what_is_no_number_is_said_before_the_first_attempt(tracked: Collector) -> None:
+    page = Page(503, 200)
+    assert tracked.goto_with_retries_tracked(page, URL, scraper_source="cnbc", backoff_s=-1.0).status == 200
+    with pytest.raises(TypeError):
+        tracked.goto_with_retries_tracked(page, URL, scraper_source="cnbc", backoff_s="1")  # type: ignore[arg-type]
+    assert len(page.calls) == 2
+
+
 class Rude:
     """Raises when asked for its status."""
 

@@ -1,11 +1,13 @@
 """The HTTP sink against a real server that is down, slow, busy, wrong or right."""
 
+import dataclasses
 import datetime
 import email.utils
 import json
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -115,7 +117,7 @@ def test_an_app_that_hangs_is_unavailable_after_the_time_out(sinks: list[HttpSin
         done.set()
 
 
-@pytest.mark.parametrize("status", [301, 404, 408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [301, 404, 405, 408, 425, 429, 500, 502, 503, 504])
 def test_a_status_that_may_pass_is_unavailable(sinks: list[HttpSink], status: int) -> None:
     with App(Answer(status=status)) as app:
         with pytest.raises(SinkUnavailable, match=str(status)) as caught:
@@ -216,8 +218,14 @@ def test_an_address_that_cannot_work_is_said_at_once(collector: Collector, url: 
         collector.configure(url=url)
 
 
-@pytest.mark.parametrize("token", ["", " ", "a\nb", "tökén"])
-def test_a_token_that_cannot_travel_is_said_at_once(collector: Collector, token: str) -> None:
+@pytest.mark.parametrize("timeout_s", [0, -1, float("nan"), float("inf"), "5", None, True])
+def test_a_time_out_that_cannot_work_is_said_at_once(collector: Collector, timeout_s: Any) -> None:
+    with pytest.raises(ConfigurationError, match="timeout_s must be"):
+        collector.configure(url="http://127.0.0.1:8050", timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize("token", ["", " ", "a\nb", "tökén", 5])
+def test_a_token_that_cannot_travel_is_said_at_once(collector: Collector, token: Any) -> None:
     with pytest.raises(ConfigurationError, match="token"):
         collector.configure(url="http://127.0.0.1:8050", token=token)
 
@@ -297,6 +305,21 @@ def test_a_batch_too_large_for_one_body_comes_as_several_which_are_the_same_agai
         assert len(app.stored) == 2 < len(bodies)
         assert [metric["url"] for metric in app.metrics()] == [f"https://host/{number}" for number in range(1500)]
         assert collector.get_metrics_stats()["flushed"] == 1500
+
+
+def test_what_a_proxy_finds_too_large_comes_in_parts_and_one_that_is_itself_too_large_costs_no_other(
+    sinks: list[HttpSink],
+) -> None:
+    whole = Batch("batch", tuple(dataclasses.replace(METRIC, navigation_duration_ms=number) for number in range(4)))
+    too_large = Answer(status=413, body=b"<html>")
+    # The batch, its first half, the first of that, the second of that, the other half.
+    with App(too_large, too_large, Answer(), too_large) as app:
+        delivery = send_to(app, sinks, whole)
+        assert (delivery.accepted, [no.index for no in delivery.rejected]) == (3, [1])
+        assert [metric["navigationDurationMs"] for metric in app.metrics()] == [0, 2, 3]
+        assert [request["body"]["batchId"] for request in app.requests] == [
+            "batch", "batch0", "batch00", "batch01", "batch1",
+        ]  # fmt: skip
 
 
 def test_halves_are_the_same_each_time_and_hold_everything() -> None:

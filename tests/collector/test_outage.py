@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pytest
 
 from collector import Collector
 from collector.errors import SinkUnavailable
+from collector.events import PageNavigation
 from collector.sinks import Batch, Delivery
+from collector.spool import Spool, folder_name
 from tests.collector.doubles import Answer, App, Gate, MemorySink, away
 from tests.collector.waiting import Keyed, adds_up, numbers, record, spooled, wait_until
 from tests.servers import free_port
@@ -74,6 +77,24 @@ def test_what_is_left_at_the_end_is_delivered_by_the_next_process(
             app.url,
         )
         assert sorted(numbers(app)) == list(range(101))
+
+
+def test_all_that_short_processes_left_is_taken_over_one_handful_after_the_other(
+    collector: Collector, spool_folder: Path
+) -> None:
+    sink, now_ms = Keyed(), time.time_ns() // 1_000_000
+    for number in range(1, 50):  # more than are taken at once, each in a file of its own
+        job = Spool(spool_folder / folder_name(sink.spool_key), max_bytes=1 << 28, max_age_s=3600)
+        page = PageNavigation("cnbc", f"https://host/{number}", 1, True, 0, None, None, now_ms)
+        assert job.put(Batch(str(number), (page,))) == []
+        job.close()
+    collector.configure(sinks=[sink])
+    record(collector, 1)
+    assert collector.close(90) == 0
+    assert spooled(spool_folder) == 0
+    assert sorted(page.url for page in sink.metrics) == sorted(f"https://host/{number}" for number in range(50))
+    assert collector.get_metrics_stats()["adopted"] == 49
+    assert adds_up(collector)
 
 
 def test_what_was_on_the_disk_survives_a_kill(

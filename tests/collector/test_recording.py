@@ -241,9 +241,15 @@ def test_without_a_moment_it_is_that_of_the_call(collector: Collector) -> None:
 
 
 def test_numbers_of_numpy_are_accepted_and_become_plain(collector: Collector) -> None:
-    metric = recorded(collector, navigation_duration_ms=numpy.float32(1.5), retry_count=numpy.int64(2))
+    values = {
+        "navigation_duration_ms": numpy.float32(1.5),
+        "retry_count": numpy.int64(2),
+        "success": numpy.bool_(False),
+    }
+    metric = recorded(collector, **values)
     assert type(metric.navigation_duration_ms) is float
     assert type(metric.retry_count) is int
+    assert metric.success is False
 
 
 def test_eight_threads_record_without_losing_anything(collector: Collector) -> None:

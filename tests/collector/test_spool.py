@@ -179,6 +179,27 @@ def test_a_directory_that_others_have_filled_refuses_the_newest(tmp_path: Path) 
     assert mine.put(batch("mine", 7)) == []
 
 
+def test_what_hundreds_of_short_processes_left_takes_the_room_that_it_needs_and_no_more(tmp_path: Path) -> None:
+    lives = spool_in(tmp_path, max_bytes=512 << 10)  # eight files of 64 KiB
+    assert lives.put(batch("lives")) == []
+    kept = 0
+    while True:
+        job = spool_in(tmp_path, max_bytes=512 << 10)
+        gone = job.put(batch(f"job{kept}"))
+        job.close()
+        if gone:
+            break
+        kept += 1
+    # One file may still grow to 64 KiB, and so may the next one; a file takes 4 KiB at least.
+    assert kept == (512 - 2 * 64) // 4 + 1
+    assert gone == [Gone(f"job{kept}", 1, False)]
+    heir = spool_in(tmp_path)
+    found: list[str] = []
+    while heir.adopt():
+        found += drain(heir)
+    assert sorted(found) == sorted(f"job{number}" for number in range(kept))
+
+
 def test_what_is_too_old_is_given_up(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, max_age_s=0.0)
     spool.put(batch("b", 3))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -61,7 +62,17 @@ def test_each_level_has_its_own_age_and_days_stay_for_ever(store: Store, engine:
     assert state[DETAIL_SINCE_MS] > state[MINUTES_SINCE_MS] > state[HOURS_SINCE_MS]
 
 
+def test_database_that_never_held_a_metric_takes_the_history_of_scrapers(store: Store, engine: Engine) -> None:
+    assert cleanup(engine, 7, now_ms=NOON_MS) == 0  # as the app does when it starts for the first time
+    history = batch(navigation(at_ms=NOON_MS - 500 * DAY_MS), navigation(at_ms=NOON_MS - 20 * DAY_MS), navigation())
+    assert store.send(history).rejected == ()
+    assert cleanup(engine, 7, now_ms=NOON_MS) == 2
+    assert (count(engine, "scraper_page_performance"), count(engine, "scraper_daily_summary")) == (1, 3)
+    assert [no.field for no in store.send(batch(navigation(at_ms=NOON_MS - 20 * DAY_MS))).rejected] == ["recordedAt"]
+
+
 def test_horizon_never_moves_back(store: Store, engine: Engine) -> None:
+    store.send(batch(navigation()))
     cleanup(engine, 2, now_ms=NOON_MS)
     with engine.connect() as connection:
         before = read_state(connection)
@@ -110,6 +121,8 @@ def test_cleaning_up_beside_inserts_loses_and_stops_nothing(engine: Engine) -> N
     assert total == 5000 + sent
 
 
-def test_less_than_a_day_is_refused(engine: Engine) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        cleanup(engine, 0, now_ms=NOON_MS)
+def test_what_is_no_number_of_days_deletes_nothing(engine: Engine) -> None:
+    wrong: tuple[Any, ...] = (0, -1, 0.5, float("nan"), True, "7", None, 10**15)
+    for days in wrong:
+        with pytest.raises(ValueError, match="whole number from 1"):
+            cleanup(engine, days, now_ms=NOON_MS)

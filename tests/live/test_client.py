@@ -260,6 +260,16 @@ def test_client_gives_up_after_so_many_attempts_and_says_so(client_of: Make) -> 
     assert client.client_info["attempts"] == 3
 
 
+def test_lost_connection_is_no_attempt_in_vain(client_of: Make, live_server: LiveServer) -> None:
+    client = client_of(max_attempts=1)
+    heard = Heard(client, "connect", "error")
+    assert client.connect()
+    heard.next("connect")
+    cut_off(live_server)
+    heard.next("connect")
+    assert client.client_info["attempts"] == 0
+
+
 def test_client_that_gave_up_can_be_told_to_try_again(client_of: Make, live_server: LiveServer) -> None:
     client = client_of(f"http://127.0.0.1:{live_server.port}/no-such-channel", max_attempts=1)
     client.subscribe("robinhood")
