@@ -37,7 +37,9 @@ def no_reports() -> dict[str, Any]:
     )
 
 
-def no_data(queries: Queries, view: View, what: str = "Nothing", *, now_ms: int | None = None) -> dict[str, Any]:
+def no_data(
+    queries: Queries, view: View, what: str = "Nothing", *, now_ms: int | None = None, own_ms: int | None = None
+) -> dict[str, Any]:
     """Return the props of the empty state that fits: a fresh installation's, or that of a range without data.
 
     Args:
@@ -45,9 +47,10 @@ def no_data(queries: Queries, view: View, what: str = "Nothing", *, now_ms: int 
         view: What was asked for.
         what: What is missing.
         now_ms: The moment, epoch milliseconds: to say how long ago the last data came; None to leave that out.
+        own_ms: When what is missing came last, epoch milliseconds, where a page knows: other data is no help there.
     """
     last_ms = queries.last_recorded_ms()
-    return no_reports() if last_ms is None else nothing_in_range(view, last_ms, what=what, now_ms=now_ms)
+    return no_reports() if last_ms is None else nothing_in_range(view, own_ms or last_ms, what=what, now_ms=now_ms)
 
 
 def nothing_in_range(

@@ -102,7 +102,7 @@ def numbers(queries: Queries, view: View, now_ms: int) -> Content:
             "scheduler",
             view,
             now_ms,
-            None if something else no_data(queries, view, "No scheduler run", now_ms=now_ms),
+            None if something else _no_run(queries, view, range, now_ms),
         ),
         **cut_table_part("scheduler-next", following),
         **slip_table,
@@ -189,6 +189,12 @@ def layout(view: View, content: Content) -> Component:
             ),
         ],
     )
+
+
+def _no_run(queries: Queries, view: View, range: TimeRange, now_ms: int) -> dict[str, Any]:
+    ends_ms = _learnt(queries, view, range).runs.end_ms
+    last_ms = int(ends_ms.max()) if len(ends_ms) else None
+    return no_data(queries, view, "No scheduler run", now_ms=now_ms, own_ms=last_ms)
 
 
 def _minute(now_ms: int, range: TimeRange) -> int:

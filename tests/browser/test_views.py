@@ -189,6 +189,7 @@ def test_every_tab_shows_after_live_updates_what_a_reload_shows(
     app = app_on()
     collector = scraper(app.url)
     some(collector, 6)
+    dash_br.driver.set_window_size(1440, 5_000)  # a chart that isn't on the screen may be behind
     dash_br.server_url = f"{app.url}{path}?from=now-24h"  # a range that stands still while we compare
     see(dash_br, "#live-pill", "Live")
     some(collector)

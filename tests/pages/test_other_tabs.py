@@ -10,6 +10,7 @@ import pytest
 
 from charts import make_adapter
 from charts.info import BarInfo, PieInfo
+from components.numbers import date_time
 from components.view import View
 from db.results import Event, Filter, SchedulerRunRow
 from pages import navigation, scheduler, scraper, scrapers, scraping
@@ -165,3 +166,15 @@ def test_the_brute_queries_know_filters() -> None:
     assert queries.overview(range, Filter(sources=("b",))).current.errors == 1
     assert queries.overview(range, Filter(result="ok")).current.count == 1
     assert queries.overview(range, Filter(url_contains="EXAMPLE")).current.count == 2
+
+
+def test_an_empty_scheduler_tab_tells_of_the_last_run_and_not_of_other_data() -> None:
+    own = fleet(("robinhood", "cnbc"))
+    own.told = ()
+    own.runs = own.runs[:2]  # too few to miss any
+    last_ms = max(run.recorded_at_ms for run in own.runs)
+    later_ms = NOW_MS + 2 * 86_400_000
+    view = View(path="/scheduler", from_=str(later_ms - 900_000), to=str(later_ms))
+    empty = scheduler.PAGE.numbers(own, view, later_ms)["scheduler-empty"]["children"]
+    assert date_time(last_ms) in str(empty)
+    assert own.last_recorded_ms() != last_ms
