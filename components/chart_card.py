@@ -18,24 +18,31 @@ from components.trouble import attempt
 from components.view import View
 
 
-def chart_content(id: str, adapter: ChartAdapter, info: ChartInfo | Callable[[], ChartInfo]) -> Content:
+def chart_content(
+    id: str,
+    adapter: ChartAdapter,
+    info: ChartInfo | Callable[[], ChartInfo],
+    *,
+    nothing: str = "No data in this range",
+) -> Content:
     """Draw a chart into a page's content: its live props and those that never change.
 
     Args:
         id: The chart's id, also its name in `/api/export/<id>.<format>`.
         adapter: Who draws.
         info: What to draw, or (better) what computes it: when that fails, the card says so and the page goes on.
+        nothing: What is said where there is nothing to draw.
     """
 
     def drawn() -> Content:
         known = info() if callable(info) else info
-        return _drawn(id, adapter, known, _note("", "No data in this range") if is_empty(known) else _AWAY)
+        return _drawn(id, adapter, known, _note("", nothing) if is_empty(known) else _AWAY)
 
     def failed(reason: str) -> Content:
         title = id.replace("-", " ").capitalize()  # its own title was to come from the data
-        nothing = LineInfo(title, "This chart couldn’t be drawn.", (), ())
+        blank = LineInfo(title, "This chart couldn’t be drawn.", (), ())
         trouble = _note("chart-note-bad", "✕ This chart couldn’t be drawn", f"{reason} The rest of the page goes on.")
-        return _drawn(id, adapter, nothing, trouble)
+        return _drawn(id, adapter, blank, trouble)
 
     return attempt(id, drawn, failed)
 

@@ -96,7 +96,12 @@ def charts(queries: Queries, adapter: ChartAdapter, view: View, now_ms: int) -> 
         return {"alerts-sparks": {"style": spark_style(queries, (*found.firing, *found.pending), now_ms)}}
 
     return {
-        **chart_content("alerts-timeline", adapter, lambda: _timeline(queries, view, now_ms)),
+        **chart_content(
+            "alerts-timeline",
+            adapter,
+            lambda: _timeline(queries, view, now_ms),
+            nothing="No alert fired in this range",
+        ),
         **drawn(CHARTS, queries, adapter, view, now_ms),
         **attempt("alerts-sparks", sparks, lambda _: {"alerts-sparks": {"style": {}}}),
     }
