@@ -47,6 +47,4 @@ def _reason(host: str, port: int, exc: Exception) -> str:
     if code == errno.EACCES:
         return f"port {port} needs rights that this user hasn't: set SCRAPEBOARD_PORT to one from 1024 on"
     said = getattr(exc, "strerror", None) or exc
-    return (
-        f"SCRAPEBOARD_HOST: {host!r} is no address of this machine ({said}); 127.0.0.1 and 0.0.0.0 always are"
-    )
+    return f"SCRAPEBOARD_HOST: {host!r} is no address of this machine ({said}); 127.0.0.1 and 0.0.0.0 always are"
