@@ -73,13 +73,13 @@ from web.freshness import Freshness
 from web.hosts import guard_hosts, names_allowed
 from web.index import ThemedDash
 from web.joining import make_backplane
-from web.kept_files import YEAR_S, KeptFiles
+from web.kept_files import KeptFiles
 from web.leads import register_leads
 from web.libraries import lend_libraries
 from web.own_collector import INTERVAL_S, OwnCollector
 from web.router import PageSource, register_router, router_parts, showing
-from web.row_leads import register_row_leads
 from web.scripts import serve_scripts
+from web.stylesheets import EACH, serve_stylesheets
 from web.vitals import VitalSigns
 
 log = logging.getLogger("scrapeboard")
@@ -255,8 +255,10 @@ def create_app(settings: Settings) -> Scrapeboard:
         suppress_callback_exceptions=True,
         serve_locally=True,
         compress=True,
+        assets_ignore=EACH,
     )
     serve_scripts(dash, adapter)
+    serve_stylesheets(dash)
     dash.layout = partial(_layout, source)
     register_shell_callbacks(dash)
     register_filter_callbacks(dash, source_names=source.source_names, choices=source.choices, clock_ms=now_ms)
@@ -267,11 +269,9 @@ def create_app(settings: Settings) -> Scrapeboard:
     register_leads(dash, queries, adapter)
     token = settings.token.get_secret_value() if settings.token else None
     register_alerting(dash, alert_tables, queries, adapter, alerts, delivery, on_change=views.changed, token=token)
-    register_row_leads(dash)
     lend_libraries(dash, sorted({library for page in PAGES for library in page.libraries}))
     server: Flask = dash.server
     server.config["MAX_CONTENT_LENGTH"] = MAX_CALLBACK_BYTES  # ingest has its own limit
-    server.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR_S  # stylesheets: their addresses change when they do
     server.wsgi_app = KeptFiles(server.wsgi_app, ("/_dash-component-suites/", "/assets/"))  # type: ignore[method-assign]
     names = names_allowed(settings.host, settings.allowed_hosts, settings.allowed_origins)
     guard_hosts(server, names, hub.refused)

@@ -15,6 +15,10 @@ MOST_LABELLED = 60  # more numbers than this side by side are noise
 MOST_ORDERED = 10  # names of buckets below a chart; more would stand on each other
 _MOST_SIGNS = 48  # of all these names together: what fits below a chart on a phone
 
+# Of a chart's width and height, on a phone.
+_SIGN_WIDTH = 0.02
+_LINE_HEIGHT = 0.05
+
 _DASHES = ("solid", "dot", "dashdot", "longdash")
 _LARGEST_PX = 38.0
 _SMALLEST_PX = 8.0
@@ -58,6 +62,37 @@ def diameters_px(sizes: Floats) -> Floats:
         return np.full(sizes.shape, _SMALLEST_PX + 4)
     share = np.sqrt(np.nan_to_num(sizes, nan=0.0).clip(min=0.0) / largest)
     return np.maximum(share * _LARGEST_PX, _SMALLEST_PX)
+
+
+def names_with_room(names: Sequence[str], x: Floats, y: Floats, *, x_log: bool, y_log: bool) -> list[str]:
+    """Return the names to write beside bubbles, "" where that of an earlier one would be written over.
+
+    Args:
+        names: As they are written, n of them.
+        x: Where the bubbles stand, float64[n], above zero on a logarithmic axis.
+        y: The same the other way.
+        x_log: Whether that axis is logarithmic.
+        y_log: The same of the other one.
+    """
+    across, up = _shares(x, log=x_log), _shares(y, log=y_log)
+    kept: list[int] = []
+    for place, name in enumerate(names):
+        near = (
+            abs(across[place] - across[other]) < _SIGN_WIDTH * (len(name) + len(names[other])) / 2
+            and abs(up[place] - up[other]) < _LINE_HEIGHT
+            for other in kept
+        )
+        if not any(near):
+            kept.append(place)
+    return [name if place in kept else "" for place, name in enumerate(names)]
+
+
+def _shares(values: Floats, *, log: bool) -> Floats:
+    """Return where values stand between the ends of their axis, 0 to 1."""
+    at = np.log10(values) if log else values
+    known = at[np.isfinite(at)]
+    low = float(known.min()) if log and known.size else 0.0
+    return np.asarray((at - low) / ((float(known.max()) - low if known.size else 0.0) or 1.0), dtype=np.float64)
 
 
 def thinned_names(names: Sequence[str]) -> tuple[str, ...]:

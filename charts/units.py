@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,14 +121,22 @@ def format_value(value: float | None, unit: str = "") -> str:
     """
     if value is None or not math.isfinite(value):
         return "–"
+    if unit == "%" and 10 <= value < 100:  # only all is a hundred, and shares below each other have their points there
+        return f"{min(value, 99.9):.1f}%"
     scale = scale_for(unit, abs(value))
     return _short(value / scale.divisor) + scale.suffix
 
 
-def clock(moment_ms: int) -> str:
-    """Write the UTC time of day of epoch milliseconds, "12:05:09"."""
-    seconds = moment_ms // 1000 % 86_400
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+def span_of_time(start_ms: int, end_ms: int) -> str:
+    """Write from when to when something lasted, the second day where it differs.
+
+    Examples:
+        >>> span_of_time(1_795_348_800_000, 1_795_352_523_000)
+        '22 Nov 12:00:00 – 13:02:03 UTC'
+    """
+    start, end = (datetime.fromtimestamp(moment_ms // 1000, UTC) for moment_ms in (start_ms, end_ms))
+    day = "" if start.date() == end.date() else f"{end.day} {end:%b} "
+    return f"{start.day} {start:%b %H:%M:%S} – {day}{end:%H:%M:%S} UTC"
 
 
 def _short(number: float) -> str:

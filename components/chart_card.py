@@ -13,6 +13,7 @@ from charts.empty import is_empty
 from charts.info import ChartInfo, LineInfo
 from components.content import Content
 from components.export_menu import export_menu
+from components.sight import sight
 from components.trouble import attempt
 from components.view import View
 
@@ -120,7 +121,7 @@ def chart_card(
         [
             html.Div([html.Div(heading), export_menu(id, view)], className="card-head"),
             *([] if tools is None else [tools]),
-            html.Div([body, state], className="chart-box chart-tall" if tall else "chart-box"),
+            html.Div([body, state, sight(id)], className="chart-box chart-tall" if tall else "chart-box"),
             *([html.P(note, className="card-note")] if note else []),
             dcc.Store(id=lead_id(id)),
         ],

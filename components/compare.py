@@ -26,6 +26,7 @@ _CHOICES: Final = (
     ("day", "vs. day ago"),
     ("week", "vs. week ago"),
 )
+_GHOSTS: Final = {"day": ", day before", "week": ", week before"}  # short enough for a legend on a phone
 _SHIFTS_MS: Final = {"day": DAY_MS, "week": 7 * DAY_MS}
 _TODAY: Final = frozenset({"now", "now/d"})
 
@@ -73,7 +74,7 @@ def with_ghost(view: View, range: TimeRange, draw: Callable[[TimeRange], LineInf
     name, values = _ghost_of(draw(earlier_range(view, range)), line)
     if not np.isfinite(values).any():
         return replace(info, description=f"{info.description} There is nothing to compare with from {said}.")
-    ghost = Line(f"{name}, {said.removeprefix('the ')}", values, colour_key=MUTED_KEY, dash=True)
+    ghost = Line(f"{name}{_GHOSTS.get(view.compare, ' before')}", values, colour_key=MUTED_KEY, dash=True)
     return replace(info, lines=(*info.lines, ghost), description=f"{info.description} Dashed: {name} of {said}.")
 
 

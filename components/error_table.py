@@ -15,7 +15,7 @@ from components.content import Content
 from components.numbers import clock, count, percent
 from components.spark import spark_text
 from components.tab_infos import NO_TEXT
-from components.tables import Column, column_classes, column_widths, one_line, scrolling
+from components.tables import Column, column_classes, column_widths, least_width_px, one_line, scrolling
 from components.timerange import DAY_MS
 from components.trouble import attempt
 from components.view import View
@@ -26,9 +26,9 @@ ERROR_COLUMNS: Final = (
     Column("Failures", "number", width_px=84),
     Column("Share", "number", width_px=76),
     Column("Over time", width_px=196),
-    Column("Sources", "clip"),
-    Column("First seen (UTC)", "time"),
-    Column("Last seen (UTC)", "time"),
+    Column("Sources", "name"),
+    Column("First seen (UTC)", "time", width_px=128),
+    Column("Last seen (UTC)", "time", width_px=128),
     Column("What the newest said", "clip"),
 )
 _MOST_SHOWN: Final = 20
@@ -82,7 +82,7 @@ def error_table(id: str, content: Content, *, one_source: bool = False) -> Compo
         id=id,
         className=f"table table-rows {column_classes(columns)}",
         tabularNums=True,
-        style={"minWidth": 820 if one_source else 1040, **column_widths(columns)},
+        style={"minWidth": least_width_px(columns), **column_widths(columns)},
         **content[id],
     )
     return scrolling(table)

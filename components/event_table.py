@@ -31,8 +31,8 @@ EVENT_COLUMNS: Final = (
     Column("Source", "name"),
     Column("Kind", width_px=108),
     Column("Status", "status"),
-    Column("Duration", "number"),
-    Column("Items", "number", width_px=78),
+    Column("Duration", "number", width_px=92),
+    Column("Items", "number", width_px=68),
     Column("Page", "clip"),
     Column("Error", "clip"),
 )

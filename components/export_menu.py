@@ -90,7 +90,7 @@ def export_size(name: str, count_rows: Callable[[], int]) -> Content:
 def _size(rows: int) -> str:
     megabytes = rows * _EVENT_BYTES / 1e6
     if megabytes < 0.95:
-        return f"about {max(1, round(megabytes * 1_000)):,}\u00a0KB"
+        return f"about {max(1, round(megabytes * 1_000)):,}\u00a0kB"
     return f"about {megabytes:,.1f}\u00a0MB" if megabytes < 9.5 else f"about {megabytes:,.0f}\u00a0MB"
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dash import html
+from dash.development.base_component import Component
+
 from components.numbers import NOTHING, change, count, percent
 from components.spark import share_text
 from components.tables import Column, Status, table_props
@@ -18,18 +21,24 @@ FIELD_COLUMNS: Final = (
     Column("Before", "number"),
     Column("Missing in", "number"),
     Column("Items", "number"),
-    Column("Over time", width_px=272),
+    Column("Over time", width_px=288),
 )
 ONE_SOURCE_COLUMNS: Final = tuple(column for column in FIELD_COLUMNS if column.title != "Source")
 MOST_FIELDS: Final = 20
-NO_FIELDS: Final = (
-    "No scrape of this range told of fields. record_page_scrape(…, items=items) counts them, also those of "
-    'fields=["price"] that no item has.'
-)
 
 # Points of coverage: what falls by less is no news, what falls by so many has gone wrong.
 _NEWS: Final = 1.0
 _ALARMING: Final = 5.0
+
+
+def no_fields() -> list[Component | str]:
+    """Say below a table without fields how a scraper tells of them."""
+    return [
+        html.Code("record_page_scrape(…, items=items)"),
+        " counts which fields items have, also those of ",
+        html.Code('fields=["price"]'),
+        " that no item has.",
+    ]
 
 
 def field_props(fields: Sequence[FieldCoverage], columns: Sequence[Column] = FIELD_COLUMNS) -> dict[str, Any]:
@@ -63,4 +72,4 @@ def _fall(one: FieldCoverage) -> Status:
     moved = change(one.coverage, one.coverage_before, better="up", points=True)
     if one.fall >= _NEWS:
         return Status("bad" if one.fall >= _ALARMING else "warn", moved.text)
-    return Status("ok", moved.text)
+    return Status("ok", "≈ same" if one.fall > 0 else moved.text)

@@ -151,9 +151,9 @@ def usable_success(sources: Sequence[UsableSuccess]) -> BarInfo:
     """Draw the share of each source's scrapes that were of use beside the share that was recorded as a success.
 
     Args:
-        sources: Their figures over the range; the least usable come first, at most twenty.
+        sources: Their figures over the range; the least usable come first, at most ten.
     """
-    worst = sorted(sources, key=lambda one: (one.usable_rate, one.source))[:MOST_BARS]
+    worst = sorted(sources, key=lambda one: (one.usable_rate, one.source))[: MOST_BARS // 2]  # two bars each
     cut = f" (lowest {len(worst)} of {count(len(sources))})" if len(worst) < len(sources) else ""
     return BarInfo(
         title=f"Usable success by source{cut}",

@@ -9,7 +9,7 @@ from typing import Final
 from alerts.habits import LEAST_RUNS, Deviation, Schedule
 from alerts.next_runs import NextRun, NextState
 from components.leads import EVENTS
-from components.numbers import NOTHING, clock, count, duration
+from components.numbers import NOTHING, about, clock, count, duration
 from components.row_leads import lead_text
 from components.tables import FAILED, OK, Column, Status, one_line
 from components.timerange import DAY_MS, MINUTE_MS
@@ -18,13 +18,13 @@ from db.results import SchedulerRunRow, SchedulerStats
 
 JOB_COLUMNS: Final = (
     Column("Job", "name"),
-    Column("Last result", "status"),
-    Column("Last run (UTC)", "time"),
-    Column("Runs", "number"),
-    Column("Failed", "number"),
+    Column("Last result", "status", width_px=108),
+    Column("Last run (UTC)", "time", width_px=132),
+    Column("Runs", "number", width_px=76),
+    Column("Failed", "number", width_px=76),
     Column("Mean", "number", width_px=108),
     Column("p95", "number", width_px=108),
-    Column("Items", "number"),
+    Column("Items", "number", width_px=84),
     Column("Usually every", "number", width_px=120),
     Column("Last error", "clip"),
 )
@@ -80,7 +80,7 @@ def job_row(job: SchedulerStats, span_ms: int) -> list[str | Status]:
         duration(job.mean_ms),
         duration(job.p95_ms),
         count(job.items),
-        duration(job.typical_interval_ms),
+        about(job.typical_interval_ms),
         one_line(job.last_error or ""),
     ]
 
@@ -160,15 +160,15 @@ def _next_row(one: NextRun, now_ms: int, span_ms: int) -> list[str | Status]:
         soon = f"since {_minutes(one.overdue_ms)}"
     else:
         soon = "now" if one.due_ms <= now_ms else _minutes(one.due_ms - now_ms)
-    every_ms = 1000 * one.plan.interval_s if one.plan is not None and one.plan.interval_s else None
-    if every_ms is None and one.habit is not None:
-        every_ms = one.habit.interval_ms
+    every = NOTHING if one.habit is None else about(one.habit.interval_ms)
+    if one.plan is not None and one.plan.interval_s:
+        every = duration(1000 * one.plan.interval_s)
     return [
         one.job,
         _STATES[one.state],
         clock(one.due_ms, span_ms=max(span_ms, DAY_MS + 1) if _other_day(one.due_ms, now_ms) else span_ms),
         soon,
-        duration(every_ms),
+        every,
         duration(None if one.habit is None else one.habit.usual_ms),
         _known_from(one),
     ]

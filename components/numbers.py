@@ -70,6 +70,17 @@ def duration(value_ms: float | None) -> str:
     return _two(hours // 24, "d", hours % 24, "h")
 
 
+def about(value_ms: float | None) -> str:
+    """Write a duration that was learnt and not set, from ten minutes on without the seconds that nobody meant.
+
+    >>> about(3_599_000)
+    '1\\xa0h'
+    """
+    if value_ms is None or not 600_000 <= value_ms < 3_600_000:
+        return duration(value_ms)
+    return duration(round(value_ms / 30_000) * 30_000)
+
+
 def age(length_ms: int) -> str:
     """Write how long ago something was, in its largest unit: 20 s, 5 min, 3 h, 12 d.
 
@@ -132,14 +143,14 @@ def exact_time(moment_ms: int) -> str:
 
 
 def size(value_bytes: float | None) -> str:
-    """Write an amount of data: 512 B, 1.2 KB, 3.45 MB (powers of 1,000).
+    """Write an amount of data: 512 B, 1.2 kB, 3.45 MB (powers of 1,000).
 
     Args:
         value_bytes: Bytes, or None.
     """
     if value_bytes is None or not math.isfinite(value_bytes):
         return NOTHING
-    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "KB")):
+    for limit, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value_bytes) >= limit:
             return f"{value_bytes / limit:.3g}{_NBSP}{unit}"
     return f"{value_bytes:.0f}{_NBSP}B"

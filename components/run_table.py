@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from dash import html
+from dash.development.base_component import Component
+
 from components.leads import EVENTS
 from components.numbers import NOTHING, clock, count, duration, percent
 from components.row_leads import lead_text
@@ -14,16 +17,16 @@ from db.told_runs import RunLine
 
 SCRAPER_RUN_COLUMNS: Final = (
     Column("Run", "clip"),
-    Column("State", "status"),
-    Column("Started (UTC)", "time"),
+    Column("State", "status", width_px=108),
+    Column("Started (UTC)", "time", width_px=132),
     Column("Last heard (UTC)", "time", width_px=132),
-    Column("Took", "number", width_px=108),
-    Column("Navigations", "number", width_px=104),
-    Column("Scrapes", "number", width_px=84),
-    Column("Items", "number", width_px=84),
-    Column("Expected", "number", width_px=128),
-    Column("Success", "number", width_px=84),
-    Column("Errors", "number", width_px=76),
+    Column("Took", "number", width_px=104),
+    Column("Navigations", "number", width_px=96),
+    Column("Scrapes", "number", width_px=76),
+    Column("Items", "number", width_px=76),
+    Column("Expected", "number", width_px=116),
+    Column("Success", "number", width_px=76),
+    Column("Errors", "number", width_px=68),
 )
 FLEET_RUN_COLUMNS: Final = (
     Column("Run", "clip"),
@@ -35,10 +38,6 @@ FLEET_RUN_COLUMNS: Final = (
     Column("Items", "number", width_px=84),
     Column("Expected", "number", width_px=128),
     Column("Error", "clip"),
-)
-NO_RUNS: Final = (
-    'No run was told of in this range. A scraper that does its work inside of `with collector.run("nightly"):` says '
-    "that it runs, how many items it has, and how it ended; `python -m collector run` does so for any command."
 )
 _STATES: Final = {
     None: Status("ok", NOTHING),  # nobody told
@@ -68,6 +67,17 @@ def run_props(runs: Sequence[RunLine], columns: Sequence[Column], *, span_ms: in
         [[_cells(run, span_ms)[column.title] for column in columns] for run in runs],
         [lead_text(EVENTS, sources=(source,) if source else (), run=run.run_id) for run in runs],
     )
+
+
+def no_runs() -> list[Component | str]:
+    """Say below a table without runs how a scraper tells of them."""
+    return [
+        "A scraper that does its work inside of ",
+        html.Code('with collector.run("nightly"):'),
+        " says that it runs, how many items it has, and how it ended; ",
+        html.Code("python -m collector run"),
+        " does so for any command.",
+    ]
 
 
 def run_status(run: RunLine) -> Status:

@@ -25,6 +25,7 @@ _MOODS: Final[tuple[Mood, ...]] = ("ok", "warn", "bad")
 _LONGEST_TEXT: Final = 300
 # Fixed widths: with a table that measures its cells, every new row would cost the browser a look at all rows.
 _WIDTHS_PX: Final[dict[ColumnKind, int]] = {"text": 112, "number": 100, "status": 124, "name": 136, "time": 144}
+_LEAST_CLIP_PX: Final = 144
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def bare_table(
         id: Its id.
         columns: The columns that `props` was made with.
         props: What `table_props` returned.
-        min_width_px: It is never narrower.
+        min_width_px: It is never narrower, nor than what lets something be read in each of its columns.
         class_name: Further classes.
     """
     built: Component = dmc.Table(
@@ -141,7 +142,7 @@ def bare_table(
         stickyHeader=True,
         verticalSpacing=6,
         horizontalSpacing=12,
-        style={"minWidth": min_width_px, **column_widths(columns)},
+        style={"minWidth": max(min_width_px, least_width_px(columns)), **column_widths(columns)},
         **props,
     )
     return built
@@ -197,6 +198,11 @@ def column_widths(columns: Sequence[Column]) -> dict[str, str]:
     """Return each heading's width as the variable that the stylesheet reads it from."""
     widths = [column.width_px or _WIDTHS_PX.get(column.kind) for column in columns]
     return {f"--w{place}": f"{width_px}px" for place, width_px in enumerate(widths, 1) if width_px}
+
+
+def least_width_px(columns: Sequence[Column]) -> int:
+    """Return the width below which a table scrolls: columns that share what is left would have nothing."""
+    return sum(column.width_px or _WIDTHS_PX.get(column.kind, _LEAST_CLIP_PX) for column in columns)
 
 
 def _body_row(row: Sequence[str | Status]) -> list[str]:

@@ -131,7 +131,11 @@ def describe(from_: str, to: str) -> str:
         for quick in QUICK_RANGES:
             if quick.from_ == from_:
                 return quick.title
-    return f"{_words(from_)} to {_words(to)}"
+    start, end = _words(from_), _words(to)
+    day, space, _ = start.partition(" ")
+    if space and not is_relative(from_):
+        end = end.removeprefix(f"{day} ")  # the day is said once
+    return f"{start} to {end}"
 
 
 def duration_words(length_ms: int) -> str:

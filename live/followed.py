@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from live.diff import Content
+from live.diff import Content, digest, ids_inside
 
 
 @dataclass(slots=True)
@@ -48,3 +48,24 @@ class LiveView:
         """Forget components that are no longer on the page: sent to a later viewer, they would find nothing there."""
         for component_id in component_ids:
             self.shown.pop(component_id, None)
+
+    def new_to(self, viewer: Joining) -> Content:
+        """Return what the view shows and a viewer that joins it doesn't, or maybe doesn't.
+
+        Args:
+            viewer: With what it shows already.
+        """
+        known = viewer.digests or {}
+        touched = viewer.before.shown if viewer.before is not None else {}
+        sent = {
+            component_id
+            for component_id, props in self.shown.items()
+            if component_id in touched or known.get(component_id) != digest(props)
+        }
+        # Who gets its children anew gets them bare: what is shown in them has to follow.
+        inside = ids_inside([self.shown[component_id] for component_id in sent])
+        return {
+            component_id: props
+            for component_id, props in self.shown.items()
+            if component_id in sent or component_id in inside
+        }

@@ -3,7 +3,8 @@
 A view is known by its canonical link alone. What a page shows is a pure function of (link, data, time); the engine
 runs it again when data landed or a time bucket ended, compares with what the view showed before, and sends the
 difference. Numbers move up to thirty times a second (less often the more there is to draw), charts once, or four of
-them where a page has more, one chart a frame: a redraw costs a browser ~20 ms.
+them where a page has more, one chart a frame: a redraw costs a browser ~20 ms. A chart that is out of a page's sight
+is sent to it when it comes into sight.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from live import frames
-from live.diff import Content, digest, ids_inside, normalise, patch_props
+from live.diff import Content, digest, normalise, patch_props
 from live.followed import Joining, LiveView
+from live.sight import Glance, Sight
+from live.tempo import Tempo
 
 log = logging.getLogger(__name__)
 RETRY_S = 1.0
-MAX_HOLD_S = 0.25
 DRAWINGS = frozenset({"figure", "spec"})  # props whose change makes a browser draw anew
 RELOAD_ID = "reload"  # the store whose change makes a page load itself again
 
@@ -53,34 +55,22 @@ class ViewEngine:
         pages: Pages,
         send: Send,
         *,
-        numbers_interval_s: float = 0.03,
-        prompt_bytes: int = 1_200,
-        numbers_bytes_per_s: float = 10_000.0,
-        charts_interval_s: float = 1.0,
-        chart_spacing_s: float = 0.06,
-        most_drawings_per_s: float = 4.0,
+        tempo: Tempo | None = None,
         most_views: int = 300,
-        rest_share: float = 4.0,
     ) -> None:
         self.pages = pages
         self.send = send
-        self.numbers_interval_s = numbers_interval_s
-        self.prompt_bytes = prompt_bytes
-        self.numbers_bytes_per_s = numbers_bytes_per_s
-        self.charts_interval_s = charts_interval_s
-        self.chart_spacing_s = chart_spacing_s
-        # A page of ten charts would keep a browser busy with nothing else.
-        self.most_drawings_per_s = most_drawings_per_s
+        self.tempo = tempo or Tempo()
         self.most_views = most_views  # distinct ones; all of them are computed by one thread
-        self.rest_share = rest_share  # what takes long rests so many times as long: others share the thread
         self.refused = 0
         self.computed = self.failures = 0
         self.compute_s = 0.0
-        # _wake's lock protects _views, _where, each view's viewers/joining, and the flags below; pages are computed
-        # and frames handed over outside of it.
+        # _wake's lock protects _views, _where, _sight, each view's viewers/joining, and the flags below; pages are
+        # computed and frames handed over outside of it.
         self._wake = threading.Condition()
         self._views: dict[str, LiveView] = {}
         self._where: dict[str, str] = {}  # renderer id -> href
+        self._sight = Sight()
         self._changed = self._joined = False
         self._running = False
         self._thread = threading.Thread(target=self._run, name="views", daemon=True)
@@ -123,6 +113,8 @@ class ViewEngine:
                 self._leave(renderer_id)
                 self.refused += 1
                 return False
+            if digests is not None:  # loaded anew: what was told was of charts that are no more
+                self._sight.forget(renderer_id)
             self._join(Joining(renderer_id, digests, reload), href)
             return True
 
@@ -138,6 +130,7 @@ class ViewEngine:
             digests: fingerprints of the components as the page was loaded.
         """
         with self._wake:
+            self._sight.forget(renderer_id)
             if renderer_id in self._where:
                 self._join(Joining(renderer_id, digests, stays=False), href)
 
@@ -156,9 +149,22 @@ class ViewEngine:
                 self._views[here].viewers.discard(renderer_id)
                 self._views[here].going.add(renderer_id)
 
+    def sees(self, renderer_id: str, told: Mapping[str, Glance]) -> None:
+        """Note which of its charts are on a renderer's screen: the others are sent when they come into sight.
+
+        Args:
+            renderer_id: Dash's id of one open page.
+            told: By chart's id.
+        """
+        with self._wake:
+            if renderer_id in self._where and self._sight.tell(renderer_id, told):
+                self._joined = True
+                self._wake.notify()
+
     def leave(self, renderer_id: str) -> None:
         """Forget a renderer."""
         with self._wake:
+            self._sight.forget(renderer_id)
             self._leave(renderer_id)
 
     def follows(self, renderer_id: str) -> str | None:
@@ -261,8 +267,9 @@ class ViewEngine:
             self._tell_waiting(view, status)
         self._show_next_chart(view)
         if view.computed:
+            self._bring_back(view)
             self._welcome(view)
-        return self._rest_s(view)
+        return self.tempo.wait_s(view)
 
     def _start_afresh(self, view: LiveView) -> None:
         """Treat a view whose state is uncertain as a new one: its viewers get everything when it can be computed."""
@@ -284,41 +291,25 @@ class ViewEngine:
             view.numbers_at_s = view.charts_at_s = now
             view.numbers_dirty = view.charts_dirty = False
             view.computed = True
-        if view.numbers_dirty and now - view.numbers_at_s >= self._numbers_pause_s(view):
+        if view.numbers_dirty and self.tempo.numbers_wait_s(view) <= 0:
             view.numbers_dirty = False
             view.numbers_at_s = now
             numbers = self._compute(self.pages.numbers, view, now_ms)
-            sent_bytes = self._show(view, numbers)
-            # A single event is shown at once; where many come, nobody reads each, and a browser has to draw them all.
-            surplus_bytes = max(0, sent_bytes - self.prompt_bytes)
-            view.hold_s = min(MAX_HOLD_S, surplus_bytes / self.numbers_bytes_per_s)
+            view.hold_s = self.tempo.hold_s(self._show(view, numbers))
             view.forget(view.number_ids - numbers.keys())
             view.number_ids = frozenset(numbers)
-        if view.charts_dirty and now - view.charts_at_s >= self._charts_pause_s(view):
+        if view.charts_dirty and self.tempo.charts_wait_s(view) <= 0:
             view.charts_dirty = False
             view.charts_at_s = now
             charts = self._compute(self.pages.charts, view, now_ms)
             view.forget(view.chart_ids - charts.keys())
             view.chart_ids = frozenset(charts)
             view.charts_waiting = {key: props for key, props in charts.items() if view.shown.get(key) != props}
-            view.drawings = sum(1 for props in view.charts_waiting.values() if DRAWINGS & props.keys())
-
-    def _rest_s(self, view: LiveView) -> float:
-        now = time.monotonic()
-        due = [1.0]
-        if view.numbers_dirty:
-            due.append(view.numbers_at_s + self._numbers_pause_s(view) - now)
-        if view.charts_dirty:
-            due.append(view.charts_at_s + self._charts_pause_s(view) - now)
-        if view.charts_waiting:
-            due.append(view.chart_sent_at_s + self.chart_spacing_s - now)
-        return max(0.001, min(due))
-
-    def _numbers_pause_s(self, view: LiveView) -> float:
-        return max(self.numbers_interval_s, view.hold_s, self.rest_share * view.cost_s)
-
-    def _charts_pause_s(self, view: LiveView) -> float:
-        return max(self.charts_interval_s, view.drawings / self.most_drawings_per_s, self.rest_share * view.cost_s)
+            drawings = {key for key, props in view.charts_waiting.items() if DRAWINGS & props.keys()}
+            with self._wake:
+                unseen = self._sight.unseen(view.viewers, drawings)
+            self._show(view, {key: view.charts_waiting.pop(key) for key in unseen})
+            view.drawings = len(drawings - unseen)
 
     def _compute(
         self, function: Callable[[str, int], Mapping[str, Mapping[str, Any]]], view: LiveView, now_ms: int
@@ -333,7 +324,7 @@ class ViewEngine:
 
     def _show_next_chart(self, view: LiveView) -> None:
         """Send the next drawing that waits, or all that waits but drawings: each frame ends in one redraw."""
-        if view.charts_waiting and time.monotonic() - view.chart_sent_at_s >= self.chart_spacing_s:
+        if view.charts_waiting and self.tempo.next_chart_wait_s(view) <= 0:
             view.chart_sent_at_s = time.monotonic()
             first = next((key for key, props in view.charts_waiting.items() if DRAWINGS & props.keys()), None)
             # Its title and its description are named after it.
@@ -342,19 +333,30 @@ class ViewEngine:
 
     def _show(self, view: LiveView, content: Content) -> int:
         """Send what differs from what the view shows to all its viewers, in one frame; return its size in bytes."""
-        messages = []
+        messages = {}
         for component_id, props in content.items():
             changed = patch_props(view.shown.get(component_id, {}), props)
             if changed:
-                messages.append(frames.set_props(component_id, changed))
+                messages[component_id] = frames.set_props(component_id, changed)
             view.shown[component_id] = props
         if not messages:
             return 0
-        payload = frames.join_messages(messages)
+        drawings = frozenset(key for key in messages if DRAWINGS & content[key].keys())
         with self._wake:
-            viewers = list(view.viewers)
-        self.send(viewers, payload)
-        return len(payload)
+            parts = self._sight.split(view.viewers, drawings)
+        for unseen, viewers in parts.items():
+            if not messages.keys() <= unseen:
+                own = [message for component_id, message in messages.items() if component_id not in unseen]
+                self.send(viewers, frames.join_messages(own))
+        return sum(map(len, messages.values()))
+
+    def _bring_back(self, view: LiveView) -> None:
+        """Send whole what came into sight after it had changed out of sight."""
+        with self._wake:
+            missed = self._sight.back(view.viewers)
+        for renderer_id, component_ids in missed.items():
+            for component_id in component_ids & view.shown.keys():
+                self.send([renderer_id], frames.set_props(component_id, view.shown[component_id]))
 
     def _tell_waiting(self, view: LiveView, status: Content) -> None:
         """Tell viewers whose page can't be computed yet what is wrong with the system."""
@@ -374,25 +376,13 @@ class ViewEngine:
             joining, view.joining = view.joining, []
             for viewer in joining:
                 view.viewers.add(viewer.renderer_id)
+                self._sight.caught_up(viewer.renderer_id)
                 if not viewer.stays:
                     self._leave(viewer.renderer_id)
         for viewer in joining:
             if viewer.reload:
                 self.send([viewer.renderer_id], frames.set_props(RELOAD_ID, {"data": time.time_ns() // 1_000_000}))
                 continue
-            known = viewer.digests or {}
-            touched = viewer.before.shown if viewer.before is not None else {}
-            sent = {
-                component_id
-                for component_id, props in view.shown.items()
-                if component_id in touched or known.get(component_id) != digest(props)
-            }
-            # Who gets its children anew gets them bare: what is shown in them has to follow.
-            inside = ids_inside([view.shown[component_id] for component_id in sent])
-            messages = [
-                frames.set_props(component_id, props)
-                for component_id, props in view.shown.items()
-                if component_id in sent or component_id in inside
-            ]
+            messages = [frames.set_props(component_id, props) for component_id, props in view.new_to(viewer).items()]
             if messages:
                 self.send([viewer.renderer_id], frames.join_messages(messages))

@@ -228,7 +228,9 @@ def _schedule_rows(queries: Queries, view: View, now_ms: int) -> Rows:
     return Rows((*columns, "declared_ms"), rows, ("text", "text", "text", "number", "number", "number", None))
 
 
-TIMELINE: Final = PageChart("alerts-timeline", _timeline, "By rule and what it is about, the newest first", wide=True)
+TIMELINE: Final = PageChart(
+    "alerts-timeline", _timeline, "UTC; by rule and what it is about, the newest first", wide=True
+)
 CHARTS: Final = (
     PageChart("alerts-errors", _errors, "Failed navigations and scrapes per minute", alerts=FAILURES),
     PageChart("alerts-success", _success, "Navigations and scrapes, lowest first"),

@@ -174,7 +174,7 @@ def _errors(queries: Queries, view: View, now_ms: int) -> Rows:
 
 CHARTS: Final = (
     PageChart("navigation-duration", _trend, "Mean and percentiles over time", wide=True, alerts=DURATIONS | FAILURES),
-    PageChart("navigation-spread", _spread, "How many took how long"),
+    PageChart("navigation-spread", _spread, "How many took how long; the last bar holds all that took longer"),
     PageChart("navigation-retries", _retries, "Ok or failed in the end"),
     PageChart("navigation-week", _week, _week_note, wide=True, tools=_week_choices),
     PageChart("navigation-kinds", _kinds, "Numbers, ids and URLs folded"),

@@ -120,12 +120,12 @@ def _usable(content: Content) -> Component:
 
 def _usable_line(queries: Queries, view: View, now_ms: int) -> Content:
     found = queries.usable_success(view.time_range(now_ms), view.filter)
-    said = f"Navigations and scrapes as recorded, lowest first; usable: {infos.usable_words(found)}"
+    said = f"As recorded, lowest first; usable: {infos.usable_words(found)}"
     return {"overview-usable": {"children": said}}
 
 
 def _no_usable_line(reason: str) -> Content:
-    return {"overview-usable": {"children": f"Navigations and scrapes as recorded, lowest first. {reason}"}}
+    return {"overview-usable": {"children": f"As recorded, lowest first. {reason}"}}
 
 
 def _overview(queries: Queries, view: View, now_ms: int) -> Overview:

@@ -34,7 +34,7 @@ from components.job_tables import (
 )
 from components.more import more_line, more_props
 from components.nav import tab
-from components.run_table import FLEET_RUN_COLUMNS, NO_RUNS, run_props
+from components.run_table import FLEET_RUN_COLUMNS, no_runs, run_props
 from components.tables import table, table_card, table_props
 from components.timerange import MINUTE_MS
 from components.trouble import cut_table_part, has_rows, table_part
@@ -224,7 +224,7 @@ def _told(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], di
     range = view.time_range(now_ms)
     found = queries.told_runs(range, view.filter, _MOST_RUNS)
     props = run_props(found, FLEET_RUN_COLUMNS, span_ms=range.end_ms - range.start_ms)
-    return props, {"children": "" if found else NO_RUNS}
+    return props, {"children": "" if found else no_runs()}
 
 
 def _timeline(queries: Queries, view: View, now_ms: int) -> ChartInfo:
@@ -273,7 +273,7 @@ CHARTS: Final = (
     PageChart(
         "scheduler-timeline",
         _timeline,
-        "Outlines show when a run was due; a block stands for many runs",
+        "UTC; outlines show when a run was due, a block stands for many runs",
         wide=True,
         tall=True,
     ),

@@ -20,7 +20,7 @@ from components.empty import no_data, no_such_scraper
 from components.error_table import error_content, error_table
 from components.event_table import event_content, event_table, leading, older_event_content
 from components.export_menu import export_size
-from components.field_table import MOST_FIELDS, NO_FIELDS, field_props
+from components.field_table import MOST_FIELDS, field_props, no_fields
 from components.field_table import ONE_SOURCE_COLUMNS as ONE_SOURCE_FIELD_COLUMNS
 from components.frame import frame, frame_content, grid
 from components.job_tables import RUN_COLUMNS, run_leads, run_row
@@ -153,7 +153,7 @@ def layout(view: View, content: Content) -> Component:
     crumb = html.Span([dcc.Link("Scrapers", href=view.at(_TAB.path).href(), className="crumb"), source])
     errors = error_table("scraper-failures", content, one_source=True)
     slowest = table(
-        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=480, leading=content
+        "scraper-slowest", ONE_SOURCE_COLUMNS, content["scraper-slowest"], min_width_px=640, leading=content
     )
     runs = table("scraper-runs", SCRAPER_RUN_COLUMNS, content["scraper-runs"], min_width_px=1160, leading=content)
     fields = table("scraper-fields", ONE_SOURCE_FIELD_COLUMNS, content["scraper-fields"], min_width_px=960)
@@ -289,7 +289,7 @@ def _coverage(queries: Queries, view: View, now_ms: int) -> tuple[FieldCoverage,
 def _field_table(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
     found = _coverage(queries, view, now_ms)
     more = more_props(min(len(found), MOST_FIELDS), len(found), "fields, which fell less", "the export has them all")
-    return field_props(found, ONE_SOURCE_FIELD_COLUMNS), more if found else {"children": NO_FIELDS}
+    return field_props(found, ONE_SOURCE_FIELD_COLUMNS), more if found else {"children": no_fields()}
 
 
 def _fields(queries: Queries, view: View, now_ms: int) -> Rows:

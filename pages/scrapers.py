@@ -47,15 +47,15 @@ _MOST_ROWS: Final = 100
 _MOST_RUNS: Final = 20
 _COLUMNS: Final = (
     Column("Source", "name"),
-    Column("State", "status"),
-    Column("Navigations", "number"),
-    Column("Scrapes", "number"),
-    Column("Success", "number"),
-    Column("Mean", "number"),
-    Column("p95", "number"),
-    Column("Items", "number"),
-    Column("Items/min", "number"),
-    Column("Errors", "number"),
+    Column("State", "status", width_px=116),
+    Column("Navigations", "number", width_px=96),
+    Column("Scrapes", "number", width_px=80),
+    Column("Success", "number", width_px=80),
+    Column("Mean", "number", width_px=88),
+    Column("p95", "number", width_px=88),
+    Column("Items", "number", width_px=84),
+    Column("Items/min", "number", width_px=92),
+    Column("Errors", "number", width_px=76),
     Column("Last seen (UTC)", "time"),
 )
 

@@ -15,7 +15,7 @@ from components.compare import earlier_range, earlier_words
 from components.content import Content
 from components.empty import no_data
 from components.error_table import error_content, error_table
-from components.field_table import FIELD_COLUMNS, MOST_FIELDS, NO_FIELDS, field_props
+from components.field_table import FIELD_COLUMNS, MOST_FIELDS, field_props, no_fields
 from components.frame import frame, frame_content, grid
 from components.more import more_line, more_props
 from components.nav import tab
@@ -177,7 +177,7 @@ def _coverage_lines(queries: Queries, view: View, now_ms: int) -> ChartInfo:
 def _field_table(queries: Queries, view: View, now_ms: int) -> tuple[dict[str, Any], dict[str, Any]]:
     found = _coverage(queries, view, now_ms)
     more = more_props(min(len(found), MOST_FIELDS), len(found), "fields, which fell less", "the export has them all")
-    return field_props(found), more if found else {"children": NO_FIELDS}
+    return field_props(found), more if found else {"children": no_fields()}
 
 
 def _fields(queries: Queries, view: View, now_ms: int) -> Rows:

@@ -1,4 +1,4 @@
-"""The callbacks that make every chart of every page lead somewhere: a click, and a dragged span of time."""
+"""The callbacks that make every chart and row lead somewhere: a click, and a dragged span of time."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from db.queries import Queries
 from pages import PAGES
 from pages.chart import PageChart
 from pages.page import Export
+from web.row_leads import register_row_leads
 
 log = logging.getLogger(__name__)
 
 
 def register_leads(app: Dash, queries: Queries, adapter: ChartAdapter) -> None:
-    """Register one callback for each chart; those of pages that aren't open cost nothing.
+    """Register one callback for each chart and for each table; those of pages that aren't open cost nothing.
 
     Args:
         app: The app.
@@ -35,6 +36,7 @@ def register_leads(app: Dash, queries: Queries, adapter: ChartAdapter) -> None:
         for name, export in page.exports.items():
             if isinstance(export, PageChart):
                 _register(app, queries, adapter, name, export)
+    register_row_leads(app)
 
 
 def lead(

@@ -35,6 +35,7 @@ from web.first_page import FIRST
 from web.frame_controls import FRAME_STATES, set_frame
 from web.freshness import Freshness
 from web.libraries import need
+from web.sight import SIGHTS, register_sight, tell_sight
 
 log = logging.getLogger(__name__)
 POLL_INTERVAL_MS = 3_000
@@ -240,6 +241,7 @@ def showing(source: PageSource, pathname: str, search: str) -> Shown:
 
 def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
     """Register the callbacks that load pages and let them follow."""
+    register_sight(app, engine)
 
     @app.callback(
         output=(
@@ -279,8 +281,8 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
             shown.data,
         )
 
-    @app.callback(Input(ids.VIEW, "data"), websocket=True, prevent_initial_call=True)
-    def follow(data: dict[str, Any] | None) -> None:
+    @app.callback(Input(ids.VIEW, "data"), SIGHTS, websocket=True, prevent_initial_call=True)
+    def follow(data: dict[str, Any] | None, _sights: object) -> None:
         """A page was loaded: follow its view, knowing what it shows already."""
         if ctx.websocket is None:
             if data and data.get("follow"):
@@ -288,6 +290,7 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
                 set_props(ids.LIVE_PILL, pill_props("polling"))
             return
         _join(data, fresh=True)
+        tell_sight(engine, ctx.states_list[0])  # it may have told before it followed
 
     @app.callback(Input(ids.URL, "pathname"), Input(ids.URL, "search"), websocket=True, prevent_initial_call=True)
     def go(pathname: str | None, search: str | None) -> None:
@@ -295,11 +298,12 @@ def register_router(app: Dash, source: PageSource, engine: ViewEngine) -> None:
         if ctx.websocket is not None:
             engine.go(ctx.websocket.renderer_id, View.parse(pathname, search).href())
 
-    @app.callback(State(ids.VIEW, "data"), websocket=True)
-    def return_(data: dict[str, Any] | None) -> None:
+    @app.callback(State(ids.VIEW, "data"), SIGHTS, websocket=True)
+    def return_(data: dict[str, Any] | None, _sights: object) -> None:
         """Follow again: Dash calls this after every reconnect, when anything may have been missed."""
         if ctx.websocket is not None and data and FIRST not in data:
             _join(data, fresh=False)
+            tell_sight(engine, ctx.states_list[1])
 
     @app.callback(
         Input(ids.KEEPALIVE, "n_intervals"), State(ids.VIEW, "data"), websocket=True, prevent_initial_call=True

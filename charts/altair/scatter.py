@@ -11,7 +11,7 @@ from charts.altair.common import inline, layered, log_axis, log_scale, titled, v
 from charts.altair.picks import clickable
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ScatterInfo
-from charts.styles import MOST_NAMED, diameters_px, on_log_axis
+from charts.styles import MOST_NAMED, diameters_px, names_with_room, on_log_axis
 from charts.theme import Palette
 from charts.units import format_value, scale_for
 
@@ -31,10 +31,12 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
         on_log_axis(values) if log else (values, None) for values, log in ((x, info.x_log), (y, info.y_log))
     )
     tones = palette.colours([point.colour_key or point.name for point in points])
+    short = [point.name if len(point.name) <= 18 else point.name[:17] + "…" for point in points]
+    labels = names_with_room(short, x_at, y_at, x_log=info.x_log, y_log=info.y_log)
     rows = [
         {
             "name": point.name,
-            "label": point.name if len(point.name) <= 18 else point.name[:17] + "…",
+            "label": label,
             "x": across,
             "y": up,
             "area": round(math.pi / 4 * diameter**2, 1),
@@ -44,8 +46,9 @@ def scatter_chart(info: ScatterInfo, palette: Palette) -> alt.LayerChart:
             "xtext": format_value(point.x, info.x_unit),
             "ytext": format_value(point.y, info.y_unit),
         }
-        for point, across, up, diameter in zip(
+        for point, label, across, up, diameter in zip(
             points,
+            labels,
             as_plain(x_at / x_scale.divisor),
             as_plain(y_at / y_scale.divisor),
             diameters_px(as_floats([point.size for point in points])).tolist(),

@@ -9,7 +9,7 @@ from charts.altair.picks import clickable
 from charts.arrays import around
 from charts.info import TimelineInfo
 from charts.theme import FAILED, MUTED, OK
-from charts.units import clock, format_value
+from charts.units import format_value, span_of_time
 
 # A path rather than a letter: not every font has a cross.
 _CROSS = "M-.6,-.6L.6,.6M-.6,.6L.6,-.6"
@@ -35,7 +35,7 @@ def timeline_chart(info: TimelineInfo) -> alt.LayerChart:
             "state": 0 if span.planned else 1 if span.ok else 2,
             "job": span.lane,
             "what": span.label,
-            "when": f"{clock(span.start_ms)} – {clock(span.end_ms)} UTC",
+            "when": span_of_time(span.start_ms, span.end_ms),
             "took": format_value(span.end_ms - span.start_ms, "ms"),
         }
         for span in info.bars

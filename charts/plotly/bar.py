@@ -35,6 +35,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
     label_unit = "" if is_word(info.unit) else info.unit  # the axis says the word; on every bar it would be noise
     labelled = rows.size <= MOST_LABELLED and not info.ordered
     size_px = 9 if info.horizontal and len(info.categories) > _MOST_ROOMY else 11
+    below = len(info.categories) * (1 if info.stacked else len(series))  # bars below each other, and their labels
 
     data: list[dict[str, Any]] = []
     for index, (name, values) in enumerate(series):
@@ -55,7 +56,7 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
                 "text": [format_value(value, label_unit) for value in as_floats(values).tolist()],
                 "textposition": "inside" if info.stacked else "outside",
                 "textangle": 0,
-                "textfont": {"size": size_px},
+                "textfont": {"size": 9 if info.horizontal and below > _MOST_ROOMY else 11},
                 "insidetextfont": {"color": "#fff"},
                 "cliponaxis": False,
                 "constraintext": "none" if not info.stacked else "both",
@@ -87,6 +88,8 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
         barcornerradius=3,
         dragmode=False,
     )
+    if info.horizontal:  # as bars lie side by side; upright ones are told from the top down
+        figure_layout["legend"]["traceorder"] = "normal"
     if info.stacked:
         figure_layout["uniformtext"] = {"minsize": 9, "mode": "hide"}  # rather no number than one too small to read
     return {"data": data, "layout": figure_layout}

@@ -24,7 +24,7 @@ NO_AXES: dict[str, Any] = {"xaxis": {"visible": False}, "yaxis": {"visible": Fal
 LONGEST_LABEL = 28
 LEGEND_LABEL = 20  # two of them stand side by side on a phone
 _DAY_MS = 86_400_000
-_TIME_FORMATS = [
+_TIME_FORMATS: list[dict[str, Any]] = [
     {"dtickrange": [None, 1_000], "value": "%H:%M:%S.%L\n%-d %b, UTC"},
     {"dtickrange": [1_000, 60_000], "value": "%H:%M:%S\n%-d %b, UTC"},
     {"dtickrange": [60_000, _DAY_MS - 1], "value": "%H:%M\n%-d %b, UTC"},
@@ -32,6 +32,8 @@ _TIME_FORMATS = [
     {"dtickrange": ["M1", "M12"], "value": "%b\n%Y, UTC"},
     {"dtickrange": ["M12", None], "value": "%Y"},
 ]
+# Beside long names of lanes, half a phone is left: the zone would touch the next day's.
+SHORT_TIME_FORMATS = [{**stop, "value": stop["value"].removesuffix(", UTC")} for stop in _TIME_FORMATS]
 
 # Plotly keeps zoom, hidden lines and hover over an update as long as this stays the same.
 UI_REVISION = "keep"

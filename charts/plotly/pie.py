@@ -32,12 +32,12 @@ def pie_figure(info: PieInfo, palette: Palette) -> Figure:
         "sort": False,
         "direction": "clockwise",
         "marker": {"colors": [tones[key] for key in keys], "line": {"color": "rgba(0,0,0,0)", "width": 2}},
-        "textinfo": "percent",
+        "texttemplate": "%{percent:.1%}",
         "textposition": "inside",
         "insidetextorientation": "horizontal",
         "insidetextfont": {"color": "#fff", "size": 11},
         "hovertemplate": (
-            f"%{{label}}: <b>%{{value:{hover.hover_format}}}{hover.suffix}</b> (%{{percent}})<extra></extra>"
+            f"%{{label}}: <b>%{{value:{hover.hover_format}}}{hover.suffix}</b> (%{{percent:.1%}})<extra></extra>"
         ),
         "domain": {"x": [0, 1], "y": [0, 1]},
     }

@@ -7,7 +7,7 @@ from typing import Any
 from charts.arrays import Floats, as_floats, as_plain, largest_of
 from charts.info import Point, ScatterInfo
 from charts.plotly.common import Figure, axis_title, layout, log_axis, safe, short, value_axis
-from charts.styles import MOST_NAMED, diameters_px, on_log_axis
+from charts.styles import MOST_NAMED, diameters_px, names_with_room, on_log_axis
 from charts.theme import Palette, with_alpha
 from charts.units import format_value, scale_for
 
@@ -32,7 +32,9 @@ def scatter_figure(info: ScatterInfo, palette: Palette) -> Figure:
         "mode": "markers+text" if len(points) <= MOST_NAMED else "markers",
         "x": as_plain(x_at[0] / x_scale.divisor),
         "y": as_plain(y_at[0] / y_scale.divisor),
-        "text": [short(point.name, 18) for point in points],
+        "text": names_with_room(
+            [short(point.name, 18) for point in points], x_at[0], y_at[0], x_log=info.x_log, y_log=info.y_log
+        ),
         "textposition": "top center",
         "textfont": {"size": 10},
         "cliponaxis": False,

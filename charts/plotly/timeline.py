@@ -6,9 +6,9 @@ from typing import Any
 
 from charts.arrays import around
 from charts.info import Span, TimelineInfo
-from charts.plotly.common import Figure, category_axis, layout, safe, time_axis
+from charts.plotly.common import SHORT_TIME_FORMATS, Figure, category_axis, layout, safe, time_axis
 from charts.theme import FAILED, MUTED, OK
-from charts.units import clock, format_value
+from charts.units import format_value, span_of_time
 
 
 def timeline_figure(info: TimelineInfo) -> Figure:
@@ -65,6 +65,7 @@ def timeline_figure(info: TimelineInfo) -> Figure:
                 info.x_range_ms or around([moment for span in info.bars for moment in (span.start_ms, span.end_ms)]),
                 showgrid=True,
                 nticks=5,  # beside long names of lanes there is half a phone left
+                tickformatstops=SHORT_TIME_FORMATS,
                 showspikes=False,
                 gridcolor="rgba(134,142,150,0.22)",
             ),
@@ -86,7 +87,7 @@ def _bars(name: str, spans: list[Span], row: dict[str, int], *, width: float, ma
         "customdata": [span.lane for span in spans],
         "hovertext": [
             f"<b>{safe(span.lane)}</b> ({name})<br>{safe(span.label)}<br>"
-            f"{clock(span.start_ms)} – {clock(span.end_ms)} UTC, {format_value(span.end_ms - span.start_ms, 'ms')}"
+            f"{span_of_time(span.start_ms, span.end_ms)}, {format_value(span.end_ms - span.start_ms, 'ms')}"
             for span in spans
         ],
         "hovertemplate": "%{hovertext}<extra></extra>",

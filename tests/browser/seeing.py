@@ -54,6 +54,7 @@ def rests(browser: Any) -> None:
 
 def equals_a_reload(browser: Any, pill: str) -> None:
     """Assert that a page of the last 24 hours shows, once it rests, what it shows after a reload."""
+    browser.driver.set_window_size(1440, 5_000)  # a chart that isn't on the screen may be behind
     for last_try in (False, True):
         rests(browser)
         before, since = text(browser, "#page"), int(time.time() / BUCKET_S)

@@ -87,6 +87,43 @@ def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
     assert errors(dash_br) == []
 
 
+def test_a_chart_off_the_screen_is_not_drawn_until_it_is_scrolled_to(
+    dash_br: Any, app_on: AppOn, scraper: Scraper
+) -> None:
+    app = app_on()
+    collector = scraper(app.url)
+
+    def content(selector: str) -> str:
+        return str(dash_br.driver.execute_script(f"return document.querySelector('{selector}').textContent"))
+
+    def report(status: int, times: int) -> None:
+        for _ in range(times):
+            collector.record_page_navigation(
+                "cnbc", url="https://cnbc.test/", navigation_duration_ms=9, success=False, status_code=status
+            )
+        assert collector.flush(timeout_s=90)
+
+    report(400, 1)
+    dash_br.server_url = f"{app.url}/navigation?from=now-24h"
+    dash_br.driver.set_window_size(1440, 700)
+    see(dash_br, PILL, "Live")
+    drawing, words = "#navigation-statuses .js-plotly-plot", "#navigation-statuses-words"
+    until(lambda: "400" in content(drawing), "when the page is loaded, all is drawn")
+    told = [400]
+
+    def stays_behind() -> bool:
+        told.append(told[-1] + 1)
+        report(told[-1], len(told))
+        until(lambda: f"{len(told)} {told[-1]}" in content(words), "its description follows all the same")
+        rests(dash_br)
+        return str(told[-1]) not in content(drawing)
+
+    until(stays_behind, "a chart out of sight that isn't drawn anew")
+    dash_br.driver.execute_script("document.querySelector('#navigation-statuses').scrollIntoView()")
+    until(lambda: str(told[-1]) in content(drawing), "it is drawn once it is seen")
+    assert errors(dash_br) == []
+
+
 def test_killed_in_the_middle_it_has_everything_it_acknowledged_and_the_page_lives_again(
     dash_br: Any, app_on: AppOn, scraper: Scraper, tmp_path: Path
 ) -> None:

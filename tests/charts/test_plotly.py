@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from charts.info import BarInfo, ChartInfo, Line, LineInfo
+from charts.info import BarInfo, ChartInfo, Line, LineInfo, Point, ScatterInfo
 from charts.plotly import PlotlyAdapter
 from charts.theme import Palette
 from tests.charts import samples
@@ -117,7 +117,7 @@ def test_a_ghost_has_its_lines_colour_but_is_dashed_and_lighter() -> None:
 
 def test_every_bar_is_labelled_with_value_and_unit() -> None:
     (trace,) = draw(samples.success_rates())["data"]
-    assert trace["text"] == ["99.2%", "97.5%", "88.1%", "100%", "64.3%", "93.8%", "–", "79%"]
+    assert trace["text"] == ["99.2%", "97.5%", "88.1%", "100%", "64.3%", "93.8%", "–", "79.0%"]
 
 
 def test_a_click_on_a_bar_gives_the_unescaped_name() -> None:
@@ -173,3 +173,10 @@ def test_many_buckets_are_labelled_eight_times() -> None:
     figure = PlotlyAdapter().draw(samples.by_bucket()).spec
     assert [name for name in figure["layout"]["xaxis"]["ticktext"] if name] == list(samples.by_bucket().categories[::4])
     assert "text" not in figure["data"][0]
+
+
+def test_names_are_not_written_over_each_other() -> None:
+    at = ((100, 100), (101, 101), (10, 10), (11, 90))
+    points = tuple(Point(f"shop{place}", x, y, size=9.0 - place) for place, (x, y) in enumerate(at))
+    (trace,) = draw(ScatterInfo("t", "d", points, x_title="pages", y_title="items"))["data"]
+    assert trace["text"] == ["shop0", "", "shop2", "shop3"]

@@ -8,7 +8,7 @@ import math
 import pytest
 
 from charts import units
-from charts.units import clock, format_value, is_word, scale_for, tick_format
+from charts.units import format_value, is_word, scale_for, span_of_time, tick_format
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ from charts.units import clock, format_value, is_word, scale_for, tick_format
         (90, "s", "90 s"),
         (180, "s", "3 min"),
         (98.456, "%", "98.5%"),
+        (95, "%", "95.0%"),
+        (99.97, "%", "99.9%"),
         (100, "%", "100%"),
         (0.0004, "/s", "0.0004/s"),
         (12, "/min", "12/min"),
@@ -81,8 +83,10 @@ def test_words_are_told_from_signs() -> None:
     ]
 
 
-def test_a_time_of_day_is_utc() -> None:
-    assert clock(1_795_348_800_000 + 3_723_000) == "13:02:03"
+def test_a_span_of_time_names_its_days() -> None:
+    noon_ms = 1_795_348_800_000
+    assert span_of_time(noon_ms, noon_ms + 3_723_999) == "22 Nov 12:00:00 – 13:02:03 UTC"
+    assert span_of_time(noon_ms, noon_ms + 86_400_000) == "22 Nov 12:00:00 – 23 Nov 12:00:00 UTC"
 
 
 def test_the_examples_hold() -> None:

@@ -58,7 +58,7 @@ def test_without_comparison_a_chart_is_as_it_was() -> None:
 
 def test_a_ghost_is_the_earlier_line_on_the_same_axis() -> None:
     drawn = with_ghost(View(compare="day"), RANGE, info, "p95")
-    assert [line.name for line in drawn.lines] == ["mean", "p95", "p95, same time yesterday"]
+    assert [line.name for line in drawn.lines] == ["mean", "p95", "p95, day before"]
     ghost = drawn.lines[-1]
     assert (ghost.dash, ghost.colour_key) == (True, MUTED_KEY)
     assert np.array_equal(np.asarray(ghost.y), np.full(15, 9 * 1440.0 + 1))
@@ -69,7 +69,7 @@ def test_a_ghost_is_the_earlier_line_on_the_same_axis() -> None:
 def test_the_ghost_of_a_stack_is_its_sum_and_is_not_stacked() -> None:
     drawn = with_ghost(View(compare="before"), RANGE, lambda range: info(range, stacked=True))
     ghost = drawn.lines[-1]
-    assert ghost.name == "all, 15 minutes before"
+    assert ghost.name == "all before"
     assert np.array_equal(np.asarray(ghost.y), np.full(15, 2 * (14_400 - 15) + 1.0))
     traces = make_adapter("plotly").line(drawn).spec["data"]
     assert ["stackgroup" in trace for trace in traces] == [True, True, False]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from components.numbers import Change, change, clock, count, date_time, duration, per_minute, percent
+from components.numbers import Change, about, change, clock, count, date_time, duration, per_minute, percent
 
 NBSP = "\u00a0"
 
@@ -49,6 +49,17 @@ def test_only_all_is_a_hundred_percent_and_only_none_is_zero(value: float | None
 )  # fmt: skip
 def test_durations_take_the_unit_that_fits(value_ms: float | None, text: str) -> None:
     assert duration(value_ms) == text.replace("_", NBSP)
+
+
+@pytest.mark.parametrize(
+    ("value_ms", "text"),
+    [
+        (59_800, "59.8_s"), (605_000, "10_min"), (1_199_400, "20_min"), (1_530_000, "25_min 30_s"),
+        (3_597_000, "1_h"), (5_430_000, "1_h 30_min"), (None, "–"),
+    ],
+)  # fmt: skip
+def test_what_was_learnt_is_told_without_seconds_that_nobody_meant(value_ms: float | None, text: str) -> None:
+    assert about(value_ms) == text.replace("_", NBSP)
 
 
 @given(st.floats(0, 1e12))

@@ -143,7 +143,9 @@ def test_a_longer_bucket_is_at_most_three_times_the_next_shorter_and_all_divide_
 def test_a_range_is_said_in_words() -> None:
     assert [describe(quick.from_, "now") for quick in QUICK_RANGES] == [quick.title for quick in QUICK_RANGES]
     assert describe("now-2h", "now") == "now-2h to now"
-    assert describe("2026-11-22T10:00", "2026-11-22T11:00") == "2026-11-22 10:00 to 2026-11-22 11:00"
+    assert describe("2026-11-22T10:00", "2026-11-22T11:00") == "2026-11-22 10:00 to 11:00"
+    assert describe("2026-11-22T10:00", "2026-11-23T11:00") == "2026-11-22 10:00 to 2026-11-23 11:00"
+    assert describe("2026-11-22", "2026-11-22") == "2026-11-22 to 2026-11-22"
     assert describe(str(ms("2026-11-22T10:00:00")), "now") == "2026-11-22 10:00:00 to now"
 
 

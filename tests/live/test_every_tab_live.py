@@ -16,6 +16,7 @@ from components.view import View
 from db.results import Event, SchedulerRunRow
 from live.diff import digests, normalise
 from live.followed import Joining, LiveView
+from live.tempo import Tempo
 from live.views import ViewEngine
 from pages import PAGES
 from pages.page import Page
@@ -98,10 +99,7 @@ class Following:
 
     def __init__(self, pages: OnePage) -> None:
         self.pages = pages
-        self.engine = ViewEngine(
-            pages, self.deliver, numbers_interval_s=0, charts_interval_s=0, chart_spacing_s=0, numbers_bytes_per_s=1e12,
-            most_drawings_per_s=1e12, rest_share=0,
-        )  # fmt: skip
+        self.engine = ViewEngine(pages, self.deliver, tempo=Tempo(0, 10**9, 1.0, 0, 0, 1e12, 0))
         self.content = pages.fresh()
         self.view = LiveView("/")
         self.view.joining.append(Joining("r", digests(self.content)))

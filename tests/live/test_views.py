@@ -14,6 +14,7 @@ import pytest
 
 from live.diff import digests, normalise
 from live.followed import LiveView
+from live.tempo import Tempo
 from live.views import ViewEngine
 from tests.live.patching import apply_patch
 
@@ -93,10 +94,9 @@ class World:
         self.engine = ViewEngine(
             self.pages,
             self.deliver,
-            numbers_interval_s=0.01,
-            charts_interval_s=0.02,
-            chart_spacing_s=0.005,
-            most_drawings_per_s=1e6,
+            tempo=Tempo(
+                numbers_interval_s=0.01, charts_interval_s=0.02, chart_spacing_s=0.005, most_drawings_per_s=1e6
+            ),
         )
 
     def deliver(self, renderer_ids: Sequence[str], payload: bytes) -> None:
@@ -181,12 +181,11 @@ def test_a_view_that_takes_long_rests_so_that_the_others_go_on(world: World, mon
     assert world.pages.counts["/slow"] < world.pages.counts["/quick"]
 
 
-def test_a_page_of_many_charts_draws_them_less_often(world: World) -> None:
-    view = LiveView("/?a")
-    world.engine.charts_interval_s, world.engine.most_drawings_per_s = 1.0, 5.0
+def test_a_page_of_many_charts_draws_them_less_often() -> None:
+    view, tempo = LiveView("/?a"), Tempo(charts_interval_s=1.0, most_drawings_per_s=5.0)
     pauses_s = []
     for view.drawings in (0, 2, 5, 6, 10):
-        pauses_s.append(world.engine._charts_pause_s(view))
+        pauses_s.append(tempo.charts_pause_s(view))
     assert pauses_s == [1.0, 1.0, 1.0, 1.2, 2.0]
 
 
