@@ -22,6 +22,8 @@ STALLED_S = 20
 # From SIGTERM to the end, at most: the worker's requests get 2 s, and the board 4.5; then gunicorn kills.
 END_S = 8
 BOARD_END_S = 4.5
+# The most that gunicorn allows: a link may hold a page's whole URL (`url=`), each sign of it written as three.
+LONGEST_REQUEST_LINE = 8_190  # characters
 
 
 class Board(Protocol):
@@ -59,6 +61,7 @@ class Server(BaseApplication):
             "graceful_timeout": END_S,
             "timeout": 0,  # a busy worker is no dead worker
             "keepalive": 30,
+            "limit_request_line": LONGEST_REQUEST_LINE,
             "sendfile": False,  # it would keep a thread until the client has it all
             "accesslog": None,
             "loglevel": self.settings.log_level,
