@@ -183,7 +183,7 @@ def test_packed_body_is_unpacked(client: FlaskClient, sink: MemorySink) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("br", b"x"), ("gzip", b"{}"), ("gzip", gzip.compress(b"{}")[:-9]), ("gzip", b""), ("gzip, gzip", b"")],
+    [("br", b"x"), ("gzip", b"{}"), ("gzip", gzip.compress(b"{}", mtime=0)[:-9]), ("gzip", b""), ("gzip, gzip", b"")],
 )
 def test_body_that_can_not_be_unpacked_is_refused_with_one_line(
     client: FlaskClient, encoding: str, body: bytes
