@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,10 +15,10 @@ from components.view import View
 from db.results import Event, SchedulerRunRow
 from live.diff import digests, normalise
 from live.followed import Joining, LiveView
-from live.tempo import Tempo
 from live.views import ViewEngine
 from pages import PAGES
 from pages.page import Page
+from tests.live.driven import AT_ONCE, said
 from tests.live.patching import apply_patch
 from tests.pages.memory_queries import NOW_MS, MemoryQueries
 
@@ -99,17 +98,16 @@ class Following:
 
     def __init__(self, pages: OnePage) -> None:
         self.pages = pages
-        self.engine = ViewEngine(pages, self.deliver, tempo=Tempo(0, 10**9, 1.0, 0, 0, 1e12, 0))
+        self.engine = ViewEngine(pages, self.deliver, tempo=AT_ONCE)
         self.content = pages.fresh()
         self.view = LiveView("/")
         self.view.joining.append(Joining("r", digests(self.content)))
         self.advance()
 
     def deliver(self, _renderers: object, payload: bytes) -> None:
-        messages = orjson.loads(payload)
-        for message in messages if isinstance(messages, list) else [messages]:
-            shown = self.content.setdefault(message["payload"]["componentId"], {})
-            for name, value in message["payload"]["props"].items():
+        for component_id, props in said(payload):
+            shown = self.content.setdefault(component_id, {})
+            for name, value in props.items():
                 shown[name] = apply_patch(shown.get(name), value)
 
     def advance(self) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from live.diff import digests, normalise
 from live.followed import LiveView
 from live.sight import MOST_CHARTS, Glance, Sight
-from live.tempo import Tempo
 from live.views import ViewEngine
+from tests.live.driven import AT_ONCE, said
 from tests.live.patching import apply_patch
 
 CHARTS = ("one", "two", "three")
@@ -51,7 +50,7 @@ class Readers:
         self.page = Page()
         self.shown: dict[str, Content] = {name: self.page.fresh() for name in READERS}
         self.sent: list[tuple[str, str]] = []  # to whom, of which component
-        self.engine = ViewEngine(self.page, self.deliver, tempo=Tempo(0, 10**9, 1.0, 0, 0, 1e12, 0))
+        self.engine = ViewEngine(self.page, self.deliver, tempo=AT_ONCE)
         for name in READERS:
             self.engine.join(name, "/", digests(self.shown[name]))
         self.advance()
@@ -63,9 +62,7 @@ class Readers:
         return self.engine._views["/"]
 
     def deliver(self, renderers: Sequence[str], payload: bytes) -> None:
-        messages = orjson.loads(payload)
-        for message in messages if isinstance(messages, list) else [messages]:
-            component_id, props = message["payload"]["componentId"], message["payload"]["props"]
+        for component_id, props in said(payload):
             for name in renderers:
                 self.sent.append((name, component_id))
                 shown = self.shown[name].setdefault(component_id, {})

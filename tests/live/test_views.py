@@ -13,9 +13,9 @@ import orjson
 import pytest
 
 from live.diff import digests, normalise
-from live.followed import LiveView
 from live.tempo import Tempo
 from live.views import ViewEngine
+from tests.live.driven import said
 from tests.live.patching import apply_patch
 
 Content = dict[str, dict[str, Any]]
@@ -71,9 +71,7 @@ class Browser:
         self.reloads = 0
 
     def apply(self, payload: bytes) -> None:
-        messages = orjson.loads(payload)
-        for message in messages if isinstance(messages, list) else [messages]:
-            component_id, props = message["payload"]["componentId"], message["payload"]["props"]
+        for component_id, props in said(payload):
             if component_id == "reload":
                 self.reloads += 1
                 continue
@@ -179,14 +177,6 @@ def test_a_view_that_takes_long_rests_so_that_the_others_go_on(world: World, mon
         browsers[1].until(lambda: browsers[1].content["total"]["children"] == str(sum(world.pages.rows)))
     browsers[0].until(lambda: browsers[0].content == world.pages.fresh("/slow"))
     assert world.pages.counts["/slow"] < world.pages.counts["/quick"]
-
-
-def test_a_page_of_many_charts_draws_them_less_often() -> None:
-    view, tempo = LiveView("/?a"), Tempo(charts_interval_s=1.0, most_drawings_per_s=5.0)
-    pauses_s = []
-    for view.drawings in (0, 2, 5, 6, 10):
-        pauses_s.append(tempo.charts_pause_s(view))
-    assert pauses_s == [1.0, 1.0, 1.0, 1.2, 2.0]
 
 
 def test_a_view_is_computed_once_for_all_who_look_at_it(world: World) -> None:
@@ -367,9 +357,7 @@ def test_each_frame_of_charts_ends_in_one_redraw_and_what_is_no_drawing_goes_tog
     while browser.content != pages.fresh("/"):
         payload = browser.frames.get(timeout=90)
         browser.apply(payload)
-        messages = orjson.loads(payload)
-        ids = {one["payload"]["componentId"] for one in (messages if isinstance(messages, list) else [messages])}
-        frames.append(ids)
+        frames.append({component_id for component_id, _ in said(payload)})
     drawn = [ids for ids in frames if "total" not in ids]
     assert drawn == [{"one", "one-words"}, {"two", "two-words"}, {"spark-words"}]
 
