@@ -106,8 +106,21 @@ def merged(parts: Sequence[Groups]) -> Groups:
         return parts[0]
     if not parts:
         return Groups.empty()
-    columns, _ = added_up_columns({name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS})
-    return Groups(**columns, texts=tuple(text for part in parts for text in part.texts))
+    return added_up(joined(parts))
+
+
+def joined(parts: Sequence[Groups]) -> Groups:
+    """Put groups one behind the other, added up or not.
+
+    Args:
+        parts: Groups of one dimension, with the same source numbers; one at least.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS]
+    # Those that were counted out together have the very same texts.
+    texts = {id(text): text for part in parts for text in part.texts}
+    return of_columns(columns, tuple(texts.values()))
 
 
 def added_up(groups: Groups) -> Groups:

@@ -23,7 +23,14 @@ from db.results import Filter, Kind
 from db.rollups import Rollups
 from db.timed_groups import TimedGroups, summed
 
-_MAX_REMEMBERED = 32
+_MAX_REMEMBERED = 96
+# Ranges that one click chooses, and the buckets that they end with; the last ones are long.
+_WARM = (
+    (3 * SLOT_MS, 10_000), (HOUR_MS, 30_000), (6 * HOUR_MS, SLOT_MS),
+    (DAY_MS, 2 * SLOT_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS),
+)  # fmt: skip
+_LONG = 3
+_ASKED_AS_A_WHOLE: tuple[Dimension, ...] = ("url", "outcome", "attempt")
 # Detail rows that memory doesn't hold are read for so long in all; beyond, the caller had better ask in SQL.
 _MAX_READ_MS = 2 * SLOT_MS
 # Dimensions by which only these are counted.
@@ -79,6 +86,13 @@ class Breakdowns:
         *,
         keep: bool = True,
     ) -> Groups | None:
+        """Return what `parts` returns, added up."""
+        parts = self.parts(dimension, start_ms, end_ms, filter, kind, keep=keep)
+        return None if parts is None else merged(parts)
+
+    def parts(
+        self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None, *, keep: bool = True
+    ) -> list[Groups] | None:
         """Return everything in a span that a filter lets through, counted out; None when too much isn't counted yet.
 
         Args:
@@ -88,6 +102,9 @@ class Breakdowns:
             filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out.
             kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
+
+        Returns:
+            Groups that are still to be added up.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database can't be asked.
@@ -107,7 +124,7 @@ class Breakdowns:
             parts = [self._sum(dimension, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
-        return merged(parts)
+        return parts
 
     def read_ahead(self, dimension: Dimension, bounds: Sequence[tuple[int, int]]) -> None:
         """Bring what some spans are read from into memory in as few statements as possible.
@@ -167,9 +184,9 @@ class Breakdowns:
             present_ms: The present, epoch ms.
         """
         for dimension in DIMENSIONS:
-            for length_ms, step_ms in ((DAY_MS, 2 * SLOT_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
-                end_ms = -(-present_ms // step_ms) * step_ms
-                self.of(dimension, end_ms - length_ms, end_ms)
+            for length_ms, step_ms in _WARM if dimension in _ASKED_AS_A_WHOLE else _WARM[-_LONG:]:
+                end_ms = (present_ms // step_ms + 1) * step_ms
+                self.parts(dimension, end_ms - length_ms, end_ms, Filter(), None)
 
     def _must_read_ms(self, loose: Sequence[tuple[int, int]]) -> int:
         """Return how much of some spans memory doesn't hold."""

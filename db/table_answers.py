@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown import Dimension, Groups, counts, merged, narrowed
+from db.breakdown import Dimension, Groups, counts, joined, merged, narrowed
 from db.breakdowns import Breakdowns
 from db.bucket_groups import BucketGroups
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
@@ -33,7 +33,10 @@ from db.timed_groups import TimedGroups
 _Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
 # Ranges that one click chooses, and the buckets that pages cut them into.
-_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_WARM = (
+    (3 * SLOT_MS, 30_000), (HOUR_MS, 60_000), (6 * HOUR_MS, 2 * SLOT_MS),
+    (DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS),
+)  # fmt: skip
 # Of an hour's and of a day's ends.
 _MOST_APART = 48
 _OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
@@ -83,7 +86,7 @@ class TableAnswers:
         self, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
     ) -> tuple[UrlStats, ...]:
         """Return the URLs with the highest mean duration, or those that fail most."""
-        return urls_of(self.groups("url", span, filter, kind), self._recent.sources, limit, order)
+        return urls_of(self.groups("url", span, filter, kind, apart=True), self._recent.sources, limit, order)
 
     def outcomes(self, span: TimeRange, filter: Filter) -> Mapping[str, int]:
         """Return scrapes per outcome."""
@@ -145,7 +148,14 @@ class TableAnswers:
                     self.errors(span, Filter(), kind)
 
     def groups(
-        self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
+        self,
+        dimension: Dimension,
+        span: TimeRange,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        keep: bool = True,
+        apart: bool = False,
     ) -> Groups:
         """Return what a range adds up to.
 
@@ -155,6 +165,7 @@ class TableAnswers:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
+            apart: Whoever asks adds them up: there may be several groups of a value, source, kind and result.
 
         Raises:
             NotAddedUpYet: Its rows are deleted already, and the sums that stay are still being checked.
@@ -173,9 +184,10 @@ class TableAnswers:
                 return groups
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
-            if groups is not None:
-                return narrowed(groups, filter, kind, self._recent.sources)
+                parts = self._breakdowns.parts(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
+            if parts is not None:
+                parts = [narrowed(groups, filter, kind, self._recent.sources) for groups in parts]
+                return joined(parts or [Groups.empty()]) if apart else merged(parts)
         if rows is not None:
             return groups_of(rows.matching(filter, kind), dimension)
         old, rows = self._history.split(span, filter, kind)

@@ -9,7 +9,18 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from db.breakdown import COLUMNS, Dimension, Groups, Texts, added_up_by, letting_through, objects, of_columns, texts_of
+from db.breakdown import (
+    COLUMNS,
+    Dimension,
+    Groups,
+    Texts,
+    added_up_by,
+    joined,
+    letting_through,
+    objects,
+    of_columns,
+    texts_of,
+)
 from db.columns import DetailColumns, Names
 from db.group_rows import bucketed_groups_of
 from db.hashes import HashArray
@@ -78,7 +89,7 @@ class TimedGroups:
             parts: The groups of each.
         """
         bucket = np.repeat(np.arange(len(bounds)), [len(part) for part in parts])
-        return cls(tuple(bounds), _together(parts or [Groups.empty()]), bucket)
+        return cls(tuple(bounds), joined(parts or [Groups.empty()]), bucket)
 
 
 def counted(rows: DetailColumns, dimension: Dimension, bounds: Sequence[Bounds]) -> TimedGroups:
@@ -89,7 +100,8 @@ def counted(rows: DetailColumns, dimension: Dimension, bounds: Sequence[Bounds])
         dimension: As for `db.breakdown.groups_of`.
         bounds: n buckets, rising, without a hole between them; other rows are left out.
     """
-    if len(rows):
+    times = rows.created_at_ms
+    if len(rows) and (times[0] < bounds[0][0] or times[-1] >= bounds[-1][1]):
         rows = rows.between(bounds[0][0], bounds[-1][1])
     offsets = np.searchsorted(rows.created_at_ms, [*(low for low, _ in bounds), bounds[-1][1]])
     bucket = np.repeat(np.arange(len(bounds)), np.diff(offsets))
@@ -108,7 +120,7 @@ def summed(bounds: Sequence[Bounds], parts: Iterable[tuple[int | IntArray, Group
     if not kept:
         return TimedGroups(tuple(bounds), Groups.empty(), np.empty(0, dtype=np.int64))
     bucket = np.concatenate([np.broadcast_to(place, len(groups)) for place, groups in kept])
-    groups = _together([groups for _, groups in kept])
+    groups = joined([groups for _, groups in kept])
     if len(bucket) > 1 and bool((bucket[1:] < bucket[:-1]).any()):
         order = np.argsort(bucket, kind="stable")
         groups, bucket = groups.chosen(order), bucket[order]
@@ -124,12 +136,3 @@ def with_own_texts(timed: TimedGroups) -> TimedGroups:
     known = texts_of(timed.groups, timed.values()[1].tolist())
     texts = Texts(np.fromiter(known, np.uint64, len(known)), objects(list(known.values())))
     return TimedGroups(timed.bounds, replace(timed.groups, texts=(texts,)), timed.bucket)
-
-
-def _together(parts: Sequence[Groups]) -> Groups:
-    if len(parts) == 1:
-        return parts[0]
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS]
-    # Buckets that were counted out together have the very same texts.
-    texts = {id(text): text for part in parts for text in part.texts}
-    return of_columns(columns, tuple(texts.values()))
