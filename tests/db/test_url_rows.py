@@ -17,7 +17,6 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageNavigation, PageScrape
 from db import url_pack, url_rolling
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
-from db.chunk import Chunk
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.detail import PACKED, read_detail, with_error_kinds
 from db.engine import begin_writing
@@ -32,6 +31,7 @@ from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
 from db.url_pack import URL_REST, URL_ROWS, URLS, Five, UrlIndex, packed
 from db.url_rolling import UrlSpan, stored_spans
+from db.url_span import EVERYTHING, SpanRows
 from tests.db.brute_force import Truth, check_overview, empty
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.test_filtered_rows import nasty_urls, pages
@@ -139,12 +139,9 @@ def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tup
     some, others = ([kept[block] for block in places.blocks] for kept in (packs.rows, packs.rest))
     assert index.is_of([*some, *others])
     outcomes.code("another was met first")
-    found = Chunk({}, 0)
-    if len(places.places):
-        columns = index.statistics(some, places.where, names)
-        columns |= index.others(others, places.where, (places.urls, places.which), outcomes)
-        found = Chunk(columns, len(places.places))
-    return DetailColumns([found], names, outcomes), rows.matching(filter)
+    found = SpanRows(index, places, some, np.ones(DAY_MS // SLOT_MS, np.bool_), names, outcomes)
+    assert found.size == 0 or found.add_rest(others)
+    return DetailColumns([found.chunk(EVERYTHING)], names, outcomes), rows.matching(filter)
 
 
 @given(
@@ -382,8 +379,9 @@ def test_questions_about_the_same_urls_share_one_look(engine: Engine, program: P
 def test_memory_of_rows_by_url_is_bounded(program: Program) -> None:
     filtered = program.queries._history.filtered
     assert filtered is not None
-    own = filtered._by_url
-    own._most_rows = 50
+    own = filtered._by_url._finds
+    own._most = 500
     check(program, FILTERS)
-    assert own._size == sum(found.rows.size for found in own._known.values())
-    assert own._size <= 50 or len(own._known) == 1
+    spans = [found for of_filter in own._filters.values() for found in of_filter.found.values()]
+    assert own._size == sum(found.size + 100 for found in spans)
+    assert own._size <= 500 or len(spans) == 1
