@@ -278,7 +278,7 @@ class DetailColumns:
             for column, text in (("url", filter.url), ("run_id", filter.run)):
                 if text:
                     mask &= chunk.with_text(column, text)
-            parts.append(chunk.chosen(mask))
+            parts.append(chunk.where(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
 
     def _with_outcomes(self, chunk: Chunk, wanted: Sequence[str]) -> BoolArray:

@@ -87,11 +87,11 @@ class Finds(Generic[_Span, _Found]):
             self._filters.move_to_end(filter)
             gone = self._follow(own, min(own.version, version))
             if gone is not None:
-                for span, found in new.items():
-                    if span not in gone:
-                        self._drop(own, span)
-                        own.found[span] = found
-                        self._size += self._weigh(found)
+                fresh = {span: found for span, found in new.items() if span not in gone} if gone else new
+                for span in own.found.keys() & fresh.keys():
+                    self._drop(own, span)
+                own.found.update(fresh)
+                self._size += sum(map(self._weigh, fresh.values()))
             while self._size > self._most and (len(self._filters) > 1 or len(own.found) > 1):
                 oldest = next(iter(self._filters))
                 of_oldest = self._filters[oldest].found

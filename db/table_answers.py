@@ -15,13 +15,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
 from db.breakdowns import Breakdowns
-from db.bucket_groups import columns_of_packs, groups_of_buckets, groups_of_parts
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
 from db.errors import NotAddedUpYet, unavailable_as_ours
 from db.history import History
 from db.old_groups import groups_by_sql
 from db.over_time import Bounds, OverTime, cut
+from db.pack_groups import columns_of_packs, groups_of_buckets, groups_of_parts
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -18,11 +19,11 @@ from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter
 from db.rollups import Rollups
-from db.stored_packs import stored_packs
+from db.stored_packs import packs_of_dimensions
 from db.time_packs import TIME
 from db.url_pack import URL_REST, URL_ROWS, URLS, Found, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
-from db.url_span import SpanRows, places_of
+from db.url_span import SpanRows, needs_rest, places_of
 
 # A span isn't worth reading for fewer of its five minutes, nor for this part of them...
 _LEAST_SLOTS, _LEAST_PART = 3, 24
@@ -83,7 +84,7 @@ class UrlRows:
             version = self._rollups.version
             apart = closed(roller.unsettled())
             chosen = self._chosen(connection, slots, left, filter)
-            new = self._read(connection, chosen, filter, apart, version)
+            new = self._read(connection, chosen, filter, apart, version, with_rest=needs_rest(columns))
             self._finds.keep(filter, version, new)
             found += new.items()
         without_rest = self._without_rest(connection, found, columns)
@@ -107,13 +108,20 @@ class UrlRows:
         return chosen
 
     def _read(
-        self, connection: Connection, chosen: _Chosen, filter: Filter, apart: Unsettled, version: int
+        self,
+        connection: Connection,
+        chosen: _Chosen,
+        filter: Filter,
+        apart: Unsettled,
+        version: int,
+        *,
+        with_rest: bool,
     ) -> dict[UrlSpan, SpanRows]:
         needle = filter.url_contains.lower()
         indexes: dict[UrlSpan, UrlIndex] = {}
         places: dict[UrlSpan, Found] = {}
         many: dict[UrlSpan, int] = {}
-        for span, pack in _blocks(connection, URLS, {span: [0] for span in chosen}).items():
+        for (_, span), pack in _blocks(connection, (URLS,), {span: [0] for span in chosen}).items():
             index = UrlIndex(pack[0], span.start_ms)
             some = index.rows_with(needle, filter.url)
             if len(some.places) <= _most_rows(chosen[span]):
@@ -121,15 +129,18 @@ class UrlRows:
             else:
                 many[span] = len(some.places)
         self._many.keep(filter, version, many)
-        blocks = _blocks(connection, URL_ROWS, {span: some.blocks for span, some in places.items()})
+        dimensions = (URL_ROWS, URL_REST) if with_rest else (URL_ROWS,)
+        blocks = _blocks(connection, dimensions, {span: some.blocks for span, some in places.items()})
         names = (self._recent.sources, self._recent.outcomes)
         found = {}
         for span, complete in _complete(connection, indexes, apart):
-            own = blocks.get(span, [])
-            if len(own) < len(places[span].blocks) or not indexes[span].is_of(own):
+            own = [blocks.get((dimension, span), []) for dimension in dimensions]
+            if any(len(kept) < len(places[span].blocks) or not indexes[span].is_of(kept) for kept in own):
                 self._rollups.breakdowns.by_url.again(span)  # written anew just now, or by two programs at once
-            else:
-                found[span] = SpanRows(indexes[span], places[span], own, complete, *names)
+                continue
+            found[span] = SpanRows(indexes[span], places[span], own[0], complete, *names)
+            if with_rest:
+                found[span].add_rest(own[1])
         return found
 
     def _without_rest(
@@ -137,8 +148,8 @@ class UrlRows:
     ) -> set[UrlSpan]:
         """Complete what lacks columns; return what can't be completed."""
         lacking = {span: rows for span, rows in found if rows.lacks_rest(columns)}
-        blocks = _blocks(connection, URL_REST, {span: rows.blocks for span, rows in lacking.items()})
-        gone = {span for span, rows in lacking.items() if not rows.add_rest(blocks.get(span, []))}
+        blocks = _blocks(connection, (URL_REST,), {span: rows.blocks for span, rows in lacking.items()})
+        gone = {span for span, rows in lacking.items() if not rows.add_rest(blocks.get((URL_REST, span), []))}
         for span in gone:
             self._rollups.breakdowns.by_url.again(span)
         return gone
@@ -164,14 +175,16 @@ def _most_rows(slots: int) -> int:
 
 
 def _blocks(
-    connection: Connection, dimension: str, wanted: Mapping[UrlSpan, Sequence[int]]
-) -> dict[UrlSpan, list[bytes]]:
+    connection: Connection, dimensions: Sequence[str], wanted: Mapping[UrlSpan, Sequence[int]]
+) -> dict[tuple[str, UrlSpan], list[bytes]]:
     """Read blocks of some spans, by number; of one that isn't there any more, or not whole, what there is."""
-    found: dict[UrlSpan, list[bytes]] = defaultdict(list)
+    found: dict[tuple[str, UrlSpan], list[bytes]] = defaultdict(list)
     for length_ms in URL_LENGTHS_MS:
         starts = [span.start_ms + number for span in wanted if span.length_ms == length_ms for number in wanted[span]]
-        for start_ms, pack in sorted(stored_packs(connection, dimension, length_ms, starts)):
-            found[UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
+        for dimension, start_ms, pack in sorted(
+            packs_of_dimensions(connection, dimensions, length_ms, starts), key=itemgetter(1)
+        ):
+            found[dimension, UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
     return found
 
 

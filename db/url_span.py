@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ class SpanRows:
     def lacks_rest(self, columns: Collection[str]) -> bool:
         """Say whether blocks of `db.url_pack.URL_REST` are needed for some columns, and aren't known yet."""
         with self._lock:
-            return self.size > 0 and self._rest is None and not {*STATISTICS, *_OF_URLS}.issuperset(columns)
+            return self.size > 0 and self._rest is None and needs_rest(columns)
 
     def add_rest(self, blocks: Sequence[bytes]) -> bool:
         """Take in the rest of these rows, and say whether it is.
@@ -96,6 +96,15 @@ class SpanRows:
                 assert self._rest is not None
                 self._columns |= self._index.others(missing, self._rest, self._outcomes)
             return Chunk({name: self._columns[name] for name in columns}, self.size)
+
+
+def needs_rest(columns: Iterable[str]) -> bool:
+    """Say whether blocks of `db.url_pack.URL_REST` are needed for some columns.
+
+    Args:
+        columns: Names of EVERYTHING.
+    """
+    return not {*STATISTICS, *_OF_URLS}.issuperset(columns)
 
 
 def places_of(slots: range, start_ms: int, end_ms: int) -> tuple[int, int]:
