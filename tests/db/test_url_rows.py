@@ -216,19 +216,6 @@ def test_whatever_is_late_is_found_among_the_others(
                     assert statistics.created_at_ms.tolist() == rows.created_at_ms.tolist()
 
 
-@settings(max_examples=20)
-@given(st.lists(st.lists(nasty_urls, min_size=1, max_size=5), min_size=1, max_size=3), nasty_urls.filter(bool))
-def test_memory_is_looked_through_once_a_url(urls: list[list[str]], text: str) -> None:
-    names = Names()
-    chunks = [
-        chunk_of_metrics([navigation(at_ms=NOON_MS + at, url=url) for url in own * 500], names, names)
-        for at, own in enumerate(urls)
-    ]
-    found = DetailColumns(chunks, names, names).matching(Filter(url_contains=text))
-    wanted = [url for own in urls for url in own * 500 if text.lower() in url.lower()]
-    assert found.url.tolist() == wanted
-
-
 def test_texts_in_urls_of_the_past_are_found_by_url_alone(engine: Engine, program: Program) -> None:
     begins = {(span.length_ms // HOUR_MS, (span.start_ms - DAY_BEGIN_MS) // HOUR_MS) for span in kept(engine)}
     assert begins == {(24, -24), (6, 0), (6, 6)}
@@ -241,6 +228,22 @@ def test_texts_in_urls_of_the_past_are_found_by_url_alone(engine: Engine, progra
     assert not [sql for sql in asked if "FROM scraper_page_performance" in sql]
     for filter in FILTERS:
         check_other_answers(program.queries, truth, SPAN, filter)
+
+
+def test_what_memory_holds_is_counted_with_what_packs_hold(engine: Engine, store: Store) -> None:
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    program = Program(engine, metrics, memory_rows=len(metrics) // 2)
+    covered_ms = program.recent.covered_since_ms
+    assert covered_ms is not None
+    assert SPAN.start_ms < covered_ms < SPAN.end_ms
+    truth = Truth(metrics)
+    for filter in FILTERS:
+        check_overview(program.queries.overview(SPAN, filter), truth, SPAN, filter)
+    for filter in (FILTERS[1], FILTERS[3]):
+        check_other_answers(program.queries, truth, SPAN, filter)
+    program.send(navigation("new", SPAN.end_ms - 1, url="https://shop.example/items/7", success=False, error="boom 7"))
+    check(program)
 
 
 def test_hours_are_kept_by_url_until_what_they_are_part_of_is(engine: Engine, store: Store) -> None:
