@@ -25,7 +25,7 @@ BATCH_ROWS = 40
 # 99th percentile. Of the seven days, those before so many midnights go: one whole day and the part of one before it,
 # then a day each.
 KEPT_DAYS = (5, 4, 3, 2)
-ENOUGH_SENDS = 150
+ENOUGH_SENDS = 600
 _PAUSE_S = 2.0
 _START_S = 30.0
 _SHOWN_STATEMENTS = 8
