@@ -74,8 +74,8 @@ class Groups:
         """Memory that the columns take."""
         return sum(getattr(self, name).nbytes for name in COLUMNS)
 
-    def chosen(self, mask: npt.NDArray[Any]) -> Groups:
-        """Return the groups that a boolean mask or an array of indices picks."""
+    def chosen(self, mask: npt.NDArray[Any] | slice) -> Groups:
+        """Return the groups that a boolean mask, an array of indices or a slice picks."""
         return Groups(**{name: getattr(self, name)[mask] for name in COLUMNS}, texts=self.texts)
 
     @classmethod
@@ -105,10 +105,29 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
             attempt, navigations only; by field, scrapes that tell of fields only, each once with ALL_ITEMS
             (db.item_fields) and once for each field, whose `items` are those that had it.
     """
+    return groups_apart(rows, dimension)[0]
+
+
+def groups_apart(
+    rows: DetailColumns, dimension: Dimension, bucket: IntArray | None = None
+) -> tuple[Groups, IntArray | None]:
+    """Count detail rows out by one of their values, those of different buckets apart.
+
+    Args:
+        rows: As for `groups_of`.
+        dimension: Likewise.
+        bucket: The number of the bucket that each row is in, rising; None for a single one.
+
+    Returns:
+        (the groups, those of one bucket side by side where buckets are given; the bucket of each).
+    """
     chosen: Any = slice(None)
     texts: Texts | None = None
     if dimension == "field":
-        return _field_groups(rows)
+        names, place, chosen, had = told_fields(rows.fields, rows.items)
+        numbers = hashes_of(names)
+        columns, _ = _added_up(_columns_of(rows, chosen, numbers[place], had, bucket))
+        return _groups(columns, Texts(numbers, objects(names)))
     if dimension == "error":
         chosen, value = ~rows.success, rows.error_hash
     elif dimension == "outcome":
@@ -123,23 +142,23 @@ def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
         value, texts = _numbered_texts(yield_texts(rows.items, rows.data_size))
     else:
         value = rows.url_hash
-    columns, one = _added_up(_columns_of(rows, chosen, value[chosen], rows.items[chosen]))
+    columns, one = _added_up(_columns_of(rows, chosen, value[chosen], rows.items[chosen], bucket))
     if dimension == "error":
         kinds = rows.error_kinds(np.flatnonzero(chosen)[one])
         texts = distinct(columns["value"], objects(kinds))
     elif texts is None:
         texts = distinct(columns["value"], rows.url[one])
-    return Groups(**columns, texts=(texts,))
+    return _groups(columns, texts)
 
 
-def _field_groups(rows: DetailColumns) -> Groups:
-    names, place, row, had = told_fields(rows.fields, rows.items)
-    numbers = hashes_of(names)
-    columns, _ = _added_up(_columns_of(rows, row, numbers[place], had))
-    return Groups(**columns, texts=(Texts(numbers, objects(names)),))
+def _groups(columns: dict[str, Any], texts: Texts) -> tuple[Groups, IntArray | None]:
+    bucket = columns.pop("bucket", None)
+    return Groups(**columns, texts=(texts,)), bucket
 
 
-def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntArray) -> dict[str, Any]:
+def _columns_of(
+    rows: DetailColumns, chosen: Any, value: HashArray, items: IntArray, bucket: IntArray | None
+) -> dict[str, Any]:
     """Return the columns of groups of a row each."""
     return {
         "value": value,
@@ -153,7 +172,7 @@ def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntAr
         "max_ms": rows.duration_ms[chosen],
         "first_ms": rows.created_at_ms[chosen],
         "last_ms": rows.created_at_ms[chosen],
-    }
+    } | ({} if bucket is None else {"bucket": bucket[chosen]})
 
 
 def merged(parts: Sequence[Groups]) -> Groups:
@@ -214,12 +233,15 @@ def shortened(groups: Groups, dimension: Dimension) -> Groups:
 
 
 def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
-    """Return one row for each value, source, kind and result; and for each of them a place where it came from."""
+    """Return one row for each value, source, kind, result and bucket; and for each a place where it came from."""
     stream = columns["source"] * 4 + columns["scrape"] * 2 + columns["success"]
+    if "bucket" in columns:
+        stream = stream + columns["bucket"] * (int(stream.max(initial=0)) + 1)
     group, size = numbered(columns["value"], stream)
     one = np.zeros(size, dtype=np.int64)
     one[group] = np.arange(len(group))
-    result = {name: columns[name][one] for name in ("value", "source", "scrape", "success")}
+    told = ("value", "source", "scrape", "success", "bucket")
+    result: dict[str, Any] = {name: columns[name][one] for name in told if name in columns}
     for name in ("count", "items", "data_size"):
         result[name] = np.bincount(group, weights=columns[name], minlength=size).astype(np.int64)
     result["sum_ms"] = np.bincount(group, weights=columns["sum_ms"], minlength=size).astype(np.float64, copy=False)

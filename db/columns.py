@@ -204,9 +204,18 @@ class DetailColumns:
         Args:
             places: Which rows, all of them failures.
         """
-        if self._chunks and all("error_kind" in chunk.arrays for chunk in self._chunks):
-            return [kind or "" for kind in self._column("error_kind")[places].tolist()]
-        return [kind_of_error(error or "") for error in self.error[places].tolist()]
+        if not any("error_kind" in chunk.arrays for chunk in self._chunks):
+            return [kind_of_error(error or "") for error in self.error[places].tolist()]
+        found = np.empty(len(places), dtype=np.object_)
+        begin = 0
+        for chunk in self._chunks:  # those of packs have kinds, those of memory texts
+            own = np.flatnonzero((places >= begin) & (places < begin + chunk.size))
+            told = "error_kind" in chunk.arrays
+            texts = chunk.arrays["error_kind" if told else "error"][places[own] - begin].tolist()
+            found[own] = [text or "" if told else kind_of_error(text or "") for text in texts]
+            begin += chunk.size
+        kinds: list[str] = found.tolist()
+        return kinds
 
     @cached_property
     def labels(self) -> ObjectArray:
@@ -269,7 +278,7 @@ class DetailColumns:
             for column, text in (("url", filter.url), ("run_id", filter.run)):
                 if text:
                     mask &= chunk.with_text(column, text)
-            parts.append(chunk.chosen(mask))
+            parts.append(chunk.where(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
 
     def _with_outcomes(self, chunk: Chunk, wanted: Sequence[str]) -> BoolArray:

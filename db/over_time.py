@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from db.rollups import Rollups
 
 Bounds = tuple[int, int]  # of a bucket, epoch ms
 Ask = Callable[[Dimension, TimeRange, Filter, Kind | None], Groups]
-Ahead = Callable[[Dimension, Sequence[Bounds], Filter], None]
+Ahead = Callable[[Dimension, Sequence[Bounds], Filter, Kind | None], Mapping[Bounds, Groups]]
 
 _MAX_QUESTIONS = 64
 # Buckets that a question keeps beyond those of the range that was asked for last: live ranges move on.
@@ -37,7 +37,8 @@ class OverTime:
     Args:
         ask: Returns the groups of a span.
         rollups: Says which minutes changed; None to keep nothing.
-        ahead: Told which buckets are about to be asked for, one after the other.
+        ahead: Told which buckets are about to be asked for, one after the other; returns those that it has counted
+            together already.
     """
 
     def __init__(self, ask: Ask, rollups: Rollups | None, *, ahead: Ahead | None = None) -> None:
@@ -62,12 +63,12 @@ class OverTime:
         key = (dimension, filter, kind, bucket_ms)
         found, version = self._recall(key, bounds)
         missing = [bound for bound in bounds if bound not in found]
+        new: dict[Bounds, Groups] = {}
         if self._ahead is not None and len(missing) > 1:
-            self._ahead(dimension, missing, filter)
-        new = {
-            (low, high): compact(self._ask(dimension, TimeRange(low, high, high - low), filter, kind))
-            for low, high in missing
-        }
+            new |= self._ahead(dimension, missing, filter, kind)
+        for low, high in missing:
+            if (low, high) not in new:
+                new[low, high] = compact(self._ask(dimension, TimeRange(low, high, high - low), filter, kind))
         found |= new
         if self._rollups is not None:
             self._keep(key, version, new, bounds)

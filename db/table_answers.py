@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from db.errors import NotAddedUpYet, unavailable_as_ours
 from db.history import History
 from db.old_groups import groups_by_sql
 from db.over_time import Bounds, OverTime, cut
+from db.pack_groups import columns_of_packs, groups_of_buckets, groups_of_parts
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
@@ -193,8 +195,11 @@ class TableAnswers:
         def ask(connection: Connection) -> Groups | None:
             if old.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return None
-            parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, most_apart=_MOST_APART)
-            return None if parts is None else merged([groups_of(rows, dimension) for rows in parts])
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(
+                connection, old.start_ms, old.end_ms, filter, kind, columns=columns, most_apart=_MOST_APART
+            )
+            return None if parts is None else groups_of_parts(parts, dimension)
 
         before = self._once_old(("by url", dimension, old, filter, kind), old, ask)
         return None if before is None else merged([before, groups_of(rows, dimension)])
@@ -206,23 +211,46 @@ class TableAnswers:
         filtered = self._history.filtered
         parts = None
         if filtered is not None:
-            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind)
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind, columns=columns)
         if parts is not None:
-            return merged([groups_of(rows, dimension) for rows in parts])
+            return groups_of_parts(parts, dimension)
         return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)
 
-    def _read_ahead(self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter) -> None:
-        """Read what the groups of some buckets are added up from in one piece."""
+    def _read_ahead(
+        self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None
+    ) -> Mapping[Bounds, Groups]:
+        """Read what the groups of some buckets are added up from in one piece; return those that are then known."""
         covered_ms = self._recent.covered_since_ms
-        if self._breakdowns is None or covered_ms is None:
-            return
-        bounds = [bound for bound in bounds if bound[0] < covered_ms]
+        if self._breakdowns is None or covered_ms is None or bounds[0][0] >= covered_ms:
+            return {}
         with unavailable_as_ours(self._engine):
             if counts(dimension, filter):
-                self._breakdowns.read_ahead(dimension, bounds)
-            elif bounds and self._history.filtered is not None:
-                with self._engine.connect() as connection:
-                    self._history.filtered.read_ahead(connection, bounds[0][0], min(bounds[-1][1], covered_ms), filter)
+                self._breakdowns.read_ahead(dimension, [bound for bound in bounds if bound[0] < covered_ms])
+                return {}
+            found: dict[Bounds, Groups] = {}
+            for some in _side_by_side(bounds):
+                found |= self._at_once(dimension, some, filter, kind)
+            return found
+
+    def _at_once(
+        self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None
+    ) -> Mapping[Bounds, Groups]:
+        """Count buckets side by side from rows that are gone through once; nothing where too few rows are packed."""
+        settled = filter.within(kind)
+        filtered = self._history.filtered
+        if settled is None or filtered is None:
+            return {}
+        filter, kind = settled
+        span = (bounds[0][0], bounds[-1][1])
+        rows, covered_ms, _ = self._recent.snapshot(*span)
+        rows = rows.matching(filter, kind)
+        if covered_ms is None or covered_ms <= span[0]:
+            return groups_of_buckets([rows], dimension, bounds)
+        with self._engine.connect() as connection:
+            columns = columns_of_packs(dimension)
+            old = filtered.parts(connection, span[0], min(covered_ms, span[1]), filter, kind, columns=columns)
+            return {} if old is None else groups_of_buckets(chain(old, [rows]), dimension, bounds)
 
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
@@ -248,6 +276,17 @@ def _of_kept_rows(ask: Callable[[Connection], Groups], old: TimeRange, connectio
     if old.start_ms < min(since_ms, old.end_ms):
         raise NotAddedUpYet(since_ms)
     return ask(connection)
+
+
+def _side_by_side(bounds: Sequence[Bounds]) -> list[list[Bounds]]:
+    """Cut buckets where the next one doesn't begin where the one before ends."""
+    found: list[list[Bounds]] = []
+    for bound in bounds:
+        if found and found[-1][-1][1] == bound[0]:
+            found[-1].append(bound)
+        else:
+            found.append([bound])
+    return found
 
 
 def spark_ms(span: TimeRange) -> int:
