@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, TypeAlias
 
@@ -43,6 +43,41 @@ DTYPES: dict[str, Any] = {
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
 _Test = Callable[[list[Any]], list[bool]]
 _MAX_SEARCHES = 8
+
+
+class _Picked(dict[str, npt.NDArray[Any]]):
+    """Some rows of arrays, each array made when it is first asked for: who narrows rows looks at few of their columns.
+
+    Args:
+        whole: The arrays.
+        rows: Which rows of them, int64[n].
+    """
+
+    def __init__(self, whole: Mapping[str, npt.NDArray[Any]], rows: IntArray) -> None:
+        super().__init__()
+        self._whole = whole
+        self._rows = rows
+
+    def __missing__(self, name: str) -> npt.NDArray[Any]:
+        found = self[name] = self._whole[name][self._rows]
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._whole or super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._whole, *(name for name in dict.__iter__(self) if name not in self._whole)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def items(self) -> Any:
+        """Return all of them."""
+        return [(name, self[name]) for name in self]
+
+    def part(self, low: int, high: int) -> _Picked:
+        """Return the rows low..high of these."""
+        return _Picked(self._whole, self._rows[low:high])
 
 
 class Chunk:
@@ -147,7 +182,10 @@ class Chunk:
 
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
-        chunk = Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+        arrays = self.arrays
+        if isinstance(arrays, _Picked):
+            return Chunk(arrays.part(low, high), high - low)
+        chunk = Chunk({name: array[low:high] for name, array in arrays.items()}, high - low)
         chunk._found = {
             question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
         }
@@ -159,12 +197,18 @@ class Chunk:
         }
         return chunk
 
-    def where(self, mask: BoolArray) -> Chunk:
-        """Return the rows that a mask picks, bool[size]; this itself if these are all."""
-        places = np.flatnonzero(
-            mask
-        )  # mostly few: picking these costs less than going through the mask again and again
-        return self if len(places) == self.size else self.chosen(places)
+    def picked(self, mask: BoolArray) -> Chunk:
+        """Return the rows that a mask picks; they hold on to all of these, so they mustn't be kept.
+
+        Args:
+            mask: bool[size].
+        """
+        rows = np.flatnonzero(mask)
+        return self if len(rows) == self.size else Chunk(_Picked(self.arrays, rows), len(rows))
+
+    def apart(self) -> Chunk:
+        """Return the same rows without the ones that they were picked from."""
+        return Chunk(dict(self.arrays.items()), self.size) if isinstance(self.arrays, _Picked) else self
 
     def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""

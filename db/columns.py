@@ -204,18 +204,9 @@ class DetailColumns:
         Args:
             places: Which rows, all of them failures.
         """
-        if not any("error_kind" in chunk.arrays for chunk in self._chunks):
-            return [kind_of_error(error or "") for error in self.error[places].tolist()]
-        found = np.empty(len(places), dtype=np.object_)
-        begin = 0
-        for chunk in self._chunks:  # those of packs have kinds, those of memory texts
-            own = np.flatnonzero((places >= begin) & (places < begin + chunk.size))
-            told = "error_kind" in chunk.arrays
-            texts = chunk.arrays["error_kind" if told else "error"][places[own] - begin].tolist()
-            found[own] = [text or "" if told else kind_of_error(text or "") for text in texts]
-            begin += chunk.size
-        kinds: list[str] = found.tolist()
-        return kinds
+        if self._chunks and all("error_kind" in chunk.arrays for chunk in self._chunks):
+            return [kind or "" for kind in self._column("error_kind")[places].tolist()]
+        return [kind_of_error(error or "") for error in self.error[places].tolist()]
 
     @cached_property
     def labels(self) -> ObjectArray:
@@ -242,6 +233,8 @@ class DetailColumns:
 
     def matching(self, filter: Filter, kind: Kind | None = None) -> DetailColumns:
         """Return the rows that a filter lets through; these themselves when it lets all through.
+
+        They hold on to the memory of these: see `apart`.
 
         Args:
             filter: What to keep.
@@ -278,8 +271,12 @@ class DetailColumns:
             for column, text in (("url", filter.url), ("run_id", filter.run)):
                 if text:
                     mask &= chunk.with_text(column, text)
-            parts.append(chunk.where(mask))
+            parts.append(chunk.picked(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def apart(self) -> DetailColumns:
+        """Return the same rows in memory of their own: what is kept mustn't hold on to the rows it was picked from."""
+        return DetailColumns([chunk.apart() for chunk in self._chunks], self.source_names, self.outcome_names)
 
     def _with_outcomes(self, chunk: Chunk, wanted: Sequence[str]) -> BoolArray:
         """Return which scrapes had one of some outcomes; one that told none is taken for what it was, ok or failed."""

@@ -245,7 +245,7 @@ class History:
             with self._engine.connect() as connection:
                 old = self._cells(connection, span.start_ms, border_ms, filter, kind, by_hours=by_hours)
         else:
-            old = self._detail(span.start_ms, border_ms, filter, kind)
+            old = self._detail(span.start_ms, border_ms, filter, kind).apart()
         with self._lock:
             self._remembered[key] = (version, old)
             self._remembered.move_to_end(key)

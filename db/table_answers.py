@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
+from db.breakdown import Dimension, Groups, counts, joined, merged, narrowed
 from db.breakdowns import Breakdowns
+from db.bucket_groups import BucketGroups
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
 from db.errors import NotAddedUpYet, unavailable_as_ours
+from db.group_rows import groups_of
 from db.history import History
 from db.old_groups import groups_by_sql
-from db.over_time import Bounds, OverTime, cut
-from db.pack_groups import columns_of_packs, groups_of_buckets, groups_of_parts
+from db.over_time import OverTime, cut
+from db.pack_groups import columns_of_packs, groups_of_parts
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
 from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.state import DETAIL_SINCE_MS, read_state
 from db.tables import UrlOrder, outcomes_of, urls_of
+from db.timed_groups import TimedGroups
 
 _Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
 # Ranges that one click chooses, and the buckets that pages cut them into.
-_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_WARM = (
+    (3 * SLOT_MS, 30_000), (HOUR_MS, 60_000), (6 * HOUR_MS, 2 * SLOT_MS),
+    (DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS),
+)  # fmt: skip
 # Of an hour's and of a day's ends.
 _MOST_APART = 48
 _OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
@@ -65,21 +70,24 @@ class TableAnswers:
         self._history = history
         self._exact_rows = exact_rows
         self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups, history.filtered)
-        self._over_time = OverTime(partial(self.groups, keep=False), rollups, ahead=self._read_ahead)
+        self._buckets = BucketGroups(
+            engine, recent, history, self._breakdowns, partial(self.groups, keep=False), exact_rows=exact_rows
+        )
+        self._over_time = OverTime(self._buckets.of, rollups)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
         self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
-        bounds, parts = self.over_time("error", span, spark_ms(span), filter, kind)
-        return error_groups(bounds, parts, self._recent.sources, self._samples)
+        timed = self.over_time("error", span, spark_ms(span), filter, kind)
+        return error_groups(timed, self._recent.sources, self._samples)
 
     def urls(
         self, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
     ) -> tuple[UrlStats, ...]:
         """Return the URLs with the highest mean duration, or those that fail most."""
-        return urls_of(self.groups("url", span, filter, kind), self._recent.sources, limit, order)
+        return urls_of(self.groups("url", span, filter, kind, apart=True), self._recent.sources, limit, order)
 
     def outcomes(self, span: TimeRange, filter: Filter) -> Mapping[str, int]:
         """Return scrapes per outcome."""
@@ -87,7 +95,7 @@ class TableAnswers:
 
     def over_time(
         self, dimension: Dimension, span: TimeRange, bucket_ms: int, filter: Filter, kind: Kind | None
-    ) -> tuple[tuple[Bounds, ...], list[Groups]]:
+    ) -> TimedGroups:
         """Return what each bucket of a range adds up to.
 
         Args:
@@ -96,14 +104,15 @@ class TableAnswers:
             bucket_ms: Length of a bucket; what memory doesn't hold is cut into five minutes at the finest.
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
-
-        Returns:
-            (from and to of each bucket in epoch ms, its groups).
         """
         if bucket_ms < SLOT_MS and self._history.in_memory(span) is None:
             bucket_ms = SLOT_MS
         bounds = cut(span, bucket_ms)
-        return bounds, self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+        if dimension == "url" or not counts(dimension, filter):
+            return self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+        # Groups know all that is asked for: whoever wants some of them shares what was counted for all.
+        timed = self._over_time.of(dimension, bounds, bucket_ms, Filter(), None)
+        return timed.narrowed(filter, kind, self._recent.sources)
 
     def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
         """Return what each run of the scrapers did."""
@@ -140,7 +149,14 @@ class TableAnswers:
                     self.errors(span, Filter(), kind)
 
     def groups(
-        self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
+        self,
+        dimension: Dimension,
+        span: TimeRange,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        keep: bool = True,
+        apart: bool = False,
     ) -> Groups:
         """Return what a range adds up to.
 
@@ -150,6 +166,7 @@ class TableAnswers:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
+            apart: Whoever asks adds them up: there may be several groups of a value, source, kind and result.
 
         Raises:
             NotAddedUpYet: Its rows are deleted already, and the sums that stay are still being checked.
@@ -168,9 +185,10 @@ class TableAnswers:
                 return groups
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
-            if groups is not None:
-                return narrowed(groups, filter, kind, self._recent.sources)
+                parts = self._breakdowns.parts(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
+            if parts is not None:
+                parts = [narrowed(groups, filter, kind, self._recent.sources) for groups in parts]
+                return joined(parts or [Groups.empty()]) if apart else merged(parts)
         if rows is not None:
             return groups_of(rows.matching(filter, kind), dimension)
         old, rows = self._history.split(span, filter, kind)
@@ -217,41 +235,6 @@ class TableAnswers:
             return groups_of_parts(parts, dimension)
         return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)
 
-    def _read_ahead(
-        self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None
-    ) -> Mapping[Bounds, Groups]:
-        """Read what the groups of some buckets are added up from in one piece; return those that are then known."""
-        covered_ms = self._recent.covered_since_ms
-        if self._breakdowns is None or covered_ms is None or bounds[0][0] >= covered_ms:
-            return {}
-        with unavailable_as_ours(self._engine):
-            if counts(dimension, filter):
-                self._breakdowns.read_ahead(dimension, [bound for bound in bounds if bound[0] < covered_ms])
-                return {}
-            found: dict[Bounds, Groups] = {}
-            for some in _side_by_side(bounds):
-                found |= self._at_once(dimension, some, filter, kind)
-            return found
-
-    def _at_once(
-        self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None
-    ) -> Mapping[Bounds, Groups]:
-        """Count buckets side by side from rows that are gone through once; nothing where too few rows are packed."""
-        settled = filter.within(kind)
-        filtered = self._history.filtered
-        if settled is None or filtered is None:
-            return {}
-        filter, kind = settled
-        span = (bounds[0][0], bounds[-1][1])
-        rows, covered_ms, _ = self._recent.snapshot(*span)
-        rows = rows.matching(filter, kind)
-        if covered_ms is None or covered_ms <= span[0]:
-            return groups_of_buckets([rows], dimension, bounds)
-        with self._engine.connect() as connection:
-            columns = columns_of_packs(dimension)
-            old = filtered.parts(connection, span[0], min(covered_ms, span[1]), filter, kind, columns=columns)
-            return {} if old is None else groups_of_buckets(chain(old, [rows]), dimension, bounds)
-
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""
         version = -1 if self._rollups is None else self._rollups.version
@@ -276,17 +259,6 @@ def _of_kept_rows(ask: Callable[[Connection], Groups], old: TimeRange, connectio
     if old.start_ms < min(since_ms, old.end_ms):
         raise NotAddedUpYet(since_ms)
     return ask(connection)
-
-
-def _side_by_side(bounds: Sequence[Bounds]) -> list[list[Bounds]]:
-    """Cut buckets where the next one doesn't begin where the one before ends."""
-    found: list[list[Bounds]] = []
-    for bound in bounds:
-        if found and found[-1][-1][1] == bound[0]:
-            found[-1].append(bound)
-        else:
-            found.append([bound])
-    return found
 
 
 def spark_ms(span: TimeRange) -> int:

@@ -71,6 +71,8 @@ class SpanRows:
         Args:
             blocks: Those of the same numbers as its own.
         """
+        if not self.size:
+            return True
         if len(blocks) < len(self.blocks) or not self._index.is_of(blocks):
             return False
         rest = self._index.rest(blocks, self._where)

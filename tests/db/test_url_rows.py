@@ -140,7 +140,7 @@ def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tup
     assert index.is_of([*some, *others])
     outcomes.code("another was met first")
     found = SpanRows(index, places, some, np.ones(DAY_MS // SLOT_MS, np.bool_), names, outcomes)
-    assert found.size == 0 or found.add_rest(others)
+    assert found.add_rest(others)
     return DetailColumns([found.chunk(EVERYTHING)], names, outcomes), rows.matching(filter)
 
 
