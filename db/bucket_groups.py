@@ -11,6 +11,7 @@ from db.breakdowns import Breakdowns
 from db.cells import SLOT_MS
 from db.errors import unavailable_as_ours
 from db.history import History
+from db.pack_groups import columns_of_packs, together
 from db.recent import RecentDetail
 from db.results import Filter, Kind, TimeRange
 from db.timed_groups import Bounds, TimedGroups, counted, summed, with_own_texts
@@ -102,10 +103,11 @@ class BucketGroups:
         found: list[TimedGroups] = []
         if old.start_ms < old.end_ms:
             with unavailable_as_ours(self._engine), self._engine.connect() as connection:
-                parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind)
+                columns = columns_of_packs(dimension)
+                parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, columns=columns)
                 if parts is None:
                     return None
-                found += [counted(part, dimension, bounds) for part in parts]
+                found += [counted(part, dimension, bounds) for part in together(parts)]
         found.append(counted(rows, dimension, bounds))
         return summed(bounds, [(timed.bucket, timed.groups) for timed in found])
 
@@ -120,15 +122,11 @@ class BucketGroups:
     def _read_ahead(self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter) -> None:
         """Read what the groups of some buckets are added up from in one piece."""
         covered_ms = self._recent.covered_since_ms
-        if self._breakdowns is None or covered_ms is None:
+        if self._breakdowns is None or covered_ms is None or not counts(dimension, filter):
             return
         bounds = [bound for bound in bounds if bound[0] < covered_ms]
         with unavailable_as_ours(self._engine):
-            if counts(dimension, filter):
-                self._breakdowns.read_ahead(dimension, bounds)
-            elif bounds and self._history.filtered is not None:
-                with self._engine.connect() as connection:
-                    self._history.filtered.read_ahead(connection, bounds[0][0], min(bounds[-1][1], covered_ms), filter)
+            self._breakdowns.read_ahead(dimension, bounds)
 
 
 def _without_holes(bounds: Sequence[Bounds]) -> Iterator[Sequence[Bounds]]:

@@ -22,6 +22,7 @@ from db.group_rows import groups_of
 from db.history import History
 from db.old_groups import groups_by_sql
 from db.over_time import OverTime, cut
+from db.pack_groups import columns_of_packs, groups_of_parts
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
@@ -216,8 +217,11 @@ class TableAnswers:
         def ask(connection: Connection) -> Groups | None:
             if old.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return None
-            parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, most_apart=_MOST_APART)
-            return None if parts is None else merged([groups_of(rows, dimension) for rows in parts])
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(
+                connection, old.start_ms, old.end_ms, filter, kind, columns=columns, most_apart=_MOST_APART
+            )
+            return None if parts is None else groups_of_parts(parts, dimension)
 
         before = self._once_old(("by url", dimension, old, filter, kind), old, ask)
         return None if before is None else merged([before, groups_of(rows, dimension)])
@@ -229,9 +233,10 @@ class TableAnswers:
         filtered = self._history.filtered
         parts = None
         if filtered is not None:
-            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind)
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind, columns=columns)
         if parts is not None:
-            return merged([groups_of(rows, dimension) for rows in parts])
+            return groups_of_parts(parts, dimension)
         return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)
 
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
