@@ -11,7 +11,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
 from db.breakdown_rolling import closed, settled_slots
-from db.cells import SLOT_MS
+from db.cells import HOUR_MS, SLOT_MS
 from db.chunk import Chunk
 from db.columns import DetailColumns
 from db.detail import PACKED, STATISTICS, read_detail, with_error_kinds
@@ -37,6 +37,7 @@ _LEAST = 10
 _MOST_EMPTY = 105_000
 # More runs of spans are asked for as if they were one.
 _MOST_RUNS = 8
+_RARE = Filter(url_contains=" ")
 # What is said of a span besides the number of the rows that it is among.
 _APART, _EMPTY = -1, -2
 
@@ -57,6 +58,17 @@ class FilteredRows:
         self._finds = Finds[int, Chunk](rollups, _slots_of, lambda rows: rows.size + _LEAST, most=most_rows)
         # Which spans have no row, whatever the filter: kept as if it was for the one that lets all through.
         self._empty = Finds[int, None](rollups, _slots_of, lambda _: 1, most=_MOST_EMPTY)
+
+    def warm(self, connection: Connection, present_ms: int) -> None:
+        """Look for something, so that the first who does needn't wait for what is made ready once.
+
+        Args:
+            connection: An open connection.
+            present_ms: The present, epoch ms.
+        """
+        start_ms, end_ms = present_ms - 3 * HOUR_MS, present_ms - HOUR_MS
+        for _ in self.parts(connection, start_ms, end_ms, _RARE, None, columns=STATISTICS) or ():
+            pass
 
     def between(
         self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None

@@ -218,6 +218,9 @@ class History:
                 self.rows(span, Filter())
             # Pages compare a range with the one before.
             self.rows(span.before(), Filter(), together=True)
+        if self.filtered is not None:
+            with self._engine.connect() as connection:
+                self.filtered.warm(connection, present_ms)
 
     def in_memory(self, span: TimeRange) -> DetailColumns | None:
         """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.

@@ -47,7 +47,7 @@ class RecentDetail:
         self._size = 0  # of both
         self._covered_since_ms: int | None = None
         self._version = 0
-        self._search = UrlSearch(2 * max_rows)
+        self._search = UrlSearch(max_rows + max_rows // 2)
         self.sources = Names()
         self.outcomes = Names()
         self.labels = KnownLabels()

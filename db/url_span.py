@@ -14,6 +14,7 @@ from db.columns import Names
 from db.detail import STATISTICS
 from db.hashes import hashes_of
 from db.rest_pack import objects
+from db.results import IntArray
 from db.url_pack import Found, UrlIndex
 
 _OF_URLS = ("url", "url_hash")
@@ -56,7 +57,7 @@ class SpanRows:
         if self.size:
             where = found.where
             columns = index.statistics(blocks, where, sources)
-            order = np.argsort(columns["created_at_ms"], kind="stable")
+            order = _order(columns["created_at_ms"])
             self._columns = {name: column[order] for name, column in columns.items()}
             self._where, self._urls, self._which = where[order], found.urls, found.which[order]
 
@@ -98,6 +99,15 @@ class SpanRows:
                 assert self._rest is not None
                 self._columns |= self._index.others(missing, self._rest, self._outcomes)
             return Chunk({name: self._columns[name] for name in columns}, self.size)
+
+
+def _order(moments_ms: IntArray) -> IntArray:
+    """Return the order of time of moments inside a day: numbers are sorted in a fifth of what their places take."""
+    bits = len(moments_ms).bit_length()
+    key = ((moments_ms - moments_ms.min()) << bits) | np.arange(len(moments_ms))
+    key.sort()
+    order: IntArray = key & ((1 << bits) - 1)
+    return order
 
 
 def needs_rest(columns: Iterable[str]) -> bool:

@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from selenium.common.exceptions import TimeoutException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from collector.client import Collector
-from tests.browser.conftest import App
+from tests.browser.conftest import App, reporting
 from tests.browser.seeing import errors, see, text, until
+
+pytestmark = pytest.mark.xdist_group("browser-drill")  # one app and one Chromium for most
 
 AppOn = Callable[..., App]
 Scraper = Callable[[str], Collector]
@@ -80,48 +83,54 @@ def address(browser: Any) -> str:
     return found
 
 
-def test_a_bar_leads_to_its_source_and_a_dragged_span_becomes_the_range_while_the_page_is_redrawn(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
-) -> None:
-    app = app_on()
-    collector = scraper(app.url)
-    report(collector, 200)
-    dash_br.server_url = f"{app.url}/?from=now-1h&result=ok"
-    see(dash_br, "#live-pill", "Live")
-    until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, BARS)), "bars are drawn")
-    with a_scraper_at_work(collector):
-        see(dash_br, "#overview-events", "robinhood.test/live")
-        assert address(dash_br) == f"{app.url}/?from=now-1h&result=ok"  # no redraw was taken for a click
+@pytest.fixture(scope="module")
+def board(shared_app: App) -> App:
+    """The app of those tests that don't mind how many events there are beside the two hundred of the last hour."""
+    with reporting(shared_app) as collector:
+        report(collector, 200)
+    return shared_app
 
-        drag(dash_br, PLOT, 0.2, 0.6)
-        until(lambda: "&to=" in address(dash_br), "the span is the page's range")
-        see(dash_br, "#live-pill", "Paused")
-        zoomed = address(dash_br)
+
+def test_a_bar_leads_to_its_source_and_a_dragged_span_becomes_the_range_while_the_page_is_redrawn(
+    browser: Any, board: App, scraper: Scraper
+) -> None:
+    collector = scraper(board.url)
+    browser.server_url = f"{board.url}/?from=now-1h&result=ok"
+    see(browser, "#live-pill", "Live")
+    until(lambda: bool(browser.driver.find_elements(By.CSS_SELECTOR, BARS)), "bars are drawn")
+    with a_scraper_at_work(collector):
+        see(browser, "#overview-events", "robinhood.test/live")
+        assert address(browser) == f"{board.url}/?from=now-1h&result=ok"  # no redraw was taken for a click
+
+        drag(browser, PLOT, 0.2, 0.6)
+        until(lambda: "&to=" in address(browser), "the span is the page's range")
+        see(browser, "#live-pill", "Paused")
+        zoomed = address(browser)
         assert "result=ok" in zoomed
 
-        dash_br.driver.back()
-        until(lambda: address(dash_br) == f"{app.url}/?from=now-1h&result=ok", "the back button zooms out")
-        see(dash_br, "#live-pill", "Live")
-        until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, BARS)), "bars are drawn")
+        browser.driver.back()
+        until(lambda: address(browser) == f"{board.url}/?from=now-1h&result=ok", "the back button zooms out")
+        see(browser, "#live-pill", "Live")
+        until(lambda: bool(browser.driver.find_elements(By.CSS_SELECTOR, BARS)), "bars are drawn")
 
-        until(lambda: click(dash_br, BARS), "a bar can be clicked")
-        until(lambda: "/scrapers/" in address(dash_br), "the bar led to its source")
-        assert address(dash_br).endswith("?from=now-1h&result=ok")
-    assert errors(dash_br) == []
+        until(lambda: click(browser, BARS), "a bar can be clicked")
+        until(lambda: "/scrapers/" in address(browser), "the bar led to its source")
+        assert address(browser).endswith("?from=now-1h&result=ok")
+    assert errors(browser) == []
 
 
 def test_a_span_dragged_on_a_chart_of_altair_becomes_the_range_and_the_back_button_zooms_out(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, app_on: AppOn, scraper: Scraper
 ) -> None:
     app = app_on(SCRAPEBOARD_CHARTS="altair")
     report(scraper(app.url), 200)
-    dash_br.server_url = f"{app.url}/?from=now-1h"
+    browser.server_url = f"{app.url}/?from=now-1h"
     chart = ".page-overview .chart-box svg.marks"  # the first one; Vega views have no ids in the page
-    until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, chart)), "the chart is drawn")
-    until(lambda: _dragged(dash_br, chart), "the span is the page's range")
-    dash_br.driver.back()
-    until(lambda: address(dash_br) == f"{app.url}/?from=now-1h", "the back button zooms out")
-    assert errors(dash_br) == []
+    until(lambda: bool(browser.driver.find_elements(By.CSS_SELECTOR, chart)), "the chart is drawn")
+    until(lambda: _dragged(browser, chart), "the span is the page's range")
+    browser.driver.back()
+    until(lambda: address(browser) == f"{app.url}/?from=now-1h", "the back button zooms out")
+    assert errors(browser) == []
 
 
 def _dragged(browser: Any, chart: str) -> bool:
@@ -133,54 +142,52 @@ def _dragged(browser: Any, chart: str) -> bool:
 
 
 def test_a_click_on_a_time_chart_is_not_lost_though_the_chart_is_redrawn_under_the_pointer(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, board: App, scraper: Scraper
 ) -> None:
-    app = app_on()
-    collector = scraper(app.url)
-    report(collector, 200)
-    dash_br.server_url = f"{app.url}/?from=now-1h"
-    see(dash_br, "#live-pill", "Live")
-    until(lambda: bool(dash_br.driver.find_elements(By.CSS_SELECTOR, PLOT)), "the chart is drawn")
-    plot = dash_br.driver.find_element(By.CSS_SELECTOR, PLOT)
-    ActionChains(dash_br.driver).move_to_element(plot).perform()
+    collector = scraper(board.url)
+    browser.server_url = f"{board.url}/?from=now-1h"
+    see(browser, "#live-pill", "Live")
+    until(lambda: bool(browser.driver.find_elements(By.CSS_SELECTOR, PLOT)), "the chart is drawn")
+    plot = browser.driver.find_element(By.CSS_SELECTOR, PLOT)
+    ActionChains(browser.driver).move_to_element(plot).perform()
     with a_scraper_at_work(collector):
-        see(dash_br, "#overview-events", "robinhood.test/live")
+        see(browser, "#overview-events", "robinhood.test/live")
         time.sleep(2.5)  # over at least one redraw, with a pointer that rests
-        ActionChains(dash_br.driver).click().perform()
-        until(lambda: "/events?from=" in address(dash_br), "the click led to the events of its bucket")
-        see(dash_br, "#events-total", "in the range")
-    assert "&to=" in address(dash_br)
-    assert errors(dash_br) == []
+        ActionChains(browser.driver).click().perform()
+        until(lambda: "/events?from=" in address(browser), "the click led to the events of its bucket")
+        see(browser, "#events-total", "in the range")
+    assert "&to=" in address(browser)
+    assert errors(browser) == []
 
 
 def test_the_grid_shows_every_event_tells_of_new_ones_and_leads_to_each(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, app_on: AppOn, scraper: Scraper
 ) -> None:
     app = app_on()
     collector = scraper(app.url)
     report(collector, 1_000)
-    dash_br.server_url = f"{app.url}/?from=now-6h"
-    see(dash_br, "#live-pill", "Live")
+    browser.server_url = f"{app.url}/?from=now-6h"
+    see(browser, "#live-pill", "Live")
     loaded = "return performance.getEntriesByType('resource').filter(e => e.name.includes('ag_grid')).length"
-    assert dash_br.driver.execute_script(loaded) == 0  # the tabs don't pay for the grid
-    dash_br.driver.find_element(By.LINK_TEXT, "See all").click()
-    see(dash_br, "#events-total", "1,000 events")
-    see(dash_br, "#events-list .ag-row", "p999")
+    assert browser.driver.execute_script(loaded) == 0  # the tabs don't pay for the grid
+    browser.driver.find_element(By.LINK_TEXT, "See all").click()
+    see(browser, "#events-total", "1,000 events")
+    see(browser, "#events-list .ag-row", "p999")
 
-    dash_br.driver.execute_script("document.querySelector('#events-list .ag-body-viewport').scrollTop = 1e7")
-    see(dash_br, "#events-list .ag-row[row-index='999']", "p0")
+    browser.driver.execute_script("document.querySelector('#events-list .ag-body-viewport').scrollTop = 1e7")
+    see(browser, "#events-list .ag-row[row-index='999']", "p0")
 
     report(collector, 3, begin=1_000, span_ms=30)
-    see(dash_br, "#events-show", "3 new events: show")
-    until(lambda: click(dash_br, "#events-show"), "they can be asked for")
-    see(dash_br, "#events-list .ag-row[row-index='0']", "p1002")
-    until(lambda: text(dash_br, "#events-show") == "", "nothing is new any more")
+    see(browser, "#events-show", "3 new events: show")
+    until(lambda: click(browser, "#events-show"), "they can be asked for")
+    see(browser, "#events-list .ag-row[row-index='0']", "p1002")
+    until(lambda: text(browser, "#events-show") == "", "nothing is new any more")
 
-    until(lambda: click(dash_br, "#events-list .ag-row[row-index='2'] .event-time"), "a row can be clicked")
-    see(dash_br, "#event-error", "no table in /p1000")
-    see(dash_br, "#event-facts", "team=a")
-    see(dash_br, "#event-facts", "run-7")
-    assert "from=now-6h" in address(dash_br)
-    dash_br.driver.back()
-    see(dash_br, "#events-list .ag-row", "p1002")
-    assert errors(dash_br) == []
+    until(lambda: click(browser, "#events-list .ag-row[row-index='2'] .event-time"), "a row can be clicked")
+    see(browser, "#event-error", "no table in /p1000")
+    see(browser, "#event-facts", "team=a")
+    see(browser, "#event-facts", "run-7")
+    assert "from=now-6h" in address(browser)
+    browser.driver.back()
+    see(browser, "#events-list .ag-row", "p1002")
+    assert errors(browser) == []

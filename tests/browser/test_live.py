@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,15 @@ from tests.browser.conftest import App
 from tests.browser.seeing import equals_a_reload, errors, moves, rests, see, text, until
 from tests.servers import PrivateMariaDB
 
+pytestmark = pytest.mark.xdist_group("browser-live")  # one app and one Chromium for most
+
 AppOn = Callable[..., App]
 Scraper = Callable[[str], Collector]
 
 NAVIGATIONS = "#overview-navigations"
 EVENTS = "#overview-events"
 PILL = "#live-pill"
+ROUND = itertools.count()
 
 
 def rows(engine: Engine) -> int:
@@ -32,11 +37,11 @@ def rows(engine: Engine) -> int:
 
 
 def test_a_metric_reaches_the_open_page_the_channel_and_the_database(
-    dash_br: Any, app_on: AppOn, scraper: Scraper, database_url: str
+    browser: Any, app_on: AppOn, scraper: Scraper, database_url: str
 ) -> None:
     app = app_on(database_url)
-    dash_br.server_url = app.url
-    see(dash_br, PILL, "Live")
+    browser.server_url = app.url
+    see(browser, PILL, "Live")
     client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=90)
     assert json.loads(client.recv())["type"] == "connected"
     client.send(json.dumps({"type": "subscribe", "scraperSource": "robinhood"}))
@@ -52,21 +57,21 @@ def test_a_metric_reaches_the_open_page_the_channel_and_the_database(
     assert list(batch["metrics"][0]) == [
         "type", "scraperSource", "url", "navigationDurationMs", "retryCount", "success", "error", "recordedAt",
     ]  # fmt: skip
-    see(dash_br, EVENTS, "robinhood.com/stocks/AAPL")
-    see(dash_br, NAVIGATIONS, "1")
+    see(browser, EVENTS, "robinhood.com/stocks/AAPL")
+    see(browser, NAVIGATIONS, "1")
     engine = make_engine(url=database_url)
     assert rows(engine) == 1
     engine.dispose()
-    assert errors(dash_br) == []
+    assert errors(browser) == []
 
 
 def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, app_on: AppOn, scraper: Scraper
 ) -> None:
     app = app_on()
     # A range that stands still while we compare: the same hours before and after.
-    dash_br.server_url = f"{app.url}/?from=now-24h"
-    see(dash_br, PILL, "Live")
+    browser.server_url = f"{app.url}/?from=now-24h"
+    see(browser, PILL, "Live")
     collector = scraper(app.url)
     for n in range(300):
         source = ("robinhood", "cnbc", "docs-httpx")[n % 3]
@@ -80,21 +85,21 @@ def test_after_many_live_updates_a_page_shows_what_a_reload_shows(
         if n % 25 == 0:
             collector.flush(timeout_s=90)
     assert collector.flush(timeout_s=90)
-    see(dash_br, NAVIGATIONS, "300")
-    see(dash_br, EVENTS, "p299")
-    equals_a_reload(dash_br, "Live")
-    see(dash_br, NAVIGATIONS, "300")
-    assert errors(dash_br) == []
+    see(browser, NAVIGATIONS, "300")
+    see(browser, EVENTS, "p299")
+    equals_a_reload(browser, "Live")
+    see(browser, NAVIGATIONS, "300")
+    assert errors(browser) == []
 
 
 def test_a_chart_off_the_screen_is_not_drawn_until_it_is_scrolled_to(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, app_on: AppOn, scraper: Scraper
 ) -> None:
     app = app_on()
     collector = scraper(app.url)
 
     def content(selector: str) -> str:
-        return str(dash_br.driver.execute_script(f"return document.querySelector('{selector}').textContent"))
+        return str(browser.driver.execute_script(f"return document.querySelector('{selector}').textContent"))
 
     def report(status: int, times: int) -> None:
         for _ in range(times):
@@ -104,9 +109,9 @@ def test_a_chart_off_the_screen_is_not_drawn_until_it_is_scrolled_to(
         assert collector.flush(timeout_s=90)
 
     report(400, 1)
-    dash_br.server_url = f"{app.url}/navigation?from=now-24h"
-    dash_br.driver.set_window_size(1440, 700)
-    see(dash_br, PILL, "Live")
+    browser.server_url = f"{app.url}/navigation?from=now-24h"
+    browser.driver.set_window_size(1440, 700)
+    see(browser, PILL, "Live")
     drawing, words = "#navigation-statuses .js-plotly-plot", "#navigation-statuses-words"
     until(lambda: "400" in content(drawing), "when the page is loaded, all is drawn")
     told = [400]
@@ -115,21 +120,21 @@ def test_a_chart_off_the_screen_is_not_drawn_until_it_is_scrolled_to(
         told.append(told[-1] + 1)
         report(told[-1], len(told))
         until(lambda: f"{len(told)} {told[-1]}" in content(words), "its description follows all the same")
-        rests(dash_br)
+        rests(browser)
         return str(told[-1]) not in content(drawing)
 
     until(stays_behind, "a chart out of sight that isn't drawn anew")
-    dash_br.driver.execute_script("document.querySelector('#navigation-statuses').scrollIntoView()")
+    browser.driver.execute_script("document.querySelector('#navigation-statuses').scrollIntoView()")
     until(lambda: str(told[-1]) in content(drawing), "it is drawn once it is seen")
-    assert errors(dash_br) == []
+    assert errors(browser) == []
 
 
 def test_killed_in_the_middle_it_has_everything_it_acknowledged_and_the_page_lives_again(
-    dash_br: Any, app_on: AppOn, scraper: Scraper, tmp_path: Path
+    browser: Any, app_on: AppOn, scraper: Scraper, tmp_path: Path
 ) -> None:
     app = app_on(f"sqlite:///{tmp_path}/kill.db")
-    dash_br.server_url = f"{app.url}/?from=now-24h"
-    see(dash_br, PILL, "Live")
+    browser.server_url = f"{app.url}/?from=now-24h"
+    see(browser, PILL, "Live")
     collector = scraper(app.url)
     for n in range(500):
         collector.record_page_navigation("robinhood", url=f"https://robinhood.com/{n}", navigation_duration_ms=n)
@@ -140,82 +145,87 @@ def test_killed_in_the_middle_it_has_everything_it_acknowledged_and_the_page_liv
     engine = make_engine(url=app.database_url)
     assert rows(engine) >= acknowledged
     engine.dispose()
-    see(dash_br, PILL, "Reconnecting", patience_s=120)
+    see(browser, PILL, "Reconnecting", patience_s=120)
     app.start()
     assert collector.flush(timeout_s=60)
-    see(dash_br, PILL, "Live", patience_s=120)
-    see(dash_br, NAVIGATIONS, "500")  # each of them once, and without a reload
-    live = text(dash_br, NAVIGATIONS)
-    dash_br.driver.refresh()
-    see(dash_br, NAVIGATIONS, live)
+    see(browser, PILL, "Live", patience_s=120)
+    see(browser, NAVIGATIONS, "500")  # each of them once, and without a reload
+    live = text(browser, NAVIGATIONS)
+    browser.driver.refresh()
+    see(browser, NAVIGATIONS, live)
 
 
 def test_while_the_database_is_away_the_page_says_so_and_metrics_wait(
-    dash_br: Any, app_on: AppOn, scraper: Scraper, own_mariadb: PrivateMariaDB
+    browser: Any, app_on: AppOn, scraper: Scraper, own_mariadb: PrivateMariaDB
 ) -> None:
     app = app_on(own_mariadb.url("board"))
-    dash_br.server_url = app.url
-    see(dash_br, PILL, "Live")
+    browser.server_url = app.url
+    see(browser, PILL, "Live")
     collector = scraper(app.url)
     collector.record_page_navigation("robinhood", url="https://robinhood.com/before", navigation_duration_ms=1)
-    see(dash_br, EVENTS, "robinhood.com/before")
+    see(browser, EVENTS, "robinhood.com/before")
     own_mariadb.kill()
     collector.record_page_navigation("robinhood", url="https://robinhood.com/during", navigation_duration_ms=2)
-    see(dash_br, "#database-banner", "Database unreachable since")
-    assert "robinhood.com/before" in text(dash_br, EVENTS)  # what is known stays
-    dash_br.driver.refresh()  # somebody opens the page now
-    see(dash_br, "#page", "The database can’t be reached")
+    see(browser, "#database-banner", "Database unreachable since")
+    assert "robinhood.com/before" in text(browser, EVENTS)  # what is known stays
+    browser.driver.refresh()  # somebody opens the page now
+    see(browser, "#page", "The database can’t be reached")
     own_mariadb.start()
-    see(dash_br, EVENTS, "robinhood.com/during", patience_s=120)
-    see(dash_br, EVENTS, "robinhood.com/before")
-    until(lambda: not text(dash_br, "#database-banner"), "the banner is gone")
+    see(browser, EVENTS, "robinhood.com/during", patience_s=120)
+    see(browser, EVENTS, "robinhood.com/before")
+    until(lambda: not text(browser, "#database-banner"), "the banner is gone")
     assert collector.get_metrics_stats()["dropped"] == 0
 
 
-def test_a_paused_page_stands_still(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+def test_a_paused_page_stands_still(browser: Any, app_on: AppOn, scraper: Scraper) -> None:
     app = app_on()
     collector = scraper(app.url)
     collector.record_page_navigation("robinhood", url="https://robinhood.com/first", navigation_duration_ms=1)
     assert collector.flush(timeout_s=90)
-    dash_br.server_url = f"{app.url}/?live=0"
-    see(dash_br, PILL, "Paused")
-    see(dash_br, EVENTS, "robinhood.com/first")
-    rests(dash_br)
+    browser.server_url = f"{app.url}/?live=0"
+    see(browser, PILL, "Paused")
+    see(browser, EVENTS, "robinhood.com/first")
+    rests(browser)
     collector.record_page_navigation("robinhood", url="https://robinhood.com/second", navigation_duration_ms=1)
     assert collector.flush(timeout_s=90)
-    assert not moves(dash_br)
-    dash_br.driver.get(app.url)
-    see(dash_br, EVENTS, "robinhood.com/second")
+    assert not moves(browser)
+    browser.driver.get(app.url)
+    see(browser, EVENTS, "robinhood.com/second")
 
 
-# The empty pages name robinhood in their example, so the words to see here are ones that only the metrics bring.
+# Names of the test's own, which no other test of the same app reported.
 @pytest.mark.parametrize(
     ("path", "words"),
     [
         ("/", "zebra-news"),
-        ("/scrapers", "zebra-news"),
-        ("/scrapers/zebra-news", "zebra.test/"),
-        ("/navigation", "zebra.test/"),
-        ("/scraping", "zebra.test/"),
-        ("/scheduler", "zebra-nightly"),
-        ("/alerts", "zebra-news"),
+        ("/scrapers", "yak-news"),
+        ("/scrapers/gnu-news", "gnu.test/"),
+        ("/navigation", "emu.test/"),
+        ("/scraping", "ibex.test/"),
+        ("/scheduler", "lynx-nightly"),
+        ("/alerts", "wolf-news"),
     ],
 )
 def test_every_tab_follows_live_without_complaints(
-    dash_br: Any, app_on: AppOn, scraper: Scraper, path: str, words: str
+    browser: Any, shared_app: App, scraper: Scraper, path: str, words: str
 ) -> None:
-    app = app_on()
-    dash_br.server_url = app.url + path
-    see(dash_br, PILL, "Live")
-    assert words not in text(dash_br, "#page")
-    collector = scraper(app.url)
+    browser.server_url = shared_app.url + path
+    see(browser, PILL, "Live")
+    assert words not in text(browser, "#page")
+    collector = scraper(shared_app.url)
+    name = re.split(r"[-.]", words)[0]
+    slower_ms = 100 * next(ROUND)  # so that lists of the slowest begin with these
     for n in range(20):
-        url = f"https://zebra.test/{n}"
+        url = f"https://{name}.test/{n}"
         collector.record_page_navigation(
-            "zebra-news", url=url, navigation_duration_ms=n, success=n > 9, error=None if n > 9 else "timeout"
+            f"{name}-news",
+            url=url,
+            navigation_duration_ms=slower_ms + n,
+            success=n > 9,
+            error=None if n > 9 else "timeout",
         )
-        collector.record_page_scrape("zebra-news", url=url, scrape_duration_ms=n, items_extracted=n)
-        collector.record_scheduler_metric("zebra-nightly", execution_duration_ms=40)
+        collector.record_page_scrape(f"{name}-news", url=url, scrape_duration_ms=slower_ms + n, items_extracted=n)
+        collector.record_scheduler_metric(f"{name}-nightly", execution_duration_ms=40)
     assert collector.flush(timeout_s=90)
-    see(dash_br, "#page", words)
-    assert errors(dash_br) == []
+    see(browser, "#page", words)
+    assert errors(browser) == []

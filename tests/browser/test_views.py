@@ -15,8 +15,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from collector.client import Collector
-from tests.browser.conftest import App
+from tests.browser.conftest import App, reporting
 from tests.browser.seeing import errors, see, text, until
+
+pytestmark = pytest.mark.xdist_group("browser-views")  # one app and one Chromium for most
 
 AppOn = Callable[..., App]
 Scraper = Callable[[str], Collector]
@@ -37,6 +39,14 @@ def some(collector: Collector, count: int = 40) -> None:
         collector.record_page_scrape("zebra", url=url, scrape_duration_ms=n, items_extracted=n)
     collector.record_scheduler_metric("nightly", execution_duration_ms=40)
     assert collector.flush(timeout_s=90)
+
+
+@pytest.fixture(scope="module")
+def board(shared_app: App) -> App:
+    """The app of these tests, which has heard of something of everything and may hear of more."""
+    with reporting(shared_app) as collector:
+        some(collector)
+    return shared_app
 
 
 @contextmanager
@@ -62,53 +72,47 @@ def count_of(browser: Any) -> int:
 
 
 def test_a_hidden_line_and_a_label_under_the_pointer_survive_live_updates(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
+    browser: Any, board: App, scraper: Scraper
 ) -> None:
-    app = app_on()
-    collector = scraper(app.url)
-    some(collector)
-    dash_br.server_url = f"{app.url}/?from=now-24h"
-    see(dash_br, "#live-pill", "Live")
-    until(lambda: "zebra" in text(dash_br, f"{THROUGHPUT} .legend"), "the chart stands")
-    toggles = dash_br.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .legend .legendtoggle")
-    ActionChains(dash_br.driver).move_to_element(toggles[0]).click().perform()
+    collector = scraper(board.url)
+    browser.server_url = f"{board.url}/?from=now-24h"
+    see(browser, "#live-pill", "Live")
+    until(lambda: "zebra" in text(browser, f"{THROUGHPUT} .legend"), "the chart stands")
+    toggles = browser.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .legend .legendtoggle")
+    ActionChains(browser.driver).move_to_element(toggles[0]).click().perform()
 
     def hidden() -> int:
-        entries = dash_br.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .legend .traces")
+        entries = browser.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .legend .traces")
         return sum("opacity: 0.5" in (one.get_attribute("style") or "") for one in entries)
 
     until(lambda: hidden() == 1, "one line is hidden")
-    plot = dash_br.driver.find_element(By.CSS_SELECTOR, f"{THROUGHPUT} .nsewdrag")
-    ActionChains(dash_br.driver).move_to_element(plot).perform()
+    plot = browser.driver.find_element(By.CSS_SELECTOR, f"{THROUGHPUT} .nsewdrag")
+    ActionChains(browser.driver).move_to_element(plot).perform()
 
     def label() -> list[Any]:
         return [
-            one.rect["x"] for one in dash_br.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .hoverlayer .legend")
+            one.rect["x"] for one in browser.driver.find_elements(By.CSS_SELECTOR, f"{THROUGHPUT} .hoverlayer .legend")
         ]
 
     until(lambda: len(label()) == 1, "the label under the pointer is there")
     place = label()
-    before = count_of(dash_br)
+    before = count_of(browser)
     with metrics_coming(collector):
-        until(lambda: count_of(dash_br) >= before + 60, "three seconds of updates")
+        until(lambda: count_of(browser) >= before + 60, "three seconds of updates")
     until(lambda: hidden() == 1, "it is still hidden")  # elements may be replaced while they are read
     until(lambda: label() == place, "the label is where it was")
-    assert errors(dash_br) == []
+    assert errors(browser) == []
 
 
-def test_the_comparison_is_chosen_in_the_bar_and_drawn_as_a_dashed_line(
-    dash_br: Any, app_on: AppOn, scraper: Scraper
-) -> None:
-    app = app_on()
-    some(scraper(app.url))
-    dash_br.server_url = f"{app.url}/?compare=day"
-    see(dash_br, "#overview-body", "zebra.test/")
-    see(dash_br, ".page-subtitle", "compared with the same time yesterday")
-    until(lambda: _value(dash_br, "#filter-compare") == "vs. day ago", "the control says so")
-    until(lambda: _choose(dash_br, "#filter-compare", "week ago"), "another is chosen")
-    see(dash_br, ".page-subtitle", "compared with the same time a week ago")
-    assert "compare=week" in dash_br.driver.current_url
-    assert errors(dash_br) == []
+def test_the_comparison_is_chosen_in_the_bar_and_drawn_as_a_dashed_line(browser: Any, board: App) -> None:
+    browser.server_url = f"{board.url}/?compare=day"
+    see(browser, "#overview-body", "zebra.test/")
+    see(browser, ".page-subtitle", "compared with the same time yesterday")
+    until(lambda: _value(browser, "#filter-compare") == "vs. day ago", "the control says so")
+    until(lambda: _choose(browser, "#filter-compare", "week ago"), "another is chosen")
+    see(browser, ".page-subtitle", "compared with the same time a week ago")
+    assert "compare=week" in browser.driver.current_url
+    assert errors(browser) == []
 
 
 def _value(browser: Any, selector: str) -> str:
@@ -131,96 +135,87 @@ def _click(browser: Any, path: str) -> bool:
     return True
 
 
-def test_a_view_is_saved_under_a_name_found_again_and_deleted(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
-    app = app_on()
-    some(scraper(app.url))
-    dash_br.server_url = f"{app.url}/navigation?from=now-6h&source=zebra"
-    see(dash_br, "#page h1", "Navigation")
-    until(lambda: _click(dash_br, "//button[contains(., 'Views')]"), "the menu opens")
-    see(dash_br, "#saved-list", "No view is saved yet")
-    field = dash_br.driver.find_element(By.CSS_SELECTOR, "#saved-name")
+def test_a_view_is_saved_under_a_name_found_again_and_deleted(browser: Any, board: App) -> None:
+    browser.server_url = f"{board.url}/navigation?from=now-6h&source=zebra"
+    see(browser, "#page h1", "Navigation")
+    until(lambda: _click(browser, "//button[contains(., 'Views')]"), "the menu opens")
+    see(browser, "#saved-list", "No view is saved yet")
+    field = browser.driver.find_element(By.CSS_SELECTOR, "#saved-name")
     field.send_keys("Morning <b>look</b>" + Keys.ENTER)
-    see(dash_br, "#saved-list", "Morning <b>look</b> · shown now")
-    dash_br.driver.get(f"{app.url}/scraping")
-    see(dash_br, "#page h1", "Scraping")
-    until(lambda: _click(dash_br, "//button[contains(., 'Views')]"), "the menu opens")
-    until(lambda: _click(dash_br, "//a[contains(@class, 'saved-link')]"), "the view is chosen")
-    see(dash_br, "#page h1", "Navigation")
-    assert dash_br.driver.current_url == f"{app.url}/navigation?from=now-6h&source=zebra"
-    until(lambda: _click(dash_br, "//button[contains(@aria-label, 'Delete Morning')]"), "it is deleted")
-    see(dash_br, "#saved-list", "No view is saved yet")
-    assert errors(dash_br) == []
+    see(browser, "#saved-list", "Morning <b>look</b> · shown now")
+    browser.driver.get(f"{board.url}/scraping")
+    see(browser, "#page h1", "Scraping")
+    until(lambda: _click(browser, "//button[contains(., 'Views')]"), "the menu opens")
+    until(lambda: _click(browser, "//a[contains(@class, 'saved-link')]"), "the view is chosen")
+    see(browser, "#page h1", "Navigation")
+    assert browser.driver.current_url == f"{board.url}/navigation?from=now-6h&source=zebra"
+    until(lambda: _click(browser, "//button[contains(@aria-label, 'Delete Morning')]"), "it is deleted")
+    see(browser, "#saved-list", "No view is saved yet")
+    assert errors(browser) == []
 
 
-def test_damaged_storage_never_breaks_the_page(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
-    app = app_on()
-    some(scraper(app.url))
-    dash_br.server_url = app.url
-    see(dash_br, "#page h1", "Overview")
+def test_damaged_storage_never_breaks_the_page(browser: Any, board: App) -> None:
+    browser.server_url = board.url
+    see(browser, "#page h1", "Overview")
     for stored in (json.dumps({"name": 7}), "{no json", json.dumps([{"name": "far", "href": "javascript:alert(1)"}])):
-        dash_br.driver.execute_script("localStorage.setItem('saved', arguments[0])", stored)
-        dash_br.driver.refresh()
-        see(dash_br, "#overview-body", "zebra.test/")
-        until(lambda: _click(dash_br, "//button[contains(., 'Views')]"), "the menu opens")
-        see(dash_br, "#saved-list", "far" if "far" in stored else "No view is saved yet")
+        browser.driver.execute_script("localStorage.setItem('saved', arguments[0])", stored)
+        browser.driver.refresh()
+        see(browser, "#overview-body", "zebra.test/")
+        until(lambda: _click(browser, "//button[contains(., 'Views')]"), "the menu opens")
+        see(browser, "#saved-list", "far" if "far" in stored else "No view is saved yet")
 
 
-def test_a_page_that_is_left_gets_no_frames_that_it_cannot_place(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
-    app = app_on()
-    collector = scraper(app.url)
-    some(collector)
-    dash_br.server_url = app.url
-    see(dash_br, "#live-pill", "Live")
+def test_a_page_that_is_left_gets_no_frames_that_it_cannot_place(browser: Any, board: App, scraper: Scraper) -> None:
+    collector = scraper(board.url)
+    browser.server_url = board.url
+    see(browser, "#live-pill", "Live")
     with metrics_coming(collector):
         for title in ("Scrapers", "Navigation", "Scraping", "Scheduler", "Alerts", "Overview") * 2:
             until(
-                lambda title=title: _click(dash_br, f"//a[starts-with(normalize-space(), '{title}')]"),
+                lambda title=title: _click(browser, f"//a[starts-with(normalize-space(), '{title}')]"),
                 f"{title} can be clicked",
             )
-            see(dash_br, "#page h1", title)
-    complaints = [one["message"] for one in dash_br.driver.get_log("browser") if "SET_PROPS" in one["message"]]
+            see(browser, "#page h1", title)
+    complaints = [one["message"] for one in browser.driver.get_log("browser") if "SET_PROPS" in one["message"]]
     assert complaints == []
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_every_tab_shows_after_live_updates_what_a_reload_shows(
-    dash_br: Any, app_on: AppOn, scraper: Scraper, path: str
+    browser: Any, board: App, scraper: Scraper, path: str
 ) -> None:
-    app = app_on()
-    collector = scraper(app.url)
-    some(collector, 6)
-    dash_br.driver.set_window_size(1440, 5_000)  # a chart that isn't on the screen may be behind
-    dash_br.server_url = f"{app.url}{path}?from=now-24h"  # a range that stands still while we compare
-    see(dash_br, "#live-pill", "Live")
+    collector = scraper(board.url)
+    browser.driver.set_window_size(1440, 5_000)  # a chart that isn't on the screen may be behind
+    browser.server_url = f"{board.url}{path}?from=now-24h"  # a range that stands still while we compare
+    see(browser, "#live-pill", "Live")
     some(collector)
     some(collector, 30)
-    fresh = dash_br.driver.current_window_handle
+    fresh = browser.driver.current_window_handle
     live: list[str] = []
 
     def reload_shows_the_same() -> bool:
-        live[:] = [text(dash_br, "#page")]
-        dash_br.driver.switch_to.new_window("tab")
-        dash_br.driver.get(f"{app.url}{path}?from=now-24h")
-        until(lambda: "zebra" in text(dash_br, "#page") or "nightly" in text(dash_br, "#page"), "its content, too")
-        loaded = text(dash_br, "#page")
-        dash_br.driver.close()
-        dash_br.driver.switch_to.window(fresh)
+        live[:] = [text(browser, "#page")]
+        browser.driver.switch_to.new_window("tab")
+        browser.driver.get(f"{board.url}{path}?from=now-24h")
+        until(lambda: "zebra" in text(browser, "#page") or "nightly" in text(browser, "#page"), "its content, too")
+        loaded = text(browser, "#page")
+        browser.driver.close()
+        browser.driver.switch_to.window(fresh)
         return loaded == live[0]
 
     until(reload_shows_the_same, f"a fresh load shows what the live page shows: {live}")
-    assert errors(dash_br) == []
+    assert errors(browser) == []
 
 
-def test_the_pill_says_why_a_page_stands_still(dash_br: Any, app_on: AppOn) -> None:
-    app = app_on()
-    dash_br.server_url = f"{app.url}/?from=2026-01-01&to=2026-01-02"
-    see(dash_br, "#live-pill", "Paused: fixed range")
-    dash_br.driver.get(f"{app.url}/?live=0")
-    see(dash_br, "#live-pill", "Paused")
-    assert "fixed" not in text(dash_br, "#live-pill")
+def test_the_pill_says_why_a_page_stands_still(browser: Any, board: App) -> None:
+    browser.server_url = f"{board.url}/?from=2026-01-01&to=2026-01-02"
+    see(browser, "#live-pill", "Paused: fixed range")
+    browser.driver.get(f"{board.url}/?live=0")
+    see(browser, "#live-pill", "Paused")
+    assert "fixed" not in text(browser, "#live-pill")
 
 
-def test_the_pill_tells_since_when_the_fleet_is_quiet(dash_br: Any, app_on: AppOn, scraper: Scraper) -> None:
+def test_the_pill_tells_since_when_the_fleet_is_quiet(browser: Any, app_on: AppOn, scraper: Scraper) -> None:
     app = app_on()
     old = scraper(app.url)
     for n in range(5):
@@ -228,10 +223,10 @@ def test_the_pill_tells_since_when_the_fleet_is_quiet(dash_br: Any, app_on: AppO
             "zebra", url="https://zebra.test/", navigation_duration_ms=1, recorded_at=_minutes_ago(20 + n / 10)
         )
     assert old.flush(timeout_s=90)
-    dash_br.server_url = f"{app.url}/?from=now-1h"
-    see(dash_br, "#live-pill", "Stale since")
+    browser.server_url = f"{app.url}/?from=now-1h"
+    see(browser, "#live-pill", "Stale since")
     some(old, 5)
-    see(dash_br, "#live-pill", "Live")
+    see(browser, "#live-pill", "Live")
 
 
 def _minutes_ago(minutes: float) -> dt.datetime:

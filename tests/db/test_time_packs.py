@@ -38,7 +38,7 @@ SPANS = (
 FILTERS = (Filter(), Filter(("source1",)), Filter(result="failed"), Filter(("source1", "late"), "ok"))
 
 
-def some_metrics(count: int = 1500) -> list[Metric]:
+def some_metrics(count: int = 500) -> list[Metric]:
     rng = random.Random(5)
     return [
         rng.choice((navigation, scrape))(

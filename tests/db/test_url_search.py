@@ -64,5 +64,5 @@ def test_no_more_urls_are_kept_than_there_is_room_for() -> None:
         recent.append([navigation(at_ms=NOON_MS + at, url=f"https://{at}.example/{number}") for number in range(20)])
         assert len(found(recent, "/7")) == len([url for url in recent.columns().url.tolist() if "/7" in url])
     search: UrlSearch = recent._search
-    assert len(search._urls) <= 200
+    assert len(search._urls) <= 150
     assert len(search._hashes) == len(search._numbers) == len(search._urls)

@@ -23,7 +23,7 @@ def fill(engine: Engine, rows: int = 40) -> None:
     """Store what a database may hold: both kinds, runs, odd texts, rollups of several days."""
     store = Store(engine, clock_ms=lambda: NOON_MS)
     for number in range(rows):
-        at_ms = NOON_MS + number * 3_600_000
+        at_ms = NOON_MS + number // 4 * 14_400_000 + number % 4 * 30_000  # what is added up costs by its spans
         store.send(
             batch(
                 navigation(f"s{number % 3}", at_ms, navigation_duration_ms=0.1 + number / 3, labels={"a": "ä"}),
