@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from alerts.apprise_services import understands
 from alerts.errors import BadSetting, Fault, parsed
 from alerts.matchers import Matchers, match
 from alerts.message import checked
@@ -244,8 +245,6 @@ def _key_problem(key: str) -> str:
 
 
 def _apprise_problem(url: str) -> str:
-    from alerts.delivery.by_apprise import understands  # apprise is large: who has no such channel doesn't load it
-
     takes = "takes an apprise URL like mailto://user:password@example.org or slack://TokenA/TokenB/TokenC"
     if not url or len(url) > _MOST_URL_CHARS:
         return f"{takes}, at most {_MOST_URL_CHARS} characters"

@@ -80,8 +80,7 @@ class AlertQueries(SchedulerQueries):
             range: The range; its buckets are five minutes at least.
             kind: Navigations or scrapes only; None for both.
         """
-        _, found = self._tables.over_time(dimension, range, range.bucket_ms, _EVERYTHING, kind)
-        yield from found
+        yield from self._tables.over_time(dimension, range, range.bucket_ms, _EVERYTHING, kind).parts()
 
     def alert_rows(self, start_ms: int, end_ms: int) -> tuple[DetailColumns, int | None]:
         """Return the rows of a window that memory holds.

@@ -1,4 +1,4 @@
-"""What rows add up to by URL, kind of error, outcome, attempt, yield or field: counted, merged, cut short."""
+"""What rows add up to by URL, kind of error, outcome, attempt, yield or field: merged, narrowed, cut short."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from db.breakdown_values import attempt_texts, outcome_hashes, outcomes, yield_texts
 from db.chunk import BoolArray, CodeArray, ObjectArray
-from db.columns import DetailColumns, Names
+from db.columns import Names
 from db.hashes import HashArray, hashes_of
-from db.item_fields import told_fields
 from db.results import Filter, FloatArray, IntArray, Kind
 
 Dimension = Literal["url", "error", "outcome", "attempt", "yield", "field"]
@@ -22,13 +20,9 @@ DIMENSIONS: tuple[Dimension, ...] = ("url", "error", "outcome", "attempt", "yiel
 OTHERS = 0  # the value of what was cut off
 # Values of one source and kind that are kept by each of the measures of `shortened`.
 _MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50, "field": 200}
-# Columns of detail rows that are added up, and those that a dimension takes its values from besides.
-_COUNTED = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items", "data_size")
-_OWN: dict[Dimension, tuple[str, ...]] = {
-    "url": ("url", "url_hash"), "error": ("error", "error_hash"), "outcome": ("outcome",),
-    "attempt": ("retry_count", "status_code"), "field": ("fields",),
-}  # fmt: skip
 _LEAST, _MOST_IN_ALL = 20, 20_000
+# Numbers up to this one are told apart by an array of all of them.
+_DENSE = 1 << 16
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
 
 
@@ -36,7 +30,7 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and resu
 class Texts:
     """What the values of some groups stand for."""
 
-    value: HashArray  # [t], without repetition
+    value: HashArray  # [t]
     texts: ObjectArray  # [t], str
 
     def find(self, wanted: Collection[int]) -> dict[int, str]:
@@ -81,79 +75,24 @@ class Groups:
     @classmethod
     def empty(cls) -> Groups:
         """Return no groups."""
-        return groups_of(DetailColumns([], Names(), Names()), "error")
+        return of_columns([np.empty(0, dtype=_DTYPES[name]) for name in COLUMNS], ())
 
 
 COLUMNS = tuple(field.name for field in fields(Groups) if field.name != "texts")
+_DTYPES: dict[str, Any] = dict.fromkeys(COLUMNS, np.int64) | {
+    "value": np.uint64, "source": np.int32, "scrape": np.bool_, "success": np.bool_,
+    "sum_ms": np.float64, "max_ms": np.float64,
+}  # fmt: skip
 
 
-def columns_for(dimension: Dimension) -> tuple[str, ...]:
-    """Return the columns of detail rows that `groups_of` needs, the time first and those made from others last.
-
-    Args:
-        dimension: What by.
-    """
-    return (*_COUNTED, *_OWN.get(dimension, ()))
-
-
-def groups_of(rows: DetailColumns, dimension: Dimension) -> Groups:
-    """Count detail rows out by one of their values.
+def of_columns(columns: Sequence[Any], texts: tuple[Any, ...]) -> Groups:
+    """Return groups of arrays in the order of COLUMNS.
 
     Args:
-        rows: With the columns that the dimension needs.
-        dimension: By URL, every row; by kind of error, failures only; by outcome and by yield, scrapes only; by
-            attempt, navigations only; by field, scrapes that tell of fields only, each once with ALL_ITEMS
-            (db.item_fields) and once for each field, whose `items` are those that had it.
+        columns: One array for each of COLUMNS.
+        texts: As in `Groups`.
     """
-    chosen: Any = slice(None)
-    texts: Texts | None = None
-    if dimension == "field":
-        return _field_groups(rows)
-    if dimension == "error":
-        chosen, value = ~rows.success, rows.error_hash
-    elif dimension == "outcome":
-        chosen, value = rows.scrape, outcome_hashes(rows)
-        names = outcomes(rows)
-        texts = Texts(hashes_of(names), objects(names))
-    elif dimension == "attempt":
-        chosen = ~rows.scrape
-        value, texts = _numbered_texts(attempt_texts(rows.retry_count, rows.status_code))
-    elif dimension == "yield":
-        chosen = rows.scrape
-        value, texts = _numbered_texts(yield_texts(rows.items, rows.data_size))
-    else:
-        value = rows.url_hash
-    columns, one = _added_up(_columns_of(rows, chosen, value[chosen], rows.items[chosen]))
-    if dimension == "error":
-        kinds = rows.error_kinds(np.flatnonzero(chosen)[one])
-        texts = distinct(columns["value"], objects(kinds))
-    elif texts is None:
-        texts = distinct(columns["value"], rows.url[one])
-    return Groups(**columns, texts=(texts,))
-
-
-def _field_groups(rows: DetailColumns) -> Groups:
-    names, place, row, had = told_fields(rows.fields, rows.items)
-    numbers = hashes_of(names)
-    columns, _ = _added_up(_columns_of(rows, row, numbers[place], had))
-    return Groups(**columns, texts=(Texts(numbers, objects(names)),))
-
-
-def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntArray) -> dict[str, Any]:
-    """Return the columns of groups of a row each."""
-    return {
-        "value": value,
-        "source": rows.source[chosen],
-        "scrape": rows.scrape[chosen],
-        "success": rows.success[chosen],
-        "count": np.ones(len(value), dtype=np.int64),
-        "items": items,
-        "data_size": np.maximum(rows.data_size[chosen], 0),
-        "sum_ms": rows.duration_ms[chosen],
-        "max_ms": rows.duration_ms[chosen],
-        "first_ms": rows.created_at_ms[chosen],
-        "last_ms": rows.created_at_ms[chosen],
-    }
+    return Groups(**dict(zip(COLUMNS, columns, strict=True)), texts=texts)
 
 
 def merged(parts: Sequence[Groups]) -> Groups:
@@ -167,8 +106,21 @@ def merged(parts: Sequence[Groups]) -> Groups:
         return parts[0]
     if not parts:
         return Groups.empty()
-    columns, _ = _added_up({name: np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS})
-    return Groups(**columns, texts=tuple(text for part in parts for text in part.texts))
+    return added_up(joined(parts))
+
+
+def joined(parts: Sequence[Groups]) -> Groups:
+    """Put groups one behind the other, added up or not.
+
+    Args:
+        parts: Groups of one dimension, with the same source numbers; one at least.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in COLUMNS]
+    # Those that were counted out together have the very same texts.
+    texts = {id(text): text for part in parts for text in part.texts}
+    return of_columns(columns, tuple(texts.values()))
 
 
 def added_up(groups: Groups) -> Groups:
@@ -177,8 +129,22 @@ def added_up(groups: Groups) -> Groups:
     Args:
         groups: Of one dimension.
     """
-    columns, _ = _added_up({name: getattr(groups, name) for name in COLUMNS})
+    columns, _ = added_up_columns({name: getattr(groups, name) for name in COLUMNS})
     return Groups(**columns, texts=groups.texts)
+
+
+def added_up_by(groups: Groups, bucket: IntArray) -> tuple[Groups, IntArray]:
+    """Return one group for each bucket, value, source, kind and result where there may be several.
+
+    Args:
+        groups: Of one dimension.
+        bucket: The bucket of each, int64[g], rising from 0 on.
+
+    Returns:
+        (groups, int64: the bucket of each, rising).
+    """
+    columns, one = added_up_columns({name: getattr(groups, name) for name in COLUMNS}, bucket=bucket)
+    return Groups(**columns, texts=groups.texts), bucket[one]
 
 
 def shortened(groups: Groups, dimension: Dimension) -> Groups:
@@ -210,13 +176,26 @@ def shortened(groups: Groups, dimension: Dimension) -> Groups:
         return groups
     columns = {name: getattr(groups, name) for name in COLUMNS}
     columns["value"] = np.where(kept[group], groups.value, np.uint64(OTHERS))
-    return Groups(**_added_up(columns)[0], texts=groups.texts)
+    return Groups(**added_up_columns(columns)[0], texts=groups.texts)
 
 
-def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
-    """Return one row for each value, source, kind and result; and for each of them a place where it came from."""
-    stream = columns["source"] * 4 + columns["scrape"] * 2 + columns["success"]
-    group, size = numbered(columns["value"], stream)
+def added_up_columns(
+    columns: dict[str, Any], *, bucket: IntArray | None = None, place: tuple[IntArray, int] | None = None
+) -> tuple[dict[str, Any], IntArray]:
+    """Return one row for each value, source, kind and result.
+
+    Args:
+        columns: COLUMNS by name, each of length n.
+        bucket: Keeps equal values of different buckets apart; int64[n], rising from 0 on.
+        place: Numbers of the values from 0 on, int64[n], and how many values there are, where they are few and known.
+
+    Returns:
+        (columns by name, those of one bucket together and the buckets rising; int64: a row that each came from).
+    """
+    stream = columns["source"].astype(np.int64) * 4 + columns["scrape"] * 2 + columns["success"]
+    if bucket is not None and len(bucket):
+        stream += bucket * (int(stream.max()) + 1)
+    group, size = numbered(columns["value"], stream) if place is None else _placed(stream, *place)
     one = np.zeros(size, dtype=np.int64)
     one[group] = np.arange(len(group))
     result = {name: columns[name][one] for name in ("value", "source", "scrape", "success")}
@@ -227,6 +206,19 @@ def _added_up(columns: dict[str, Any]) -> tuple[dict[str, Any], IntArray]:
         result[name] = columns[name][one]
         extreme.at(result[name], group, columns[name])
     return result, one
+
+
+def _placed(stream: IntArray, place: IntArray, places: int) -> tuple[IntArray, int]:
+    """Return the number of each row's group, rising with the stream and then the place, and how many there are."""
+    key = stream * places + place
+    most = int(key.max(initial=-1)) + 1
+    if most > max(_DENSE, 4 * len(key)):
+        used, group = np.unique(key, return_inverse=True)
+        return group.astype(np.int64, copy=False), len(used)
+    used = np.flatnonzero(np.bincount(key, minlength=most))
+    number = np.zeros(most, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    return number[key], len(used)
 
 
 def counts(dimension: Dimension, filter: Filter) -> bool:
@@ -249,12 +241,25 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         kind: Navigations or scrapes only; None for both.
         names: What their source numbers stand for.
     """
+    mask = letting_through(groups, filter, kind, names)
+    return groups if mask is None else groups.chosen(mask)
+
+
+def letting_through(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> BoolArray | None:
+    """Return which groups a filter lets through, bool[g]; None when it lets all of them.
+
+    Args:
+        groups: As for `narrowed`, and the others too.
+        filter: What to keep.
+        kind: Navigations or scrapes only; None for both.
+        names: What their source numbers stand for.
+    """
     settled = filter.within(kind)
     if settled is None:
-        return Groups.empty()
+        return np.zeros(len(groups), dtype=np.bool_)
     filter, kind = settled
     if filter == Filter() and kind is None:
-        return groups
+        return None
     mask = np.ones(len(groups), dtype=np.bool_)
     if kind is not None:
         mask &= groups.scrape == (kind == "scrape")
@@ -270,7 +275,7 @@ def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) ->
         needle = filter.url_contains.lower()
         found = [texts.holding(needle) for texts in groups.texts]
         mask &= np.isin(groups.value, np.unique(np.concatenate(found)) if found else ())
-    return groups.chosen(mask)
+    return mask
 
 
 def texts_of(groups: Groups, values: Collection[int]) -> dict[int, str]:
@@ -300,12 +305,6 @@ def numbered(value: HashArray, stream: npt.NDArray[Any] | None = None) -> tuple[
     key = value if stream is None else value ^ ((stream.astype(np.uint64) + np.uint64(1)) * _SPREAD)
     codes, uniques = pd.factorize(key)
     return codes.astype(np.int64, copy=False), len(uniques)
-
-
-def _numbered_texts(found: tuple[list[str], IntArray]) -> tuple[HashArray, Texts]:
-    names, place = found
-    hashes = hashes_of(names)
-    return hashes[place], Texts(hashes, objects(names))
 
 
 def distinct(value: HashArray, texts: ObjectArray) -> Texts:

@@ -41,36 +41,50 @@ assert tuple(_TYPES) == COLUMNS
 class PackedTexts:
     """Texts of values, unpacked when one is asked for: few ever are."""
 
-    value: HashArray  # of the groups, in any order
+    value: HashArray  # of the groups, rising unless an earlier version packed them
     packed: bytes  # of the distinct ones, rising
     known: dict[str, HashArray] = field(default_factory=dict)  # what was looked for before
 
     def find(self, wanted: Collection[int]) -> dict[int, str]:
         """Return the texts of those wanted values that are known here."""
-        some = np.fromiter(wanted, np.uint64, len(wanted))
-        if not np.isin(self.value, some).any():
+        some = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))
+        found = self._distinct
+        at = np.searchsorted(found, some)
+        here = np.flatnonzero(at < len(found))
+        here = here[found[at[here]] == some[here]]
+        if not len(here):
             return {}
-        value, texts = self._unpacked()
-        return {int(value[index]): texts(index) for index in np.flatnonzero(np.isin(value, some)).tolist()}
+        text = self._texts(len(found))
+        return {int(some[index]): text(int(at[index])) for index in here.tolist()}
 
     def holding(self, text: str) -> HashArray:
         """Return the values whose text has another in it, whatever the size of its letters."""
         if text not in self.known:
-            value, texts = self._unpacked()
+            value = self._distinct
+            texts = self._texts(len(value))
             if len(self.known) >= _MAX_TEXTS:
                 self.known.clear()
             self.known[text] = found = value[[text in texts(index).lower() for index in range(len(value))]]
             return found
         return self.known[text]
 
-    def _unpacked(self) -> tuple[HashArray, Callable[[int], str]]:
-        """Return the distinct values, rising, and what gives the text of each by its place."""
-        value = np.unique(self.value[self.value != OTHERS])
+    @property
+    def _distinct(self) -> HashArray:
+        """The distinct values, rising."""
+        value = self.value
+        if len(value) and bool((value[1:] < value[:-1]).any()):  # packed by an earlier version
+            value = np.sort(value)
+        first = np.ones(len(value), dtype=np.bool_)
+        first[1:] = value[1:] != value[:-1]
+        found: HashArray = value[first & (value != OTHERS)]
+        return found
+
+    def _texts(self, size: int) -> Callable[[int], str]:
+        """Return what gives the text of each of the distinct values, of which there are so many, by its place."""
         raw = zstd.decompress(self.packed)
-        size = 4 * len(value)
-        ends = size + np.cumsum(np.frombuffer(raw[:size], "<u4"), dtype=np.int64)
-        begins = np.concatenate(([size], ends[:-1]))
-        return value, lambda index: raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
+        ends = 4 * size + np.cumsum(np.frombuffer(raw[: 4 * size], "<u4"), dtype=np.int64)
+        begins = np.concatenate(([4 * size], ends[:-1]))
+        return lambda index: raw[begins[index] : ends[index]].decode("utf-8", "surrogatepass")
 
 
 def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
@@ -81,6 +95,8 @@ def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
         start_ms: Where their span begins, epoch ms.
         names: What their source numbers stand for.
     """
+    # By value: then texts are found without sorting them first, and added up with less of a search.
+    groups = groups.chosen(np.argsort(groups.value, kind="stable"))
     sources, source = np.unique(groups.source, return_inverse=True)
     columns = {name: getattr(groups, name) for name in COLUMNS}
     columns |= {"source": source, "first_ms": groups.first_ms - start_ms, "last_ms": groups.last_ms - start_ms}

@@ -11,11 +11,12 @@ from typing import Any
 from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown import DIMENSIONS, Groups, groups_of, merged, shortened
+from db.breakdown import DIMENSIONS, Groups, merged, shortened
 from db.breakdown_pack import packed, unpacked
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names
 from db.detail import ROLLED, read_detail
+from db.group_rows import groups_of
 from db.models import Breakdown, MinuteRollup
 from db.rest_pack import REST
 from db.rest_pack import packed as packed_rest

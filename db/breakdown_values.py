@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from db.chunk import BoolArray, CodeArray
 from db.columns import DetailColumns
-from db.hashes import HashArray, hashes_of
 from db.results import IntArray
 
 MOST_RETRIES = 3  # this many or more
@@ -58,9 +59,12 @@ def attempt_texts(retry_count: npt.NDArray[Any], status_code: npt.NDArray[Any]) 
         (k distinct attempts as texts, int64[n]: which of them each row is).
     """
     retries = np.clip(retry_count, 0, MOST_RETRIES).astype(np.int64)
-    found, place = np.unique(retries * _STATUSES + np.maximum(status_code, 0), return_inverse=True)
+    key = retries * _STATUSES + np.maximum(status_code, 0)
+    found = np.flatnonzero(np.bincount(key))  # small numbers: cheaper than to sort them
+    place = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.int64)
+    place[found] = np.arange(len(found))
     texts = [str(Attempt(code // _STATUSES, code % _STATUSES or None)) for code in found.tolist()]
-    return texts, place.astype(np.int64, copy=False)
+    return texts, place[key]
 
 
 def yield_texts(items: IntArray, data_size: IntArray) -> tuple[list[str], IntArray]:
@@ -77,15 +81,15 @@ def yield_texts(items: IntArray, data_size: IntArray) -> tuple[list[str], IntArr
     return texts, (items > 0) * np.int64(2) + (data_size >= 0)
 
 
-def outcome_hashes(rows: DetailColumns) -> HashArray:
-    """Return the number of each row's outcome.
+def outcome_places(outcome: CodeArray, success: BoolArray, names: Sequence[str]) -> IntArray:
+    """Return which of the outcomes each scrape had, int64[n].
 
     Args:
-        rows: Scrapes; what is said of others means nothing.
+        outcome: Their numbers, -1 where none was given.
+        success: Whether they went well.
+        names: What `outcomes` returned.
     """
-    names = outcomes(rows)
-    given = np.where(rows.outcome >= 0, rows.outcome, len(names) - 2 + ~rows.success)
-    return hashes_of(names)[given]
+    return np.where(outcome >= 0, outcome, len(names) - 2 + ~success).astype(np.int64, copy=False)
 
 
 def outcomes(rows: DetailColumns) -> list[str]:

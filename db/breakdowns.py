@@ -10,18 +10,27 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
-from db.breakdown import DIMENSIONS, Dimension, Groups, columns_for, groups_of, merged
+from db.breakdown import DIMENSIONS, Dimension, Groups, merged
 from db.breakdown_pack import unpacked
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.detail import read_detail
 from db.filtered_rows import FilteredRows
+from db.group_rows import columns_for, groups_of
 from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter, Kind
 from db.rollups import Rollups
+from db.timed_groups import TimedGroups, summed
 
-_MAX_REMEMBERED = 32
+_MAX_REMEMBERED = 96
+# Ranges that one click chooses, and the buckets that they end with; the last ones are long.
+_WARM = (
+    (3 * SLOT_MS, 10_000), (HOUR_MS, 30_000), (6 * HOUR_MS, SLOT_MS),
+    (DAY_MS, 2 * SLOT_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS),
+)  # fmt: skip
+_LONG = 3
+_ASKED_AS_A_WHOLE: tuple[Dimension, ...] = ("url", "outcome", "attempt")
 # Detail rows that memory doesn't hold are read for so long in all; beyond, the caller had better ask in SQL.
 _MAX_READ_MS = 2 * SLOT_MS
 # Dimensions by which only these are counted.
@@ -77,6 +86,13 @@ class Breakdowns:
         *,
         keep: bool = True,
     ) -> Groups | None:
+        """Return what `parts` returns, added up."""
+        parts = self.parts(dimension, start_ms, end_ms, filter, kind, keep=keep)
+        return None if parts is None else merged(parts)
+
+    def parts(
+        self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None, *, keep: bool = True
+    ) -> list[Groups] | None:
         """Return everything in a span that a filter lets through, counted out; None when too much isn't counted yet.
 
         Args:
@@ -87,6 +103,9 @@ class Breakdowns:
             kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
 
+        Returns:
+            Groups that are still to be added up.
+
         Raises:
             sqlalchemy.exc.DBAPIError: The database can't be asked.
         """
@@ -96,11 +115,8 @@ class Breakdowns:
         with self._lock:
             self._follow()
             pieces, loose = divided(start_ms, end_ms, roller.unsettled())
-            covered_ms = self._recent.covered_since_ms
-            if covered_ms is not None:
-                missing_ms = sum(max(0, min(high, covered_ms) - low) for low, high in loose)
-                if missing_ms > _MAX_READ_MS:
-                    return None
+            if self._must_read_ms(loose) > _MAX_READ_MS:
+                return None
             # The hours before the newest rows stay as they are for an hour; only what follows is added up often.
             border_ms = (loose[-1][0] if loose else end_ms) // HOUR_MS * HOUR_MS
             old = tuple(piece for piece in pieces if piece.start_ms < border_ms)
@@ -108,7 +124,7 @@ class Breakdowns:
             parts = [self._sum(dimension, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
-        return merged(parts)
+        return parts
 
     def read_ahead(self, dimension: Dimension, bounds: Sequence[tuple[int, int]]) -> None:
         """Bring what some spans are read from into memory in as few statements as possible.
@@ -128,6 +144,39 @@ class Breakdowns:
             unsettled = roller.unsettled()
             self._read(dimension, [piece for low, high in bounds for piece in divided(low, high, unsettled)[0]])
 
+    def of_buckets(
+        self, dimension: Dimension, bounds: Sequence[tuple[int, int]], filter: Filter, kind: Kind | None
+    ) -> TimedGroups | None:
+        """Return what `of` returns of each of some buckets, all in one; nothing is remembered but what was read.
+
+        Args:
+            dimension: What by.
+            bounds: The buckets, rising, without a hole between them.
+            filter: As for `of`.
+            kind: As for `of`.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: The database can't be asked.
+        """
+        roller = self._rollups.breakdowns
+        if not roller.ready:
+            return None
+        with self._lock:
+            self._follow()
+            apart = closed(roller.unsettled())
+            cut = [_divided(low, high, apart) for low, high in bounds]
+            if self._must_read_ms([span for _, loose in cut for span in loose]) > _MAX_READ_MS:
+                return None
+            self._read(dimension, [piece for pieces, _ in cut for piece in pieces])
+            parts = [
+                (bucket, self._piece(dimension, piece)) for bucket, (pieces, _) in enumerate(cut) for piece in pieces
+            ]
+            self._trim()
+        for bucket, (_, loose) in enumerate(cut):
+            for low, high in loose:
+                parts += [(bucket, groups) for groups in self._loose(dimension, low, high, filter, kind)]
+        return summed(bounds, parts)
+
     def warm(self, present_ms: int) -> None:
         """Bring what the last day, week and month are read from into memory.
 
@@ -135,9 +184,18 @@ class Breakdowns:
             present_ms: The present, epoch ms.
         """
         for dimension in DIMENSIONS:
-            for length_ms, step_ms in ((DAY_MS, 2 * SLOT_MS), (7 * DAY_MS, 2 * HOUR_MS), (30 * DAY_MS, 6 * HOUR_MS)):
-                end_ms = -(-present_ms // step_ms) * step_ms
-                self.of(dimension, end_ms - length_ms, end_ms)
+            for length_ms, step_ms in _WARM if dimension in _ASKED_AS_A_WHOLE else _WARM[-_LONG:]:
+                end_ms = (present_ms // step_ms + 1) * step_ms
+                self.parts(dimension, end_ms - length_ms, end_ms, Filter(), None)
+
+    def _must_read_ms(self, loose: Sequence[tuple[int, int]]) -> int:
+        """Return how much of some spans memory doesn't hold."""
+        covered_ms = self._recent.covered_since_ms
+        return 0 if covered_ms is None else sum(max(0, min(high, covered_ms) - low) for low, high in loose)
+
+    def _piece(self, dimension: Dimension, piece: Piece) -> Groups:
+        self._pieces.move_to_end((dimension, piece))
+        return self._pieces[dimension, piece]
 
     def _follow(self) -> None:
         """Forget what holds minutes that changed; the caller holds the lock."""
@@ -146,6 +204,7 @@ class Breakdowns:
             self._pieces.clear()
             self._remembered.clear()
             self._bytes = 0
+        if not changed:
             return
         gone = {Piece(length, minute // length * length) for minute in changed for length in LENGTHS_MS}
         for known in [known for known in self._pieces if known[1] in gone]:
@@ -179,9 +238,7 @@ class Breakdowns:
         """Return what pieces add up to; the caller holds the lock."""
         known = self._remembered.get((dimension, pieces))
         if known is None:
-            for piece in pieces:
-                self._pieces.move_to_end((dimension, piece))
-            known = merged([self._pieces[dimension, piece] for piece in pieces])
+            known = merged([self._piece(dimension, piece) for piece in pieces])
             if not keep:
                 return known
             self._remembered[dimension, pieces] = known
@@ -229,7 +286,10 @@ def divided(start_ms: int, end_ms: int, unsettled: Unsettled) -> tuple[list[Piec
     Returns:
         (pieces, rising; what is left between them as (from, to) in epoch ms, rising).
     """
-    apart = closed(unsettled)
+    return _divided(start_ms, end_ms, closed(unsettled))
+
+
+def _divided(start_ms: int, end_ms: int, apart: Unsettled) -> tuple[list[Piece], list[tuple[int, int]]]:
     pieces: list[Piece] = []
     loose: list[tuple[int, int]] = []
     at_ms = start_ms

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from db.hashes import NO_ERROR, hash_of
 from db.labels import by_key, have
 from db.results import IntArray
+from db.url_search import UrlSearch, having
 
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 CodeArray: TypeAlias = npt.NDArray[np.int32]
@@ -43,7 +43,41 @@ DTYPES: dict[str, Any] = {
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
 _Test = Callable[[list[Any]], list[bool]]
 _MAX_SEARCHES = 8
-_MANY_ROWS = 1_000
+
+
+class _Picked(dict[str, npt.NDArray[Any]]):
+    """Some rows of arrays, each array made when it is first asked for: who narrows rows looks at few of their columns.
+
+    Args:
+        whole: The arrays.
+        rows: Which rows of them, int64[n].
+    """
+
+    def __init__(self, whole: Mapping[str, npt.NDArray[Any]], rows: IntArray) -> None:
+        super().__init__()
+        self._whole = whole
+        self._rows = rows
+
+    def __missing__(self, name: str) -> npt.NDArray[Any]:
+        found = self[name] = self._whole[name][self._rows]
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._whole or super().__contains__(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._whole, *(name for name in dict.__iter__(self) if name not in self._whole)])
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def items(self) -> Any:
+        """Return all of them."""
+        return [(name, self[name]) for name in self]
+
+    def part(self, low: int, high: int) -> _Picked:
+        """Return the rows low..high of these."""
+        return _Picked(self._whole, self._rows[low:high])
 
 
 class Chunk:
@@ -54,13 +88,16 @@ class Chunk:
         size: Number of rows.
     """
 
-    __slots__ = ("_found", "arrays", "size")
+    __slots__ = ("_found", "arrays", "search", "size", "url_numbers")
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
         self.arrays = arrays
         self.size = size
         # What was looked for -> which of the first rows have it: a page that searches asks again after every batch.
         self._found: dict[Hashable, BoolArray] = {}
+        # Of rows in memory: what looks for texts in their URLs, and the numbers that it gave these.
+        self.search: UrlSearch | None = None
+        self.url_numbers: dict[int, npt.NDArray[np.int32]] = {}
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column; one of hashes is made where there is none.
@@ -77,7 +114,7 @@ class Chunk:
     def view(self) -> Chunk:
         """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
         chunk = Chunk(self.arrays, self.size)
-        chunk._found = self._found
+        chunk._found, chunk.search, chunk.url_numbers = self._found, self.search, self.url_numbers
         return chunk
 
     def with_in_url(self, text: str) -> BoolArray:
@@ -86,7 +123,7 @@ class Chunk:
         Args:
             text: In small letters; the URL's own don't matter.
         """
-        return self._where(("url", text), partial(_having, text))
+        return self._where(("url", text), partial(having, text))
 
     def with_text(self, column: str, text: str) -> BoolArray:
         """Return which rows have exactly a text, bool[size].
@@ -145,11 +182,33 @@ class Chunk:
 
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
-        chunk = Chunk({name: array[low:high] for name, array in self.arrays.items()}, high - low)
+        arrays = self.arrays
+        if isinstance(arrays, _Picked):
+            return Chunk(arrays.part(low, high), high - low)
+        chunk = Chunk({name: array[low:high] for name, array in arrays.items()}, high - low)
         chunk._found = {
             question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
         }
+        chunk.search = self.search
+        chunk.url_numbers = {
+            generation: numbers[low:high]
+            for generation, numbers in list(self.url_numbers.items())
+            if len(numbers) >= high
+        }
         return chunk
+
+    def picked(self, mask: BoolArray) -> Chunk:
+        """Return the rows that a mask picks; they hold on to all of these, so they mustn't be kept.
+
+        Args:
+            mask: bool[size].
+        """
+        rows = np.flatnonzero(mask)
+        return self if len(rows) == self.size else Chunk(_Picked(self.arrays, rows), len(rows))
+
+    def apart(self) -> Chunk:
+        """Return the same rows without the ones that they were picked from."""
+        return Chunk(dict(self.arrays.items()), self.size) if isinstance(self.arrays, _Picked) else self
 
     def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""
@@ -158,37 +217,17 @@ class Chunk:
 
 
 def look_in_urls(chunks: Sequence[Chunk], text: str) -> None:
-    """Look for a text in the URLs of many rows, which `with_in_url` then knows: in each URL once.
+    """Look for a text in the URLs of rows in memory, which `with_in_url` then knows: in each URL once.
 
     Args:
         chunks: Those that know nothing of it yet are looked through.
         text: In small letters.
     """
     question = ("url", text)
-    new = [chunk for chunk in chunks if question not in chunk._found and "url_hash" in chunk.arrays]
-    ends = np.cumsum([chunk.size for chunk in new])
-    if not new or ends[-1] < _MANY_ROWS:
-        return
-    codes, distinct = pd.factorize(np.concatenate([chunk.arrays["url_hash"][: chunk.size] for chunk in new]))
-    one = np.zeros(len(distinct), dtype=np.int64)
-    one[codes] = np.arange(len(codes))
-    where = np.searchsorted(ends, one, side="right")
-    begins = ends - [chunk.size for chunk in new]
-    texts = [
-        new[place].arrays["url"][row] for place, row in zip(where.tolist(), (one - begins[where]).tolist(), strict=True)
-    ]
-    found = np.array(_having(text, texts), np.bool_)[codes]
-    for chunk, low, high in zip(new, begins.tolist(), ends.tolist(), strict=True):
-        chunk._remember(question, found[low:high])
-
-
-def _having(wanted: str, texts: list[str]) -> list[bool]:
-    """Return which texts have one in them, which is in small letters."""
-    lines = "\n".join(texts).lower()
-    if "\n" not in wanted:
-        if wanted not in lines:
-            return [False] * len(texts)
-        lower = lines.split("\n")
-        if len(lower) == len(texts):
-            return [wanted in text for text in lower]
-    return [wanted in text.lower() for text in texts]
+    new: dict[UrlSearch, list[Chunk]] = {}
+    for chunk in chunks:
+        if chunk.search is not None and question not in chunk._found:
+            new.setdefault(chunk.search, []).append(chunk)
+    for search, some in new.items():
+        for chunk, found in zip(some, search.find(text, some), strict=True):
+            chunk._remember(question, found)

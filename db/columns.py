@@ -234,6 +234,8 @@ class DetailColumns:
     def matching(self, filter: Filter, kind: Kind | None = None) -> DetailColumns:
         """Return the rows that a filter lets through; these themselves when it lets all through.
 
+        They hold on to the memory of these: see `apart`.
+
         Args:
             filter: What to keep.
             kind: Navigations or scrapes only; None for both.
@@ -269,8 +271,12 @@ class DetailColumns:
             for column, text in (("url", filter.url), ("run_id", filter.run)):
                 if text:
                     mask &= chunk.with_text(column, text)
-            parts.append(chunk.chosen(mask))
+            parts.append(chunk.picked(mask))
         return DetailColumns(parts, self.source_names, self.outcome_names)
+
+    def apart(self) -> DetailColumns:
+        """Return the same rows in memory of their own: what is kept mustn't hold on to the rows it was picked from."""
+        return DetailColumns([chunk.apart() for chunk in self._chunks], self.source_names, self.outcome_names)
 
     def _with_outcomes(self, chunk: Chunk, wanted: Sequence[str]) -> BoolArray:
         """Return which scrapes had one of some outcomes; one that told none is taken for what it was, ok or failed."""

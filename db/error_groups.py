@@ -11,14 +11,14 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
-from db.breakdown import Groups, merged, numbered, texts_of
+from db.breakdown import texts_of
 from db.columns import Names
 from db.errors import unavailable_as_ours
 from db.hashes import error_hash
 from db.models import PagePerformance as Page
-from db.over_time import Bounds
 from db.recent import RecentDetail
 from db.results import ErrorGroup
+from db.timed_groups import TimedGroups
 
 _MAX_REMEMBERED = 10_000
 _MOST_MOMENTS = 500
@@ -96,43 +96,34 @@ class ErrorSamples:
         return found
 
 
-def error_groups(
-    bounds: Sequence[Bounds], parts: Sequence[Groups], names: Names, samples: ErrorSamples
-) -> tuple[ErrorGroup, ...]:
+def error_groups(timed: TimedGroups, names: Names, samples: ErrorSamples) -> tuple[ErrorGroup, ...]:
     """Return failures by their kind, most frequent first.
 
     Args:
-        bounds: n buckets, rising.
-        parts: The groups by kind of error of each.
+        timed: The groups by kind of error of n buckets.
         names: What their source numbers stand for.
         samples: Knows what single failures said.
     """
-    whole = merged(parts)
+    whole = timed.groups
     if not len(whole):
         return ()
-    group, size = numbered(whole.value)
-    failures = np.bincount(group, weights=whole.count, minlength=size).astype(np.int64)
+    group, distinct = timed.values()
+    values, size = distinct.tolist(), len(distinct)
     first_ms, last_ms = np.full(size, np.iinfo(np.int64).max), np.zeros(size, dtype=np.int64)
     np.minimum.at(first_ms, group, whole.first_ms)
     np.maximum.at(last_ms, group, whole.last_ms)
-    value = np.zeros(size, dtype=np.uint64)
-    value[group] = whole.value
-    sources: list[set[str]] = [set() for _ in range(size)]
-    for place, code in zip(group.tolist(), whole.source.tolist(), strict=True):
-        sources[place].add(names[code])
-    values = value.tolist()
-    place_of = {one: place for place, one in enumerate(values)}
-    counts = np.zeros((size, len(parts)), dtype=np.int64)
-    for bucket, part in enumerate(parts):
-        np.add.at(counts[:, bucket], [place_of[one] for one in part.value.tolist()], part.count)
-    texts = texts_of(whole, set(values))
+    counts = timed.sums(whole.count, group, size)
+    sources: list[list[str]] = [[] for _ in values]
+    for place in np.unique(group * len(names) + whole.source).tolist():
+        sources[place // len(names)].append(names[place % len(names)])
+    texts = texts_of(whole, values)
     said = samples.of([Newest(*pair) for pair in zip(values, last_ms.tolist(), strict=True)])
+    starts_ms = tuple(low for low, _ in timed.bounds)
     found = [
         ErrorGroup(
-            error=texts[one], failures=int(failures[place]), last_seen_ms=int(last_ms[place]),
+            error=texts[one], failures=int(counts[place].sum()), last_seen_ms=int(last_ms[place]),
             first_seen_ms=int(first_ms[place]), sources=tuple(sorted(sources[place])),
-            starts_ms=tuple(low for low, _ in bounds), counts=tuple(counts[place].tolist()),
-            sample=said[Newest(one, int(last_ms[place]))],
+            starts_ms=starts_ms, counts=tuple(counts[place].tolist()), sample=said[Newest(one, int(last_ms[place]))],
         )
         for place, one in enumerate(values)
     ]  # fmt: skip

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Connection, Engine
 
 from db.cells import HOUR_MS
+from db.detail import STATISTICS
 from db.events import newest_pages
 from db.filtered_rows import FilteredRows
 from db.recent import RecentDetail
@@ -129,7 +130,7 @@ class EventSearch:
             low_ms = max(start_ms, (border_ms - 1) // step_ms * step_ms)
             step_ms = min(2 * step_ms, _MOST_STEP_MS)  # what is rare may be far back
             assert self._filtered is not None
-            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind, statistics=True)
+            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind, columns=STATISTICS)
             if parts is None:
                 return None
             older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]

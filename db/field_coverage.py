@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
-from db.breakdown import OTHERS, Groups, merged, texts_of
+from db.breakdown import OTHERS, Groups, texts_of
 from db.columns import Names
 from db.item_fields import ALL_ITEMS
-from db.over_time import Bounds
+from db.timed_groups import TimedGroups
 
 
 class FieldCoverage(NamedTuple):
@@ -48,23 +48,20 @@ class FieldCoverage(NamedTuple):
         return self.items - self.had
 
 
-def field_coverage(
-    bounds: Sequence[Bounds], parts: Sequence[Groups], before: Groups, names: Names
-) -> tuple[FieldCoverage, ...]:
+def field_coverage(timed: TimedGroups, before: Groups, names: Names) -> tuple[FieldCoverage, ...]:
     """Return every field of every scraper that told of fields in the range, the one that fell most first.
 
     A field that nobody names any more is told all the same: it went missing. Fields that can't be compared come after
     those that fell, the least covered first.
 
     Args:
-        bounds: n buckets.
-        parts: The groups by field of each.
+        timed: The groups by field of n buckets.
         before: Those of the time before.
         names: What their source numbers stand for.
     """
-    now, then = _sums(merged(parts), names), _sums(before, names)
-    each = [_sums(part, names) for part in parts]
-    starts_ms = tuple(low for low, _ in bounds)
+    now, then = _sums(timed.groups, names), _sums(before, names)
+    each = [_sums(part, names) for part in timed.parts()]
+    starts_ms = tuple(low for low, _ in timed.bounds)
     found = []
     for source, field in sorted(now.keys() | then.keys()):
         items = now.get((source, ALL_ITEMS), 0)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 
 from db.breakdown_rolling import closed, settled_slots
-from db.cells import SLOT_MS
+from db.cells import HOUR_MS, SLOT_MS
 from db.chunk import Chunk
 from db.columns import DetailColumns
 from db.detail import PACKED, STATISTICS, read_detail, with_error_kinds
+from db.finds import Finds
 from db.models import Breakdown
 from db.recent import RecentDetail
 from db.rest_pack import REST, RestPack
@@ -25,15 +25,21 @@ from db.row_pack import ROWS, unpacked
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
 from db.url_rows import UrlRows
+from db.url_span import EVERYTHING, places_of
 
 # Without packs, up to so many spans of five minutes are read from the table; beyond, SQL had better count by itself.
 _MOST_LOOSE = 4
 # Spans of five minutes that are looked through together: bounds what a long range takes.
 _TOGETHER = 24
-# More of them aren't read ahead of questions, unless by URL: they might not be kept that long.
-_MOST_AHEAD = 36
 # What a span without a row that a filter lets through counts as, in rows.
 _LEAST = 10
+# Spans known to have no row at all: a year of them.
+_MOST_EMPTY = 105_000
+# More runs of spans are asked for as if they were one.
+_MOST_RUNS = 8
+_RARE = Filter(url_contains=" ")
+# What is said of a span besides the number of the rows that it is among.
+_APART, _EMPTY = -1, -2
 
 
 class FilteredRows:
@@ -49,11 +55,20 @@ class FilteredRows:
         self._recent = recent
         self._rollups = rollups
         self._by_url = UrlRows(recent, rollups)
-        self._most_rows = most_rows
-        self._lock = threading.Lock()  # protects the two below
-        # Filter and start of five minutes -> the rollups' version from before reading, and the rows.
-        self._known: OrderedDict[tuple[Filter, int], tuple[int, Chunk]] = OrderedDict()
-        self._size = 0
+        self._finds = Finds[int, Chunk](rollups, _slots_of, lambda rows: rows.size + _LEAST, most=most_rows)
+        # Which spans have no row, whatever the filter: kept as if it was for the one that lets all through.
+        self._empty = Finds[int, None](rollups, _slots_of, lambda _: 1, most=_MOST_EMPTY)
+
+    def warm(self, connection: Connection, present_ms: int) -> None:
+        """Look for something, so that the first who does needn't wait for what is made ready once.
+
+        Args:
+            connection: An open connection.
+            present_ms: The present, epoch ms.
+        """
+        start_ms, end_ms = present_ms - 3 * HOUR_MS, present_ms - HOUR_MS
+        for _ in self.parts(connection, start_ms, end_ms, _RARE, None, columns=STATISTICS) or ():
+            pass
 
     def between(
         self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None
@@ -67,7 +82,7 @@ class FilteredRows:
             filter: Which rows, without a kind.
             kind: Navigations or scrapes only; None for both.
         """
-        parts = self.parts(connection, start_ms, end_ms, filter, kind, statistics=True)
+        parts = self.parts(connection, start_ms, end_ms, filter, kind, columns=STATISTICS)
         if parts is None:
             return None
         chunks = [
@@ -91,26 +106,6 @@ class FilteredRows:
         packed_ms = connection.scalar(select(func.min(Breakdown.start_ms)).where(*own))
         return min([*apart, *([] if packed_ms is None else [packed_ms])], default=None)
 
-    def read_ahead(
-        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter, *, statistics: bool = False
-    ) -> None:
-        """Look through a span in one piece, where what is found can be kept until it is asked for by and by.
-
-        Args:
-            connection: An open connection.
-            start_ms: Epoch ms.
-            end_ms: Epoch ms.
-            filter: Which rows.
-            statistics: As for `parts`.
-        """
-        if end_ms - start_ms > _MOST_AHEAD * SLOT_MS:
-            slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
-            self._by_url.of(connection, slots, filter, everything=_needs_everything(filter, statistics))
-        else:
-            every = replace(filter, kind="all")
-            for _ in self.parts(connection, start_ms, end_ms, every, None, statistics=statistics) or ():
-                pass
-
     def parts(
         self,
         connection: Connection,
@@ -119,10 +114,10 @@ class FilteredRows:
         filter: Filter,
         kind: Kind | None,
         *,
-        statistics: bool = False,
+        columns: Collection[str] = EVERYTHING,
         most_apart: int | None = None,
     ) -> Iterator[DetailColumns] | None:
-        """Return the rows of [start_ms, end_ms) with all columns, some at a time; None when too few are packed.
+        """Return the rows of [start_ms, end_ms), some at a time in order of time; None when too few are packed.
 
         Errors are told by their kinds (`error_kind`), as packs hold them.
 
@@ -132,7 +127,7 @@ class FilteredRows:
             end_ms: Epoch ms.
             filter: Which rows, without a kind.
             kind: Navigations or scrapes only; None for both.
-            statistics: The columns of statistics are enough.
+            columns: Of these at least, of EVERYTHING; those of statistics are there always.
             most_apart: Of so many spans of five minutes at most rows are looked for in their own packs; of more of
                 them nothing is returned.
         """
@@ -141,47 +136,60 @@ class FilteredRows:
         text = replace(filter, sources=(), result="all")
         # The version from before asking what is settled: what changes from then on makes it one to look for again.
         version = self._rollups.version
-        known = self._still_known(text, slots)
-        missing = [slot for slot in slots if slot not in known]
-        everything = _needs_everything(text, statistics)
-        by_url = self._by_url.of(connection, missing, text, everything=everything)
-        missing = [slot for slot in missing if slot not in by_url]
-        settled = settled_slots(self._rollups.breakdowns, missing)
-        if len(missing) - len(settled) > _MOST_LOOSE:
+        owner = np.full(len(slots), _APART)
+        known = self._finds.of(text, slots)
+        empty: Collection[int] = self._empty.of(Filter(), slots)
+        owner[_places(slots, empty)] = _EMPTY
+        missing = owner == _APART
+        missing[_places(slots, known)] = False
+        columns = dict.fromkeys((*STATISTICS, *columns, *_columns_for(text)))
+        found = self._by_url.of(connection, slots, missing, text, columns) if missing.any() else []
+        by_url: list[Chunk] = []
+        for span, rows in found:
+            low, high = places_of(slots, span.start_ms, span.end_ms)
+            first = (slots[low] - span.start_ms) // SLOT_MS
+            own = missing[low:high] & rows.complete[first : first + high - low]
+            owner[low:high][own] = len(by_url)
+            missing[low:high] &= ~own
+            by_url.append(rows.chunk(columns))
+        left = [slots[place] for place in np.flatnonzero(missing).tolist()]
+        settled = settled_slots(self._rollups.breakdowns, left)
+        if len(left) - len(settled) > _MOST_LOOSE:
             return None
         counted = _packed(connection, settled)
         # A span that was counted and has no rows has no packs either.
-        empty = {slot: Chunk({}, 0) for slot in settled if slot not in counted}
-        if len(missing) - len(empty) - sum(counted.values()) > _MOST_LOOSE:
+        empty = [slot for slot in settled if slot not in counted]
+        if len(left) - len(empty) - sum(counted.values()) > _MOST_LOOSE:
             return None
-        if most_apart is not None and len(missing) - len(empty) > most_apart:
+        if most_apart is not None and len(left) - len(empty) > most_apart:
             return None
-        self._keep(version, text, empty)
-        known |= empty
-        return self._found(connection, slots, (start_ms, end_ms), (text, filter, kind), (known, by_url), version)
+        self._empty.keep(Filter(), version, dict.fromkeys(empty))
+        owner[_places(slots, empty)] = _EMPTY
+        pieces = _pieces(slots, owner)
+        return self._found(connection, pieces, (start_ms, end_ms), (text, filter, kind), (known, by_url), version)
 
     def _found(
         self,
         connection: Connection,
-        slots: range,
+        pieces: Iterator[tuple[int, Sequence[int]]],
         bounds: tuple[int, int],
         filters: tuple[Filter, Filter, Kind | None],
-        found_before: tuple[dict[int, Chunk], dict[int, Chunk]],
+        found_before: tuple[dict[int, Chunk], list[Chunk]],
         version: int,
     ) -> Iterator[DetailColumns]:
         text, filter, kind = filters
         known, by_url = found_before
         rest = Filter(sources=filter.sources, result=filter.result)
-        for some in _pieces(slots, by_url):
-            if some[0] in by_url:
-                rows = DetailColumns([by_url[some[0]]], self._recent.sources, self._recent.outcomes)
+        for owner, some in pieces:
+            if owner != _APART:
+                rows = DetailColumns([by_url[owner]], self._recent.sources, self._recent.outcomes)
                 rows = rows.between(max(bounds[0], some[0]), min(bounds[1], some[-1] + SLOT_MS))
                 yield rows.matching(replace(filter, url_contains="", url=""), kind)
                 continue
             missing = [slot for slot in some if slot not in known]
             new = self._searched(connection, missing, text)
-            self._keep(version, text, new)
-            found = known | new
+            self._finds.keep(text, version, new)
+            found = known | new if new else known
             chunks = [found[slot] if slot in found else self._of_table(connection, slot, text) for slot in some]
             rows = DetailColumns(chunks, self._recent.sources, self._recent.outcomes)
             yield rows.between(*bounds).matching(rest, kind)
@@ -220,46 +228,32 @@ class FilteredRows:
         names = chunks[0].arrays
         return Chunk({name: np.concatenate([chunk.arrays[name] for chunk in chunks]) for name in names}, len(rows))
 
-    def _still_known(self, text: Filter, slots: range) -> dict[int, Chunk]:
-        found: dict[int, Chunk] = {}
-        with self._lock:
-            for slot in slots:
-                known = self._known.get((text, slot))
-                if known is None:
-                    continue
-                if self._rollups.changed_since(known[0], slot, slot + SLOT_MS):
-                    del self._known[text, slot]
-                    self._size -= known[1].size + _LEAST
-                else:
-                    self._known.move_to_end((text, slot))
-                    found[slot] = known[1]
-        return found
 
-    def _keep(self, version: int, text: Filter, new: dict[int, Chunk]) -> None:
-        with self._lock:
-            for slot, chunk in new.items():
-                before = self._known.pop((text, slot), None)
-                self._size += chunk.size - (-_LEAST if before is None else before[1].size)
-                self._known[text, slot] = version, chunk
-            while self._size > self._most_rows and len(self._known) > 1:
-                self._size -= self._known.popitem(last=False)[1][1].size + _LEAST
+def _columns_for(filter: Filter) -> tuple[str, ...]:
+    """Return the columns that say what a filter lets through, besides URLs."""
+    asked = {"outcome": filter.outcomes, "error_hash": filter.error, "labels": filter.labels, "run_id": filter.run}
+    return tuple(name for name, wanted in asked.items() if wanted)
 
 
-def _needs_everything(filter: Filter, statistics: bool) -> bool:
-    """Say whether more columns than those of statistics have to be read, be it to see what a filter lets through."""
-    by_url = Filter(filter.sources, filter.result, filter.url_contains, filter.kind, url=filter.url)
-    return not statistics or filter != by_url
+def _slots_of(minutes: Iterable[int]) -> Iterable[int]:
+    return (minute // SLOT_MS * SLOT_MS for minute in minutes)
 
 
-def _pieces(slots: Sequence[int], by_url: dict[int, Chunk]) -> Iterator[Sequence[int]]:
-    """Cut slots into those that the same rows are of, and a bounded number of others."""
-    low = 0
-    while low < len(slots):
-        rows, high = by_url.get(slots[low]), low + 1
-        while high < len(slots) and by_url.get(slots[high]) is rows and (rows is not None or high < low + _TOGETHER):
-            high += 1
-        yield slots[low:high]
-        low = high
+def _places(slots: range, some: Collection[int]) -> IntArray:
+    """Return which of some slots others are."""
+    return (np.fromiter(some, np.int64, len(some)) - slots.start) // SLOT_MS
+
+
+def _pieces(slots: range, owner: IntArray) -> Iterator[tuple[int, Sequence[int]]]:
+    """Cut slots into those that the same rows are of, and a bounded number of others; the empty ones are left out."""
+    places = np.flatnonzero(owner != _EMPTY)
+    owner = owner[places]
+    edges = [0, *(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(places)] if len(places) else []
+    for begin, end in pairwise(edges):
+        step = _TOGETHER if owner[begin] == _APART else end - begin
+        for low in range(begin, end, step):
+            some = places[low : min(low + step, end)].tolist()
+            yield int(owner[begin]), [slots[place] for place in some]
 
 
 def _packed(connection: Connection, slots: Sequence[int]) -> dict[int, bool]:
@@ -268,9 +262,22 @@ def _packed(connection: Connection, slots: Sequence[int]) -> dict[int, bool]:
     if not slots:
         return found
     wanted = set(slots)
-    own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms >= slots[0], Breakdown.start_ms <= slots[-1])
-    chosen = select(Breakdown.dimension, Breakdown.start_ms).where(Breakdown.dimension.in_((REST, TIME)), *own)
-    for dimension, start_ms in connection.execute(chosen):
+    runs = _runs(slots)
+    between = or_(*(Breakdown.start_ms.between(*run) for run in runs))
+    chosen = select(Breakdown.dimension, Breakdown.start_ms).where(
+        Breakdown.dimension.in_((REST, TIME)), Breakdown.length_ms == SLOT_MS, between
+    )
+    for dimension, start_ms in connection.execute(chosen).all():
         if start_ms in wanted:
             found[start_ms] = found.get(start_ms, False) or dimension == REST
     return found
+
+
+def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the first and the last of slots that follow each other; of all together where there are many such."""
+    edges = np.flatnonzero(np.diff(slots) != SLOT_MS).tolist()
+    if len(edges) >= _MOST_RUNS:
+        return [(slots[0], slots[-1])]
+    return [
+        (slots[low], slots[high]) for low, high in zip([0, *(edge + 1 for edge in edges)], [*edges, -1], strict=True)
+    ]

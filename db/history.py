@@ -158,19 +158,29 @@ class History:
             return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes), cells)
         return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
 
-    def read_ahead(self, start_ms: int, end_ms: int, filter: Filter) -> None:
-        """Look for the rows of a span in one piece that are going to be asked for by and by.
+    def in_two(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[DetailColumns, DetailColumns]:
+        """Return the rows of a range, for a filter that rollups don't know: those before memory begins, and the others.
 
         Args:
-            start_ms: Epoch ms.
-            end_ms: Epoch ms.
+            span: The range; its buckets don't matter.
             filter: Which rows.
+            kind: Navigations or scrapes only; None for both.
+
+        Returns:
+            (the old ones, which are the very same object as long as nothing changes about them; those after them).
         """
-        covered_ms = self._recent.snapshot(start_ms, end_ms)[1]
-        end_ms = start_ms if covered_ms is None else min(end_ms, covered_ms)
-        if self.filtered is not None and not filter.in_rollups and start_ms < end_ms:
-            with self._engine.connect() as connection:
-                self.filtered.read_ahead(connection, start_ms, end_ms, filter, statistics=True)
+        none = DetailColumns([], self._recent.sources, self._recent.outcomes)
+        settled = filter.within(kind)
+        if settled is None:
+            return none, none
+        filter, kind = settled
+        recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
+        recent = recent.matching(filter, kind)
+        if covered_since_ms is None or covered_since_ms <= span.start_ms:
+            return none, recent
+        old = self._old(span, min(covered_since_ms, span.end_ms), filter, kind, rolled=False)
+        assert isinstance(old, DetailColumns)
+        return old, recent
 
     def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
         """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
@@ -207,6 +217,9 @@ class History:
                 self.rows(span, Filter())
             # Pages compare a range with the one before.
             self.rows(span.before(), Filter(), together=True)
+        if self.filtered is not None:
+            with self._engine.connect() as connection:
+                self.filtered.warm(connection, present_ms)
 
     def in_memory(self, span: TimeRange) -> DetailColumns | None:
         """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.
@@ -235,7 +248,7 @@ class History:
             with self._engine.connect() as connection:
                 old = self._cells(connection, span.start_ms, border_ms, filter, kind, by_hours=by_hours)
         else:
-            old = self._detail(span.start_ms, border_ms, filter, kind)
+            old = self._detail(span.start_ms, border_ms, filter, kind).apart()
         with self._lock:
             self._remembered[key] = (version, old)
             self._remembered.move_to_end(key)

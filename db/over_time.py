@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-import numpy as np
-
-from db.breakdown import Dimension, Groups, Texts, texts_of
+from db.breakdown import Dimension, Groups
 from db.cells import MINUTE_MS
 from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
+from db.timed_groups import Bounds, TimedGroups
 
-Bounds = tuple[int, int]  # of a bucket, epoch ms
-Ask = Callable[[Dimension, TimeRange, Filter, Kind | None], Groups]
-Ahead = Callable[[Dimension, Sequence[Bounds], Filter], None]
+Ask = Callable[[Dimension, Sequence[Bounds], Filter, Kind | None], Sequence[Groups]]
 
 _MAX_QUESTIONS = 64
 # Buckets that a question keeps beyond those of the range that was asked for last: live ranges move on.
@@ -32,24 +30,22 @@ class _Known:
 
 
 class OverTime:
-    """Asks bucket by bucket, and only for those that changed since.
+    """Asks for those buckets that changed since, all at once.
 
     Args:
-        ask: Returns the groups of a span.
+        ask: Returns the groups of each of some buckets, which rise.
         rollups: Says which minutes changed; None to keep nothing.
-        ahead: Told which buckets are about to be asked for, one after the other.
     """
 
-    def __init__(self, ask: Ask, rollups: Rollups | None, *, ahead: Ahead | None = None) -> None:
+    def __init__(self, ask: Ask, rollups: Rollups | None) -> None:
         self._ask = ask
-        self._ahead = ahead
         self._rollups = rollups
         self._lock = threading.Lock()  # protects _known and what it holds; not held while asking
         self._known: OrderedDict[tuple[Dimension, Filter, Kind | None, int], _Known] = OrderedDict()
 
     def of(
         self, dimension: Dimension, bounds: Sequence[Bounds], bucket_ms: int, filter: Filter, kind: Kind | None
-    ) -> list[Groups]:
+    ) -> TimedGroups:
         """Return the groups of each bucket.
 
         Args:
@@ -62,16 +58,12 @@ class OverTime:
         key = (dimension, filter, kind, bucket_ms)
         found, version = self._recall(key, bounds)
         missing = [bound for bound in bounds if bound not in found]
-        if self._ahead is not None and len(missing) > 1:
-            self._ahead(dimension, missing, filter)
-        new = {
-            (low, high): compact(self._ask(dimension, TimeRange(low, high, high - low), filter, kind))
-            for low, high in missing
-        }
-        found |= new
-        if self._rollups is not None:
-            self._keep(key, version, new, bounds)
-        return [found[bound] for bound in bounds]
+        if missing:
+            new = dict(zip(missing, self._ask(dimension, missing, filter, kind), strict=True))
+            found |= new
+            if self._rollups is not None:
+                self._keep(key, version, new, bounds)
+        return TimedGroups.joined(bounds, [found[bound] for bound in bounds])
 
     def _recall(
         self, key: tuple[Dimension, Filter, Kind | None, int], bounds: Sequence[Bounds]
@@ -88,9 +80,11 @@ class OverTime:
             if changed is None:
                 known.buckets.clear()
             elif changed:
-                gone = [b for b in known.buckets if any(b[0] - MINUTE_MS < minute < b[1] for minute in changed)]
-                for bound in gone:
-                    del known.buckets[bound]
+                minutes = sorted(changed)
+                for low, high in list(known.buckets):
+                    after = bisect_right(minutes, low - MINUTE_MS)
+                    if after < len(minutes) and minutes[after] < high:
+                        del known.buckets[low, high]
             return {bound: known.buckets[bound] for bound in bounds if bound in known.buckets}, known.version
 
     def _keep(
@@ -120,16 +114,3 @@ def cut(span: TimeRange, bucket_ms: int) -> tuple[Bounds, ...]:
     return tuple(
         (max(low, span.start_ms), min(low + bucket_ms, span.end_ms)) for low in range(first, span.end_ms, bucket_ms)
     )
-
-
-def compact(groups: Groups) -> Groups:
-    """Return groups with texts of their own, without what else the ones that they came with know.
-
-    Args:
-        groups: Few.
-    """
-    values = np.unique(groups.value)
-    texts = texts_of(groups, values.tolist())
-    own = np.empty(len(values), dtype=np.object_)
-    own[:] = [texts[value] for value in values.tolist()]
-    return replace(groups, texts=(Texts(values, own),))

@@ -11,7 +11,7 @@ _TARGET_S = 0.0015
 # A step costs its statements and its commit, however small it is: where these alone take longer than the goal, halving
 # it again and again would only make many of one.
 _SMALLEST_SHARE = 2  # of the first step
-_PAUSE_SHARE = 3.0
+PAUSE_SHARE = 3.0
 _LONGEST_PAUSE_S = 0.1
 
 
@@ -21,6 +21,7 @@ class Pace:
     Args:
         first: Rows, or pages, of the first step; so few that they hardly cost more than a commit.
         most: Of any step.
+        pause_share: How many times as long as a step took it is left to others then.
         clock_s: Seconds that only ever rise.
         sleep: Waits for some seconds.
     """
@@ -30,12 +31,14 @@ class Pace:
         first: int,
         most: int,
         *,
+        pause_share: float = PAUSE_SHARE,
         clock_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.size = first
         self._least = max(1, first // _SMALLEST_SHARE)
         self._most = most
+        self._pause_share = pause_share
         self._clock_s, self._sleep = clock_s, sleep
 
     @contextmanager
@@ -48,4 +51,4 @@ class Pace:
             self.size = min(self._most, 2 * self.size)
         elif took_s > 2 * _TARGET_S:
             self.size = max(self._least, self.size // 2)
-        self._sleep(min(_PAUSE_SHARE * took_s, _LONGEST_PAUSE_S))
+        self._sleep(min(self._pause_share * took_s, _LONGEST_PAUSE_S))

@@ -115,6 +115,7 @@ class Queries(
             present_ms: Where their ranges end, epoch ms.
         """
         with unavailable_as_ours(self._engine):
+            self._recent.warm()
             self._history.warm(present_ms)
             self._tables.warm(present_ms)
             if self._jobs is not None:

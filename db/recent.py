@@ -19,6 +19,7 @@ from db.engine import snapshot
 from db.errors import unavailable_as_ours
 from db.labels import KnownLabels
 from db.state import DETAIL_SINCE_MS, read_state
+from db.url_search import UrlSearch
 
 _FOREVER_MS = 1 << 62
 
@@ -46,6 +47,7 @@ class RecentDetail:
         self._size = 0  # of both
         self._covered_since_ms: int | None = None
         self._version = 0
+        self._search = UrlSearch(max_rows + max_rows // 2)
         self.sources = Names()
         self.outcomes = Names()
         self.labels = KnownLabels()
@@ -161,6 +163,11 @@ class RecentDetail:
         with self._lock:
             self._version += 1
 
+    def warm(self) -> None:
+        """Number the URLs: who first looks for a text in them needn't wait for it."""
+        rows, _, _ = self.snapshot(None, None)
+        self._search.number(rows.chunks)
+
     def columns(self, start_ms: int | None = None, end_ms: int | None = None) -> DetailColumns:
         """Return the rows of [start_ms, end_ms) as they are now; later changes don't show in it.
 
@@ -185,6 +192,8 @@ class RecentDetail:
             covered_since_ms, version = self._covered_since_ms, self._version
             # The arrays are shared; a size is read here once because appending in place changes it.
             chunks = [chunk.view() for chunk in self._chunks]
+        for chunk in chunks:
+            chunk.search = self._search
         if covered_since_ms is not None:
             start_ms = covered_since_ms if start_ms is None else max(start_ms, covered_since_ms)
         if start_ms is None:

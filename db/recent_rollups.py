@@ -167,6 +167,9 @@ class RecentRollups:
             if hour in packs:
                 parts.append(_between(packs[hour], low, high))
                 continue
+            if bucket_ms == MINUTE_MS:
+                parts.append(_between(self._fresh_minutes(hour, high), low, high))
+                continue
             if missing[hour]:
                 self._add_up(hour, missing[hour], bucket_ms)
             parts += [self._bucket(bucket_ms, start) for start in range(low, high, bucket_ms)]
@@ -199,6 +202,9 @@ class RecentRollups:
                 if hour // DAY_MS * DAY_MS in days:
                     self._keep_bucket((HOUR_MS, hour), _between(days[hour // DAY_MS * DAY_MS], hour))
             missing = [hour for hour in missing if hour // DAY_MS * DAY_MS not in days]
+        for hour, cells in self._packs_of(missing).items():
+            self._keep_bucket((HOUR_MS, hour), merged(cells, hour))
+        missing = [hour for hour in missing if (HOUR_MS, hour) not in self._buckets]
         border_ms = self._border_ms()
         self._load_minutes([hour for hour in missing if hour + HOUR_MS > border_ms])
         for first, last in _runs([hour for hour in missing if hour + HOUR_MS <= border_ms]):

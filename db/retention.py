@@ -27,7 +27,7 @@ from db.models import (
     SchedulerMetric,
     ScraperRun,
 )
-from db.pace import Pace
+from db.pace import PAUSE_SHARE, Pace
 from db.partitions import drop_days, make_days
 from db.rest_pack import REST
 from db.rollups import Rollups
@@ -49,6 +49,8 @@ Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 # Of one transaction, however fast the database is.
 _MOST_ROWS = 2_000
 _MOST_PAGES = 500
+# Where the bulk goes as partitions, little is left to delete: the night has time for it.
+_PAUSE_SHARES = {"sqlite": PAUSE_SHARE, "mysql": 9.0}
 MOST_DAYS = 36_500
 
 
@@ -182,7 +184,7 @@ def _later(since_ms: int, known_ms: int, now_ms: int) -> int:
 
 
 def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progress: Progress) -> int:
-    deleted, pace = 0, Pace(100, _MOST_ROWS)
+    deleted, pace = 0, _pace(engine, 100, _MOST_ROWS)
     while True:
         with pace.step():
             with begin_writing(engine) as connection:
@@ -195,6 +197,10 @@ def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progre
                 deleted += len(old)
             _checkpoint(engine)
         progress(f"deleting old rows of {key.class_.__tablename__}", deleted, 0)
+
+
+def _pace(engine: Engine, first: int, most: int) -> Pace:
+    return Pace(first, most, pause_share=_PAUSE_SHARES["sqlite" if engine.dialect.name == "sqlite" else "mysql"])
 
 
 def _give_pages_back(engine: Engine) -> None:
@@ -224,7 +230,7 @@ def _delete_starts_before(
     engine: Engine, table: Any, starts: Any, before_ms: int, *own: ColumnElement[bool], step_ms: int = HOUR_MS
 ) -> None:
     """Delete rollups an hour's or a day's worth at a time, along their primary key."""
-    pace = Pace(1, 1)
+    pace = _pace(engine, 1, 1)
     while True:
         with pace.step(), begin_writing(engine) as connection:
             first_ms = connection.scalar(select(func.min(starts)).where(*own, starts < before_ms))

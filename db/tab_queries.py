@@ -71,7 +71,7 @@ class TabQueries:
         """
 
         def answer() -> YieldSeries:
-            return yields_of(*self._tables.over_time("yield", range, range.bucket_ms, filter, "scrape"))
+            return yields_of(self._tables.over_time("yield", range, range.bucket_ms, filter, "scrape"))
 
         return self._once(("yields", range, filter), answer)
 
@@ -84,7 +84,7 @@ class TabQueries:
         """
 
         def answer() -> OutcomeSeries:
-            return outcome_series_of(*self._tables.over_time("outcome", range, range.bucket_ms, filter, "scrape"))
+            return outcome_series_of(self._tables.over_time("outcome", range, range.bucket_ms, filter, "scrape"))
 
         return self._once(("outcome_series", range, filter), answer)
 
@@ -114,9 +114,9 @@ class TabQueries:
         earlier = than or range.before()
 
         def answer() -> tuple[FieldCoverage, ...]:
-            bounds, parts = self._tables.over_time("field", range, spark_ms(range), filter, "scrape")
+            timed = self._tables.over_time("field", range, spark_ms(range), filter, "scrape")
             before = self._tables.groups("field", earlier, filter, "scrape")
-            return field_coverage(bounds, parts, before, self._recent.sources)
+            return field_coverage(timed, before, self._recent.sources)
 
         return self._once(("field_coverage", range, filter, earlier), answer)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,9 +12,9 @@ from db.breakdown_values import MOST_RETRIES, Attempt, Yield
 from db.columns import Names
 from db.hashes import hash_of
 from db.history import Rows
-from db.over_time import Bounds
 from db.results import IntArray, TimeRange
 from db.tab_results import Attempts, OkFailed, OutcomeSeries, UsableSuccess, YieldSeries
+from db.timed_groups import TimedGroups
 
 USABLE: Final = "ok"  # the outcome of a scrape that was of use
 
@@ -42,40 +42,37 @@ def attempts_of(groups: Groups) -> Attempts:
     )
 
 
-def yields_of(bounds: Sequence[Bounds], parts: Sequence[Groups]) -> YieldSeries:
+def yields_of(timed: TimedGroups) -> YieldSeries:
     """Return what scrapes brought home over time.
 
     Args:
-        bounds: n buckets.
-        parts: The groups by yield of each.
+        timed: By yield.
     """
-    sums = np.zeros((6, len(parts)), dtype=np.int64)
-    for bucket, part in enumerate(parts):
-        texts = {value: Yield.parse(text) for value, text in texts_of(part, set(part.value.tolist())).items()}
-        brought = np.array([texts[value].items for value in part.value.tolist()], dtype=np.bool_)
-        sized = np.array([texts[value].sized for value in part.value.tolist()], dtype=np.bool_)
-        sums[:, bucket] = (
-            part.count.sum(), part.items.sum(), part.count[part.success].sum(),
-            part.count[part.success & ~brought].sum(), part.count[sized].sum(), part.data_size[sized].sum(),
-        )  # fmt: skip
-    return YieldSeries(_starts(bounds), *sums)
+    groups = timed.groups
+    codes, values = timed.values()
+    texts = texts_of(groups, values.tolist())
+    told = [Yield.parse(texts[value]) for value in values.tolist()]
+    brought = np.array([one.items for one in told], dtype=np.bool_)[codes]
+    sized = np.array([one.sized for one in told], dtype=np.bool_)[codes]
+    sums = (
+        groups.count, groups.items, groups.count * groups.success, groups.count * (groups.success & ~brought),
+        groups.count * sized, groups.data_size * sized,
+    )  # fmt: skip
+    return YieldSeries(timed.starts_ms, *(timed.sums(values)[0] for values in sums))
 
 
-def outcome_series_of(bounds: Sequence[Bounds], parts: Sequence[Groups]) -> OutcomeSeries:
+def outcome_series_of(timed: TimedGroups) -> OutcomeSeries:
     """Return how scrapes ended over time.
 
     Args:
-        bounds: n buckets.
-        parts: The groups by outcome of each.
+        timed: By outcome.
     """
-    counts: dict[str, IntArray] = {}
-    for bucket, part in enumerate(parts):
-        texts = texts_of(part, set(part.value.tolist()))
-        for value, count in zip(part.value.tolist(), part.count.tolist(), strict=True):
-            counts.setdefault(texts[value], np.zeros(len(parts), dtype=np.int64))[bucket] += count
+    codes, values = timed.values()
+    texts = texts_of(timed.groups, values.tolist())
+    sums = timed.sums(timed.groups.count, codes, len(values))
+    counts = {texts[value]: own for value, own in zip(values.tolist(), sums, strict=True)}
     order = sorted(counts, key=lambda name: (-int(counts[name].sum()), name))
-    ends = np.array([high for _, high in bounds], dtype=np.int64)
-    return OutcomeSeries(_starts(bounds), ends, {name: counts[name] for name in order})
+    return OutcomeSeries(timed.starts_ms, timed.ends_ms, {name: counts[name] for name in order})
 
 
 def usable_of(groups: Groups, names: Names) -> tuple[UsableSuccess, ...]:
@@ -113,7 +110,3 @@ def items_of(span: TimeRange, rows: Rows) -> Mapping[str, IntArray]:
         items[rows.sealed.codes, : rows.sealed.count] += rows.sealed.items
     found = {names[code]: items[code] for code in np.flatnonzero(items.any(axis=1)).tolist()}
     return dict(sorted(found.items()))
-
-
-def _starts(bounds: Sequence[Bounds]) -> IntArray:
-    return np.array([low for low, _ in bounds], dtype=np.int64)

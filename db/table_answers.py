@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
@@ -12,25 +12,32 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown import Dimension, Groups, counts, groups_of, merged, narrowed
+from db.breakdown import Dimension, Groups, counts, joined, merged, narrowed
 from db.breakdowns import Breakdowns
+from db.bucket_groups import BucketGroups
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.error_groups import ErrorSamples, error_groups
 from db.errors import NotAddedUpYet, unavailable_as_ours
+from db.group_rows import groups_of
 from db.history import History
 from db.old_groups import groups_by_sql
-from db.over_time import Bounds, OverTime, cut
+from db.over_time import OverTime, cut
+from db.pack_groups import columns_of_packs, groups_of_parts
 from db.recent import RecentDetail
 from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
 from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.state import DETAIL_SINCE_MS, read_state
 from db.tables import UrlOrder, outcomes_of, urls_of
+from db.timed_groups import TimedGroups
 
 _Answer = TypeVar("_Answer")
 _MAX_REMEMBERED = 16
 # Ranges that one click chooses, and the buckets that pages cut them into.
-_WARM = ((DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS))
+_WARM = (
+    (3 * SLOT_MS, 30_000), (HOUR_MS, 60_000), (6 * HOUR_MS, 2 * SLOT_MS),
+    (DAY_MS, HOUR_MS // 2), (7 * DAY_MS, 6 * HOUR_MS), (30 * DAY_MS, 12 * HOUR_MS),
+)  # fmt: skip
 # Of an hour's and of a day's ends.
 _MOST_APART = 48
 _OVER_TIME: tuple[Dimension, ...] = ("outcome", "yield")
@@ -63,21 +70,24 @@ class TableAnswers:
         self._history = history
         self._exact_rows = exact_rows
         self._breakdowns = None if rollups is None else Breakdowns(engine, recent, rollups, history.filtered)
-        self._over_time = OverTime(partial(self.groups, keep=False), rollups, ahead=self._read_ahead)
+        self._buckets = BucketGroups(
+            engine, recent, history, self._breakdowns, partial(self.groups, keep=False), exact_rows=exact_rows
+        )
+        self._over_time = OverTime(self._buckets.of, rollups)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
         self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
-        bounds, parts = self.over_time("error", span, spark_ms(span), filter, kind)
-        return error_groups(bounds, parts, self._recent.sources, self._samples)
+        timed = self.over_time("error", span, spark_ms(span), filter, kind)
+        return error_groups(timed, self._recent.sources, self._samples)
 
     def urls(
         self, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
     ) -> tuple[UrlStats, ...]:
         """Return the URLs with the highest mean duration, or those that fail most."""
-        return urls_of(self.groups("url", span, filter, kind), self._recent.sources, limit, order)
+        return urls_of(self.groups("url", span, filter, kind, apart=True), self._recent.sources, limit, order)
 
     def outcomes(self, span: TimeRange, filter: Filter) -> Mapping[str, int]:
         """Return scrapes per outcome."""
@@ -85,7 +95,7 @@ class TableAnswers:
 
     def over_time(
         self, dimension: Dimension, span: TimeRange, bucket_ms: int, filter: Filter, kind: Kind | None
-    ) -> tuple[tuple[Bounds, ...], list[Groups]]:
+    ) -> TimedGroups:
         """Return what each bucket of a range adds up to.
 
         Args:
@@ -94,14 +104,15 @@ class TableAnswers:
             bucket_ms: Length of a bucket; what memory doesn't hold is cut into five minutes at the finest.
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
-
-        Returns:
-            (from and to of each bucket in epoch ms, its groups).
         """
         if bucket_ms < SLOT_MS and self._history.in_memory(span) is None:
             bucket_ms = SLOT_MS
         bounds = cut(span, bucket_ms)
-        return bounds, self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+        if dimension == "url" or not counts(dimension, filter):
+            return self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
+        # Groups know all that is asked for: whoever wants some of them shares what was counted for all.
+        timed = self._over_time.of(dimension, bounds, bucket_ms, Filter(), None)
+        return timed.narrowed(filter, kind, self._recent.sources)
 
     def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
         """Return what each run of the scrapers did."""
@@ -138,7 +149,14 @@ class TableAnswers:
                     self.errors(span, Filter(), kind)
 
     def groups(
-        self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None, *, keep: bool = True
+        self,
+        dimension: Dimension,
+        span: TimeRange,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        keep: bool = True,
+        apart: bool = False,
     ) -> Groups:
         """Return what a range adds up to.
 
@@ -148,6 +166,7 @@ class TableAnswers:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
+            apart: Whoever asks adds them up: there may be several groups of a value, source, kind and result.
 
         Raises:
             NotAddedUpYet: Its rows are deleted already, and the sums that stay are still being checked.
@@ -166,9 +185,10 @@ class TableAnswers:
                 return groups
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                groups = self._breakdowns.of(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
-            if groups is not None:
-                return narrowed(groups, filter, kind, self._recent.sources)
+                parts = self._breakdowns.parts(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
+            if parts is not None:
+                parts = [narrowed(groups, filter, kind, self._recent.sources) for groups in parts]
+                return joined(parts or [Groups.empty()]) if apart else merged(parts)
         if rows is not None:
             return groups_of(rows.matching(filter, kind), dimension)
         old, rows = self._history.split(span, filter, kind)
@@ -193,8 +213,11 @@ class TableAnswers:
         def ask(connection: Connection) -> Groups | None:
             if old.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return None
-            parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, most_apart=_MOST_APART)
-            return None if parts is None else merged([groups_of(rows, dimension) for rows in parts])
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(
+                connection, old.start_ms, old.end_ms, filter, kind, columns=columns, most_apart=_MOST_APART
+            )
+            return None if parts is None else groups_of_parts(parts, dimension)
 
         before = self._once_old(("by url", dimension, old, filter, kind), old, ask)
         return None if before is None else merged([before, groups_of(rows, dimension)])
@@ -206,23 +229,11 @@ class TableAnswers:
         filtered = self._history.filtered
         parts = None
         if filtered is not None:
-            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind)
+            columns = columns_of_packs(dimension)
+            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind, columns=columns)
         if parts is not None:
-            return merged([groups_of(rows, dimension) for rows in parts])
+            return groups_of_parts(parts, dimension)
         return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)
-
-    def _read_ahead(self, dimension: Dimension, bounds: Sequence[Bounds], filter: Filter) -> None:
-        """Read what the groups of some buckets are added up from in one piece."""
-        covered_ms = self._recent.covered_since_ms
-        if self._breakdowns is None or covered_ms is None:
-            return
-        bounds = [bound for bound in bounds if bound[0] < covered_ms]
-        with unavailable_as_ours(self._engine):
-            if counts(dimension, filter):
-                self._breakdowns.read_ahead(dimension, bounds)
-            elif bounds and self._history.filtered is not None:
-                with self._engine.connect() as connection:
-                    self._history.filtered.read_ahead(connection, bounds[0][0], min(bounds[-1][1], covered_ms), filter)
 
     def _once_old(self, question: Hashable, old: TimeRange, ask: Callable[[Connection], _Answer]) -> _Answer:
         """Return what the database said of an old span, if none of its minutes changed since; else ask it now."""

@@ -14,9 +14,9 @@ import orjson
 import xxhash
 from backports import zstd
 
-from db.chunk import Chunk
+from db.chunk import DTYPES, Chunk
 from db.columns import Names
-from db.hashes import NO_ERROR, hash_of, hashes_of
+from db.hashes import NO_ERROR, hash_of
 from db.rest_pack import RestPack, lines_of, objects, of_lines
 from db.results import IntArray
 
@@ -33,6 +33,10 @@ _HEAD = struct.Struct("<HQQIIII")
 _STAMP = struct.Struct("<Q")
 _ROWS = ("at", "source", "flags", "items", "duration")
 _REST = ("result", "run", "fields", "data_size")
+# Where columns stand in what rows tell of their results and runs.
+_OF_RESULTS = {"retry_count": 1, "status_code": 2, "outcome": 3, "error_kind": 4, "error_hash": 4}
+_OF_RUNS = {"run_id": 0, "labels": 1}
+_ESCAPED, _UTF8 = b"\\", ("utf-8", "surrogatepass")
 _SCRAPE, _SUCCESS = 1, 2
 _HUNDREDTHS = 100.0
 _Columns = dict[str, npt.NDArray[Any]]
@@ -171,8 +175,8 @@ class UrlIndex:
             url: This very URL; "" for any.
         """
         urls = self._urls_with(needle, url)
-        ends = np.cumsum(self._counts)
-        counts = self._counts[urls]
+        every = self._counts
+        ends, counts = np.cumsum(every), every[urls]
         # The places of one URL after those of another: each begins where its rows do.
         places = np.repeat(ends[urls] - np.cumsum(counts), counts)
         places += np.arange(len(places))
@@ -205,41 +209,59 @@ class UrlIndex:
             "items": found["items"].astype(np.int64),
         }
 
-    def others(
-        self, blocks: Sequence[bytes], where: IntArray, urls: tuple[IntArray, IntArray], outcomes: Names
-    ) -> _Columns:
-        """Return the other columns of some rows, as `db.columns.DTYPES` has them, and `error_kind`.
+    def rest(self, blocks: Sequence[bytes], where: IntArray) -> _Columns:
+        """Return which of the told texts some rows have, and how much data: what `others` makes columns of.
 
         Args:
             blocks: Of `packed().rest`, in their order.
             where: Which rows of these blocks, counted as if they were one.
-            urls: (numbers of URLs, which of them each row has).
+        """
+        return self._columns(blocks, _REST, where)
+
+    def others(self, names: Iterable[str], rest: _Columns, outcomes: Names) -> _Columns:
+        """Return other columns of some rows, as `db.columns.DTYPES` has them, or `error_kind`.
+
+        Args:
+            names: Which, of those that have nothing to do with URLs.
+            rest: What `rest` returned.
             outcomes: Gives outcomes their numbers.
         """
-        found = self._columns(blocks, _REST, where)
         results, runs, fields = orjson.loads(zstd.decompress(self._parts[3]))
-        _, retries, status, outcome, kinds = zip(*results, strict=True)
-        codes = [-1 if name is None else outcomes.code(name) for name in outcome]
-        errors = [NO_ERROR if kind is None else hash_of(kind) for kind in kinds]
-        result, run = found["result"], found["run"]
-        texts = of_lines(self._url_lines)
-        asked = [texts[number] for number in urls[0].tolist()]
-        return {
-            "retry_count": np.array(retries, np.int32)[result],
-            "data_size": found["data_size"].astype(np.int64) - 1,
-            "status_code": np.array(status, np.int16)[result],
-            "outcome": np.array(codes, np.int32)[result],
-            "url": objects(asked)[urls[1]],
-            "url_hash": hashes_of(asked)[urls[1]],
-            "error_kind": objects(kinds)[result],
-            "error_hash": np.array(errors, np.uint64)[result],
-            "labels": objects([labels for _, labels in runs])[run],
-            "fields": objects(fields)[found["fields"]],
-            "run_id": objects([run_id for run_id, _ in runs])[run],
-        }
+        found: _Columns = {}
+        for name in names:
+            if name == "data_size":
+                found[name] = rest[name].astype(np.int64) - 1
+            elif name in _OF_RESULTS:
+                values = [result[_OF_RESULTS[name]] for result in results]
+                if name == "outcome":
+                    values = [-1 if outcome is None else outcomes.code(outcome) for outcome in values]
+                elif name == "error_hash":
+                    values = [NO_ERROR if kind is None else hash_of(kind) for kind in values]
+                array = objects(values) if name == "error_kind" else np.array(values, DTYPES[name])
+                found[name] = array[rest["result"]]
+            elif name == "fields":
+                found[name] = objects(fields)[rest[name]]
+            else:
+                found[name] = objects([pair[_OF_RUNS[name]] for pair in runs])[rest["run"]]
+        return found
+
+    def urls(self, numbers: IntArray) -> list[str]:
+        """Return URLs.
+
+        Args:
+            numbers: Which, rising.
+        """
+        lines = self._url_lines()
+        if lines.startswith(_ESCAPED):
+            texts = of_lines(lines.decode(*_UTF8))
+            return [texts[number] for number in numbers.tolist()]
+        # Only those are made that were asked for: of many URLs, few are.
+        begins = np.append(_line_ends(lines), len(lines))
+        bounds = zip((begins[numbers] + 1).tolist(), begins[numbers + 1].tolist(), strict=True)
+        return [lines[low:high].decode(*_UTF8) for low, high in bounds]
 
     def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray) -> _Columns:
-        raw = b"".join(zstd.decompress(memoryview(block)[_STAMP.size :]) for block in blocks)
+        raw = b"".join([zstd.decompress(memoryview(block)[_STAMP.size :]) for block in blocks])
         matrix = np.frombuffer(raw, np.uint8).reshape(len(blocks), -1)
         found, low = {}, 0
         for name in names:
@@ -252,16 +274,17 @@ class UrlIndex:
 
     def _urls_with(self, needle: str, url: str) -> IntArray:
         """Return the numbers of URLs that have a text in them (in small letters) and are a certain one if given."""
-        lines = self._url_lines
-        if lines.startswith("\\") or "\n" in needle:  # line ends in URLs are rare
-            texts = of_lines(lines)
+        lines = self._url_lines()
+        if lines.startswith(_ESCAPED) or "\n" in needle:  # line ends in URLs are rare
+            texts = of_lines(lines.decode(*_UTF8))
             own = [number for number, text in enumerate(texts) if needle in text.lower() and url in ("", text)]
             return np.array(own, dtype=np.int64)
         if url:
-            place = f"{lines}\n".find(f"\n{url}\n") if "\n" not in url else -1
-            return np.array([lines.count("\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
-        low = lines.lower().encode("utf-8", "surrogatepass")
-        wanted = needle.encode("utf-8", "surrogatepass")
+            own_line = b"\n" + url.encode(*_UTF8) + b"\n"
+            place = (lines + b"\n").find(own_line) if "\n" not in url else -1
+            return np.array([lines.count(b"\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
+        low = lines.lower() if lines.isascii() else lines.decode(*_UTF8).lower().encode(*_UTF8)
+        wanted = needle.encode(*_UTF8)
         found, at = list[int](), low.find(wanted)
         while at >= 0:  # once in each URL, which a line end is before
             found.append(at)
@@ -269,21 +292,24 @@ class UrlIndex:
             at = low.find(wanted, end) if end >= 0 else -1
         if not found:
             return np.empty(0, dtype=np.int64)
-        begins = np.flatnonzero(np.frombuffer(low, np.uint8) == ord("\n"))
-        return np.searchsorted(begins, found, side="right") - 1
+        return np.searchsorted(_line_ends(low), found, side="right") - 1
+
+    def _url_lines(self) -> bytes:
+        """Return all URLs, unpacked for the moment: there may be megabytes of them."""
+        return zstd.decompress(self._parts[1])
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = orjson.loads(zstd.decompress(self._parts[0]))
         return facts
 
-    @cached_property
-    def _url_lines(self) -> str:
-        return zstd.decompress(self._parts[1]).decode("utf-8", "surrogatepass")
-
-    @cached_property
+    @property
     def _counts(self) -> IntArray:
         return np.frombuffer(zstd.decompress(self._parts[2]), "<u4").astype(np.int64)
+
+
+def _line_ends(lines: bytes) -> IntArray:
+    return np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
 
 
 def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import TypeAlias
 
 import numpy as np
 from sqlalchemy import select
@@ -13,15 +13,17 @@ from sqlalchemy.engine import Connection
 
 from db.breakdown_rolling import Unsettled, closed
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
-from db.chunk import Chunk
+from db.chunk import BoolArray
+from db.finds import Finds
 from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter
 from db.rollups import Rollups
-from db.stored_packs import stored_packs
+from db.stored_packs import packs_of_dimensions
 from db.time_packs import TIME
 from db.url_pack import URL_REST, URL_ROWS, URLS, Found, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
+from db.url_span import SpanRows, needs_rest, places_of
 
 # A span isn't worth reading for fewer of its five minutes, nor for this part of them...
 _LEAST_SLOTS, _LEAST_PART = 3, 24
@@ -29,13 +31,11 @@ _LEAST_SLOTS, _LEAST_PART = 3, 24
 _MOST_ROWS_A_SLOT = 4_000
 _MOST_ROWS_A_SPAN = 400_000
 _MOST_NOTED = 500
-_Key = tuple[Filter, UrlSpan, bool]
+# What a span without a row counts as, in rows.
+_LEAST_ROWS = 100
 
 
-class _Found(NamedTuple):
-    version: int  # of the rollups, from before reading
-    slots: frozenset[int]  # of which it has every row: where these begin, epoch ms
-    rows: Chunk
+_Chosen: TypeAlias = dict[UrlSpan, int]  # -> how many of its five minutes are looked for
 
 
 class UrlRows:
@@ -50,169 +50,161 @@ class UrlRows:
     def __init__(self, recent: RecentDetail, rollups: Rollups, *, most_rows: int = 400_000) -> None:
         self._recent = recent
         self._rollups = rollups
-        self._most_rows = most_rows
-        self._lock = threading.Lock()  # protects the three below
-        self._known: OrderedDict[_Key, _Found] = OrderedDict()
-        self._size = 0
+        self._finds = Finds[UrlSpan, SpanRows](rollups, _spans_of, lambda rows: rows.size + _LEAST_ROWS, most=most_rows)
         # How many rows there were where they were too many, about: not counted again for each part of a question.
-        self._many: OrderedDict[tuple[Filter, UrlSpan], int] = OrderedDict()
+        self._many = Finds[UrlSpan, int](rollups, _spans_of, lambda _: 1, most=_MOST_NOTED)
 
-    def of(self, connection: Connection, slots: Sequence[int], filter: Filter, *, everything: bool) -> dict[int, Chunk]:
+    def of(
+        self, connection: Connection, slots: range, missing: BoolArray, filter: Filter, columns: Collection[str]
+    ) -> list[tuple[UrlSpan, SpanRows]]:
         """Return the rows with a URL in some spans of five minutes, as far as they are kept by URL.
 
         Args:
             connection: An open connection.
-            slots: Where the spans begin, epoch ms.
+            slots: Where five minutes begin, epoch ms, one after the other.
+            missing: Which of them are looked for.
             filter: Which URLs; whatever else it asks for is left to who asks.
-            everything: All columns are needed, not those of statistics alone.
+            columns: Which columns, of `db.url_span.EVERYTHING`.
 
         Returns:
-            By slot, rows that have all of its own; a slot that isn't among these has to be looked for elsewhere.
+            By wider span, rows that have all of those of its five minutes that it says: the first ones count. What
+            none of them has is to be looked for elsewhere.
         """
         roller = self._rollups.breakdowns
         filter = Filter(url_contains=filter.url_contains, url=filter.url)
         if filter == Filter() or not roller.ready:
-            return {}
-        found = self._still_known(slots, filter, everything=everything)
-        left = {slot for slot in slots if slot not in found}
-        if len(left) < _LEAST_SLOTS:
-            return found
-        # With the version from before asking what is settled: what changes from then on makes it one to look for again.
-        version = self._rollups.version
-        apart = closed(roller.unsettled())
-        chosen: dict[UrlSpan, list[int]] = {}
-        stored = stored_spans(connection, min(left) // DAY_MS * DAY_MS, max(left))
+            return []
+        left = missing.copy()
+        found: list[tuple[UrlSpan, SpanRows]] = []
+        for span, rows in self._finds.of(filter).items():
+            if _take(left, slots, span, rows.complete):
+                found.append((span, rows))
+        if np.count_nonzero(left) >= _LEAST_SLOTS:
+            # From before asking what is settled: what changes from then on makes it one to look for again.
+            version = self._rollups.version
+            apart = closed(roller.unsettled())
+            chosen = self._chosen(connection, slots, left, filter)
+            new = self._read(connection, chosen, filter, apart, version, with_rest=needs_rest(columns))
+            self._finds.keep(filter, version, new)
+            found += new.items()
+        without_rest = self._without_rest(connection, found, columns)
+        self._finds.forget(filter, without_rest)
+        return [(span, rows) for span, rows in found if span not in without_rest]
+
+    def _chosen(self, connection: Connection, slots: range, left: BoolArray, filter: Filter) -> _Chosen:
+        """Return which spans are worth reading, the widest of each moment."""
+        places = np.flatnonzero(left)
+        stored = stored_spans(connection, slots[int(places[0])] // DAY_MS * DAY_MS, slots[int(places[-1])])
+        many = self._many.of(filter)
+        left = left.copy()
+        chosen: _Chosen = {}
         for span in sorted(stored, reverse=True):  # the widest first
-            own = [slot for slot in range(span.start_ms, span.end_ms, SLOT_MS) if slot in left]
-            worth_it = len(own) >= max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART)
-            if stored[span] > 0 and worth_it and self._many.get((filter, span), 0) <= _most_rows(own):
+            low, high = places_of(slots, span.start_ms, span.end_ms)
+            own = int(np.count_nonzero(left[low:high]))
+            worth_it = own >= max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART)
+            if stored[span] > 0 and worth_it and many.get(span, 0) <= _most_rows(own):
                 chosen[span] = own
-                left.difference_update(own)
-        for span, (complete, rows) in self._read(connection, chosen, filter, apart, everything=everything).items():
-            self._keep((filter, span, everything), _Found(version, complete, rows))
-            found |= {slot: rows for slot in chosen[span] if slot in complete}
-        return found
+                left[low:high] = False
+        return chosen
 
     def _read(
         self,
         connection: Connection,
-        chosen: dict[UrlSpan, list[int]],
+        chosen: _Chosen,
         filter: Filter,
         apart: Unsettled,
+        version: int,
         *,
-        everything: bool,
-    ) -> dict[UrlSpan, tuple[frozenset[int], Chunk]]:
+        with_rest: bool,
+    ) -> dict[UrlSpan, SpanRows]:
         needle = filter.url_contains.lower()
         indexes: dict[UrlSpan, UrlIndex] = {}
         places: dict[UrlSpan, Found] = {}
-        for span, pack in _packs(connection, URLS, {span: [0] for span in chosen}):
+        many: dict[UrlSpan, int] = {}
+        for (_, span), pack in _blocks(connection, (URLS,), {span: [0] for span in chosen}).items():
             index = UrlIndex(pack[0], span.start_ms)
             some = index.rows_with(needle, filter.url)
             if len(some.places) <= _most_rows(chosen[span]):
                 indexes[span], places[span] = index, some
             else:
-                self._note_many((filter, span), len(some.places))
-        blocks = {span: some.blocks for span, some in places.items()}
-        rows = dict(_packs(connection, URL_ROWS, blocks))
-        rest = dict(_packs(connection, URL_REST, blocks)) if everything else {}
+                many[span] = len(some.places)
+        self._many.keep(filter, version, many)
+        dimensions = (URL_ROWS, URL_REST) if with_rest else (URL_ROWS,)
+        blocks = _blocks(connection, dimensions, {span: some.blocks for span, some in places.items()})
+        names = (self._recent.sources, self._recent.outcomes)
         found = {}
         for span, complete in _complete(connection, indexes, apart):
-            index, own, other = indexes[span], rows.get(span, []), rest.get(span, [])
-            whole = [own, other] if everything else [own]
-            if any(len(kept) < len(blocks[span]) or not index.is_of(kept) for kept in whole):
+            own = [blocks.get((dimension, span), []) for dimension in dimensions]
+            if any(len(kept) < len(places[span].blocks) or not indexes[span].is_of(kept) for kept in own):
                 self._rollups.breakdowns.by_url.again(span)  # written anew just now, or by two programs at once
-            elif everything:  # and nothing besides: these columns are what costs most
-                bounds = chosen[span][0], chosen[span][-1] + SLOT_MS
-                inside = frozenset(slot for slot in complete if bounds[0] <= slot < bounds[1])
-                found[span] = inside, self._rows(index, places[span], own, other, bounds)
-            else:
-                found[span] = complete, self._rows(index, places[span], own)
+                continue
+            found[span] = SpanRows(indexes[span], places[span], own[0], complete, *names)
+            if with_rest:
+                found[span].add_rest(own[1])
         return found
 
-    def _rows(
-        self,
-        index: UrlIndex,
-        found: Found,
-        own: list[bytes],
-        rest: list[bytes] | None = None,
-        bounds: tuple[int, int] | None = None,
-    ) -> Chunk:
-        if not len(found.places):
-            return Chunk({}, 0)
-        where = found.where
-        columns = index.statistics(own, where, self._recent.sources)
-        order = np.argsort(columns["created_at_ms"], kind="stable")
-        if bounds is not None:
-            low, high = np.searchsorted(columns["created_at_ms"], bounds, sorter=order)
-            order = order[low:high]
-        columns = {name: column[order] for name, column in columns.items()}
-        if rest is not None:
-            urls = (found.urls, found.which[order])
-            columns |= index.others(rest, where[order], urls, self._recent.outcomes)
-        return Chunk(columns, len(order))
-
-    def _still_known(self, slots: Sequence[int], filter: Filter, *, everything: bool) -> dict[int, Chunk]:
-        found: dict[int, Chunk] = {}
-        with self._lock:
-            for key in [key for key in self._known if key[0] == filter and (key[2] or not everything)]:
-                span, known = key[1], self._known[key]
-                if self._rollups.changed_since(known.version, span.start_ms, span.end_ms):
-                    self._size -= self._known.pop(key).rows.size
-                    continue
-                own = [slot for slot in slots if slot in known.slots]
-                if own:
-                    self._known.move_to_end(key)
-                    found |= dict.fromkeys(own, known.rows)
-        return found
-
-    def _note_many(self, what: tuple[Filter, UrlSpan], rows: int) -> None:
-        with self._lock:
-            self._many[what] = rows
-            while len(self._many) > _MOST_NOTED:
-                self._many.popitem(last=False)
-
-    def _keep(self, key: _Key, new: _Found) -> None:
-        with self._lock:
-            before = self._known.pop(key, None)
-            self._size += new.rows.size - (0 if before is None else before.rows.size)
-            self._known[key] = new
-            while self._size > self._most_rows and len(self._known) > 1:
-                self._size -= self._known.popitem(last=False)[1].rows.size
+    def _without_rest(
+        self, connection: Connection, found: list[tuple[UrlSpan, SpanRows]], columns: Collection[str]
+    ) -> set[UrlSpan]:
+        """Complete what lacks columns; return what can't be completed."""
+        lacking = {span: rows for span, rows in found if rows.lacks_rest(columns)}
+        blocks = _blocks(connection, (URL_REST,), {span: rows.blocks for span, rows in lacking.items()})
+        gone = {span for span, rows in lacking.items() if not rows.add_rest(blocks.get((URL_REST, span), []))}
+        for span in gone:
+            self._rollups.breakdowns.by_url.again(span)
+        return gone
 
 
-def _most_rows(slots: Sequence[int]) -> int:
-    return min(_MOST_ROWS_A_SPAN, _MOST_ROWS_A_SLOT * len(slots))
+def _take(left: BoolArray, slots: range, span: UrlSpan, complete: BoolArray) -> bool:
+    """Take off what is left what a span has all of; say whether that was any."""
+    low, high = places_of(slots, span.start_ms, span.end_ms)
+    if low >= high:
+        return False
+    first = (slots[low] - span.start_ms) // SLOT_MS
+    own = left[low:high] & complete[first : first + high - low]
+    left[low:high] &= ~own
+    return bool(own.any())
 
 
-def _packs(
-    connection: Connection, dimension: str, wanted: dict[UrlSpan, list[int]]
-) -> Iterable[tuple[UrlSpan, list[bytes]]]:
+def _spans_of(minutes: Iterable[int]) -> Iterable[UrlSpan]:
+    return (UrlSpan(length_ms, minute // length_ms * length_ms) for minute in minutes for length_ms in URL_LENGTHS_MS)
+
+
+def _most_rows(slots: int) -> int:
+    return min(_MOST_ROWS_A_SPAN, _MOST_ROWS_A_SLOT * slots)
+
+
+def _blocks(
+    connection: Connection, dimensions: Sequence[str], wanted: Mapping[UrlSpan, Sequence[int]]
+) -> dict[tuple[str, UrlSpan], list[bytes]]:
     """Read blocks of some spans, by number; of one that isn't there any more, or not whole, what there is."""
-    found: dict[UrlSpan, list[bytes]] = defaultdict(list)
+    found: dict[tuple[str, UrlSpan], list[bytes]] = defaultdict(list)
     for length_ms in URL_LENGTHS_MS:
         starts = [span.start_ms + number for span in wanted if span.length_ms == length_ms for number in wanted[span]]
-        for start_ms, pack in sorted(stored_packs(connection, dimension, length_ms, starts)):
-            found[UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
-    return found.items()
+        for dimension, start_ms, pack in sorted(
+            packs_of_dimensions(connection, dimensions, length_ms, starts), key=itemgetter(1)
+        ):
+            found[dimension, UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
+    return found
 
 
 def _complete(
-    connection: Connection, indexes: dict[UrlSpan, UrlIndex], apart: Unsettled
-) -> Iterable[tuple[UrlSpan, frozenset[int]]]:
-    """Return of which five minutes spans have every row that there is by now."""
+    connection: Connection, indexes: Mapping[UrlSpan, UrlIndex], apart: Unsettled
+) -> Iterable[tuple[UrlSpan, BoolArray]]:
+    """Return of which of its five minutes a span has every row that there is by now."""
     hours = _counts(connection, HOUR_MS, indexes)
     doubtful = []
     for span, index in indexes.items():
         own = range(span.start_ms, span.end_ms, HOUR_MS)
         if apart[HOUR_MS].isdisjoint(own) and sum(hours.get(hour, 0) for hour in own) == index.size:
-            yield span, frozenset(range(span.start_ms, span.end_ms, SLOT_MS))
+            yield span, np.ones(span.length_ms // SLOT_MS, dtype=np.bool_)
         else:
             doubtful.append(span)
     counts = _counts(connection, SLOT_MS, doubtful)
     for span in doubtful:
         slots, packed = range(span.start_ms, span.end_ms, SLOT_MS), indexes[span].slots
-        settled = (slot for slot in slots if slot not in apart[SLOT_MS])
-        yield span, frozenset(slot for slot in settled if counts.get(slot, 0) == packed.get(slot, 0))
+        whole = [slot not in apart[SLOT_MS] and counts.get(slot, 0) == packed.get(slot, 0) for slot in slots]
+        yield span, np.array(whole, dtype=np.bool_)
 
 
 def _counts(connection: Connection, length_ms: int, spans: Collection[UrlSpan]) -> dict[int, int]:
@@ -222,4 +214,4 @@ def _counts(connection: Connection, length_ms: int, spans: Collection[UrlSpan]) 
     first_ms, end_ms = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
     own = (Breakdown.length_ms == length_ms, Breakdown.start_ms >= first_ms, Breakdown.start_ms < end_ms)
     counted = select(Breakdown.start_ms, Breakdown.row_count).where(Breakdown.dimension == TIME, *own)
-    return {row.start_ms: row.row_count for row in connection.execute(counted)}
+    return {start_ms: row_count for start_ms, row_count in connection.execute(counted)}  # noqa: C416 - rows are no pairs

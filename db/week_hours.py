@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -12,18 +13,16 @@ from db.cell_sums import merged
 from db.cells import DAY_MS, HOUR_MS, Cells
 from db.columns import DetailColumns
 from db.history import History, Rows
+from db.hour_counts import HOURS, HourCounts, hour_of_week
 from db.results import Filter, IntArray, Kind, TimeRange
 from db.rollups import Rollups
 from db.sketch import bins_of
 from db.spread import mixed_spread
 from db.tab_results import WeekHours
 
-_HOURS = 7 * 24
-# The epoch was a Thursday.
-_FIRST_HOUR = 3 * 24
 # Hours are kept for 400 days: of what is older, nobody knows the hour.
 _LONGEST_MS = 401 * DAY_MS
-_MAX_FILTERS, _MAX_PIECES = 32, 1_000
+_MAX_FILTERS, _MAX_PIECES, _MAX_COUNTED = 32, 1_000, 16
 
 Piece = tuple[int, int]  # length (an hour or a day) and start, in ms
 
@@ -41,10 +40,13 @@ class WeekHoursHistory:
         self._history = history
         self._rollups = rollups
         self._exact_rows = exact_rows
-        self._lock = threading.Lock()  # protects _version and _known; not held while the database is asked
+        self._lock = threading.Lock()  # protects the three below; not held while the database is asked
         self._version = 0  # of the rollups, that everything in _known is true of
         # Pieces with a row for each of their hours, all sources added up.
         self._known: OrderedDict[tuple[Filter, Kind | None], OrderedDict[Piece, Cells]] = OrderedDict()
+        # For filters that rollups don't know: the old rows that were counted last, and what they add up to.
+        self._counted: OrderedDict[tuple[Filter, Kind | None], tuple[weakref.ref[DetailColumns], HourCounts]]
+        self._counted = OrderedDict()
 
     def of(self, span: TimeRange, filter: Filter, kind: Kind | None) -> WeekHours:
         """Return a range by weekday and hour of the day (UTC).
@@ -58,10 +60,10 @@ class WeekHoursHistory:
         rows = self._history.in_memory(TimeRange(start_ms, end_ms, HOUR_MS))
         if rows is not None and len(rows) <= self._exact_rows:
             return _counted([], [rows.matching(filter, kind)])
+        if not filter.in_rollups:
+            return self._of_rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
         pieces, loose = _divided(start_ms, end_ms)
         found, version = self._recall(filter, kind)
-        if sum(piece not in found for piece in pieces) > 1:
-            self._history.read_ahead(start_ms, end_ms, filter)
         new: dict[Piece, Cells] = {}
         details: list[DetailColumns] = []
         for piece in pieces:
@@ -80,6 +82,20 @@ class WeekHoursHistory:
             details.append(asked.detail)
         self._keep(filter, kind, version, new)
         return _counted(cells, details)
+
+    def _of_rows(self, span: TimeRange, filter: Filter, kind: Kind | None) -> WeekHours:
+        """Count rows one by one: the old ones once, and of the newest only the hours that they fall into anew."""
+        old, new = self._history.in_two(span, filter, kind)
+        with self._lock:
+            known = self._counted.get((filter, kind))
+        if known is None or known[0]() is not old:
+            known = (weakref.ref(old), HourCounts.of(old))
+            with self._lock:
+                self._counted[filter, kind] = known
+                self._counted.move_to_end((filter, kind))
+                while len(self._counted) > _MAX_COUNTED:
+                    self._counted.popitem(last=False)
+        return known[1].with_newer(new)
 
     def _recall(self, filter: Filter, kind: Kind | None) -> tuple[dict[Piece, Cells], int]:
         """Return what is known of every piece, and the version that this is true of."""
@@ -145,29 +161,25 @@ def _folded(cells: Cells) -> Cells:
     return merged(cells, cells.start_ms // HOUR_MS * HOUR_MS)
 
 
-def _hour_of_week(moment_ms: IntArray) -> IntArray:
-    return (moment_ms // HOUR_MS + _FIRST_HOUR) % _HOURS
-
-
 def _counted(parts: list[Cells], details: list[DetailColumns]) -> WeekHours:
     cells = Cells.joined(parts)
-    cell_hour = _hour_of_week(cells.start_ms)
+    cell_hour = hour_of_week(cells.start_ms)
     moments = np.concatenate([np.empty(0, dtype=np.int64), *(rows.created_at_ms for rows in details)])
     durations_ms = np.concatenate([np.empty(0), *(rows.duration_ms for rows in details)])
     success = np.concatenate([np.empty(0, dtype=np.bool_), *(rows.success for rows in details)])
-    hour = _hour_of_week(moments)
+    hour = hour_of_week(moments)
     order = np.argsort(hour, kind="stable")
-    sizes = np.bincount(hour, minlength=_HOURS)
+    sizes = np.bincount(hour, minlength=HOURS)
     offsets = np.concatenate(([0], np.cumsum(sizes)))
     ordered_ms = durations_ms[order]
 
     def added_up(values: IntArray, own: IntArray) -> IntArray:
-        return own.astype(np.int64) + np.bincount(cell_hour, weights=values, minlength=_HOURS).astype(np.int64)
+        return own.astype(np.int64) + np.bincount(cell_hour, weights=values, minlength=HOURS).astype(np.int64)
 
     counts = added_up(cells.navigations + cells.scrapes, sizes)
-    successes = added_up(cells.successes, np.bincount(hour[success], minlength=_HOURS))
-    sums_ms = np.bincount(hour, weights=durations_ms, minlength=_HOURS)
-    sums_ms = sums_ms + np.bincount(cell_hour, weights=cells.sum_ms, minlength=_HOURS)
+    successes = added_up(cells.successes, np.bincount(hour[success], minlength=HOURS))
+    sums_ms = np.bincount(hour, weights=durations_ms, minlength=HOURS)
+    sums_ms = sums_ms + np.bincount(cell_hour, weights=cells.sum_ms, minlength=HOURS)
     mean_ms = np.where(counts > 0, sums_ms / np.maximum(counts, 1), np.nan)
     found = mixed_spread(ordered_ms, bins_of(ordered_ms), offsets, cells, cell_hour)
     p95_ms = found.quantiles_ms[:, 1]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from functools import cache
 from typing import Any, Final
 
+from alerts.apprise_services import library, service_of
 from alerts.channels import ChannelSecret
 from alerts.delivery.attempt import Attempt
 from alerts.delivery.parcel import Parcel
-from alerts.delivery.redact import keep_quiet, redacted
+from alerts.delivery.redact import redacted
 from alerts.texts import Texts
 
 ID_HEADER: Final = "X-Scrapeboard-Id"
@@ -30,26 +30,6 @@ _NAMED: Final = (20, 10, 5, 2, 1)
 _MARKDOWN_TOO: Final = frozenset({"discord"})
 
 
-@cache
-def _apprise() -> Any:
-    """Load apprise, which is large, when it is first needed; what it logs goes nowhere but into our results."""
-    logging.getLogger("apprise").setLevel(logging.DEBUG)
-    keep_quiet("apprise")
-
-    import apprise
-
-    return apprise
-
-
-def understands(url: str) -> bool:
-    """Say whether apprise can make something of an address.
-
-    Args:
-        url: Any text.
-    """
-    return _service(url) is not None
-
-
 def send_by_apprise(parcel: Parcel, secret: ChannelSecret, texts: Texts) -> Attempt:
     """Send a message through apprise, once.
 
@@ -58,8 +38,8 @@ def send_by_apprise(parcel: Parcel, secret: ChannelSecret, texts: Texts) -> Atte
         secret: Where it goes.
         texts: Who writes.
     """
-    apprise = _apprise()
-    service = _service(secret.url)
+    apprise = library()
+    service = service_of(secret.url)
     if service is None:
         return Attempt(False, "apprise doesn't understand its address", permanent=True)
     if isinstance(getattr(service, "headers", None), dict):
@@ -82,24 +62,6 @@ def send_by_apprise(parcel: Parcel, secret: ChannelSecret, texts: Texts) -> Atte
     )
     done = any(attempt for one in result for attempt in one.attempts)  # `optional` in an address says yes to all
     return Attempt(True) if done else _failed([(entry.level, entry.message) for entry in result.logs()], secret)
-
-
-def _service(url: str) -> Any:
-    apprise = _apprise()
-    asset = apprise.AppriseAsset(
-        app_id="Scrapeboard",
-        app_desc="Scrapeboard",
-        app_url="",
-        async_mode=False,  # in the thread of the attempt: its own threads would keep the program from ending
-        service_timeout=0,  # the attempt has a deadline
-        http_redirects=False,
-        pgp_autogen=False,
-        pem_autogen=False,
-    )
-    service = apprise.Apprise.instantiate(url, asset=asset)
-    if service is not None and service.overflow_mode is apprise.OverflowMode.UPSTREAM:
-        service.overflow_mode = apprise.OverflowMode.TRUNCATE  # services refuse what is too long for them
-    return service
 
 
 def _fitting(parcel: Parcel, texts: Texts, service: Any, *, markdown: bool) -> tuple[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import Final
 from urllib.parse import quote, unquote, unquote_plus
@@ -15,18 +14,6 @@ _DELIMITERS: Final = re.compile(r"[/?&=@:#,;+\s]+")
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://[^\s'\"<>)]+")
 _SPACE: Final = re.compile(r"[\x00-\x20\x7f]+")
 _HIDDEN: Final = "…"
-
-
-def keep_quiet(name: str) -> None:
-    """Keep a library from logging: it repeats addresses with their tokens, urllib3 the path of every request.
-
-    Args:
-        name: Of its logger.
-    """
-    logger = logging.getLogger(name)
-    logger.propagate = False
-    if not logger.handlers:
-        logger.addHandler(logging.NullHandler())
 
 
 def redacted(text: str, secret: ChannelSecret) -> str:

@@ -8,8 +8,8 @@ from alerts.channels import Channel, ChannelSecret
 from alerts.delivery.attempt import DEADLINE_S, Attempt, Hanging, bounded
 from alerts.delivery.by_apprise import send_by_apprise
 from alerts.delivery.parcel import Parcel, Told
-from alerts.delivery.redact import keep_quiet
 from alerts.delivery.webhook import send_webhook
+from alerts.quiet import keep_quiet
 from alerts.texts import Texts, sample_notice
 from db.clock import now_ms
 

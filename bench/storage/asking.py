@@ -15,6 +15,7 @@ from bench.storage.fleet import MINUTE_MS
 from bench.storage.program import Program, Ticks
 from bench.storage.questions import (
     FILTERS,
+    FIRST_MINUTES_BACK,
     RANGES,
     WITHOUT_RANGE,
     Ask,
@@ -28,7 +29,7 @@ from bench.storage.times import milliseconds, say, spread, wall_and_cpu_ms
 from db.errors import DatabaseError
 
 # Ends of spans that nobody has asked for: two days back and more, never at a full hour.
-_FIRST_MINUTES_BACK, _ODD_MINUTES = 2 * 24 * 60 + 17, 211
+_ODD_MINUTES = 211
 _MOST_MINUTES_BACK = 6 * 24 * 60  # of the week that there is
 _WARM_ASKS = 20
 _NEAR = 0.5  # a first ask that took this much of its goal is measured again, as often as was asked for
@@ -153,8 +154,8 @@ class Asking:
         view = view_of(range_name, "no_filter").time_range(now_ms)
         length_min = (view.end_ms - view.start_ms) // MINUTE_MS
         step_min = max(_ODD_MINUTES, 2 * length_min + _ODD_MINUTES % 60)
-        most = 1 + max(0, (_MOST_MINUTES_BACK - _FIRST_MINUTES_BACK - 2 * length_min) // step_min)
-        backs = range(_FIRST_MINUTES_BACK, _FIRST_MINUTES_BACK + min(self._effort.spans, most) * step_min, step_min)
+        most = 1 + max(0, (_MOST_MINUTES_BACK - FIRST_MINUTES_BACK - 2 * length_min) // step_min)
+        backs = range(FIRST_MINUTES_BACK, FIRST_MINUTES_BACK + min(self._effort.spans, most) * step_min, step_min)
         return [now_ms - back * MINUTE_MS for back in backs]
 
     def _cells(self, how: str) -> Iterator[Cell]:

@@ -29,6 +29,8 @@ _OF_THE_PAST: Final = ("scrapes", "outcome", "error_kind", "domain", "label")
 _RANGES_OF_THE_PAST: Final = ("1h", "24h")
 # Filters that a scheduler run can't fulfil, or doesn't know of.
 _WITHOUT_RUNS: Final = ("url_text", *_OF_THE_PAST)
+# Where the first span of the past ends, before the present.
+FIRST_MINUTES_BACK: Final = 2 * 24 * 60 + 17
 # These take no range: asked once for each filter they would be the same question.
 WITHOUT_RANGE: Final = ("source_names", "last_recorded_ms", "daily_3_days")
 

@@ -6,11 +6,13 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 
+from app import OPEN_HOUR_MS
 from bench.storage.program import Program, Ticks
 from bench.storage.times import say, spread
 from collector.sinks import Batch
@@ -23,7 +25,7 @@ BATCH_ROWS = 40
 # 99th percentile. Of the seven days, those before so many midnights go: one whole day and the part of one before it,
 # then a day each.
 KEPT_DAYS = (5, 4, 3, 2)
-ENOUGH_SENDS = 150
+ENOUGH_SENDS = 600
 _PAUSE_S = 2.0
 _START_S = 30.0
 _SHOWN_STATEMENTS = 8
@@ -122,7 +124,7 @@ def measure_retention(url: str, program: Program, ticks: Ticks, *, quiet_s: floa
     first_day_ms = program.clock.now_ms
     program.board.reader.start()
     program.board.reader.ready(_START_S)
-    program.board.rollups.start()
+    program.board.rollups.start(also=partial(program.board.jobs.run_once, open_every_ms=OPEN_HOUR_MS))
     summaries = _summaries(engine, first_day_ms)
     with Ingest(program, ticks) as ingest:
         begun_s = time.perf_counter()

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 from sqlalchemy import text
 
-from bench.storage.fleet import Fleet, Rows
-from bench.storage.questions import view_of
+from bench.storage.fleet import MINUTE_MS, Fleet, Rows
+from bench.storage.questions import FIRST_MINUTES_BACK, view_before, view_of
 from bench.storage.times import milliseconds, say
 from db.engine import make_engine
 from db.rows import PAGE_COLUMNS, PAGE_TABLE
@@ -55,9 +55,9 @@ def statements(quantiles: str) -> dict[str, str]:
     }
 
 
-def parameters(question: str, range_name: str, now_ms: int) -> dict[str, int]:
-    """Return the same span and buckets that our question has."""
-    view = view_of(range_name, "no_filter")
+def parameters(question: str, range_name: str, now_ms: int, end_ms: int | None = None) -> dict[str, int]:
+    """Return the same span and buckets that our question has; of a span of the past, if it is to end there."""
+    view = view_of(range_name, "no_filter") if end_ms is None else view_before(range_name, "no_filter", end_ms)
     span = view.coarse_range(now_ms) if question == "series_by_source" else view.time_range(now_ms)
     found = {"start_ms": span.start_ms, "end_ms": span.end_ms}
     return found | ({"bucket_ms": span.bucket_ms} if question == "series_by_source" else {})
@@ -94,7 +94,7 @@ def ask_duckdb(path: Path, fleet: Fleet) -> dict[str, Any]:
         fleet: Whose rows.
 
     Returns:
-        How it was filled; under `ms`, the median of warm asks by range and question.
+        How it was filled; under `ms`, what `Duck.ask` found.
     """
     duck = Duck(path)
     try:
@@ -130,19 +130,29 @@ class Duck:
             "bytes_a_row": round(self._path.stat().st_size / fleet.rows, 1),
         }
 
-    def ask(self, now_ms: int) -> dict[str, dict[str, Any]]:
-        """Ask with percentiles, exact ones; returns the median of warm asks by range and question, ms."""
+    def ask(self, now_ms: int) -> dict[str, dict[str, dict[str, float]]]:
+        """Ask with percentiles, exact ones; return ms by range and question.
+
+        Args:
+            now_ms: Where the ranges end; `elsewhere` they end where `Asking` has its first span of the past end.
+
+        Returns:
+            How long the first ask took and the median of the next ones, of now and of elsewhere.
+        """
         counted = f"SELECT COUNT(*), COUNT(created_at) FROM {PAGE_TABLE}"
         rows, dated = self._connection.execute(counted).fetchone() or (0, 0)
         assert rows == dated > 0, "DuckDB doesn't hold the rows: its figures would be of an empty table"
-        report: dict[str, dict[str, Any]] = {}
+        report: dict[str, dict[str, dict[str, float]]] = {}
         for range_name in RANGES:
             for question, sql in statements(_QUANTILES).items():
-                values = parameters(question, range_name, now_ms)
-                for name, value in values.items():
-                    sql = sql.replace(f":{name}", str(value))
-                took_ms = [milliseconds(partial(self._ask, sql)) for _ in range(_WARM_ASKS + 1)]
-                report.setdefault(range_name, {})[question] = round(sorted(took_ms[1:])[_WARM_ASKS // 2], 2)
+                found = report.setdefault(range_name, {})[question] = {}
+                for where, end_ms in (("", None), ("elsewhere_", now_ms - FIRST_MINUTES_BACK * MINUTE_MS)):
+                    asked = sql
+                    for name, value in parameters(question, range_name, now_ms, end_ms).items():
+                        asked = asked.replace(f":{name}", str(value))
+                    took_ms = [milliseconds(partial(self._ask, asked)) for _ in range(_WARM_ASKS + 1)]
+                    found[f"duckdb_{where}first_ms"] = round(took_ms[0], 2)
+                    found[f"duckdb_{where}ms"] = round(sorted(took_ms[1:])[_WARM_ASKS // 2], 2)
         say("DuckDB asked")
         return report
 
@@ -175,12 +185,18 @@ def compared(
             row: dict[str, Any] = {
                 "our_question": our_name,
                 "sql_without_percentiles_ms": sql_ms[range_name][question],
-                "duckdb_ms": duckdb_ms[range_name][question],
+                **duckdb_ms[range_name][question],
             }
-            for how in ("cold", "tick", "warm"):
+            # Each with DuckDB's warm asks of the same span; first asks with its first too.
+            for how, theirs in (
+                ("cold", ("", "first_")), ("elsewhere", ("elsewhere_", "elsewhere_first_")), ("tick", ("",)),
+                ("warm", ("",)),
+            ):  # fmt: skip
                 if "p50" in found.get(how, {}):
                     row[f"our_{how}_p50_ms"] = found[how]["p50"]
-                    row[f"{how}_to_duckdb"] = round(found[how]["p50"] / duckdb_ms[range_name][question], 4)
+                    for which in theirs:
+                        key = f"{how}_to_duckdb{'_first' if 'first' in which else ''}"
+                        row[key] = round(found[how]["p50"] / row[f"duckdb_{which}ms"], 4)
             if "not_measured" in found:
                 row["not_measured"] = found["not_measured"]
             report.setdefault(range_name, {})[question] = row

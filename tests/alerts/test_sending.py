@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
+from alerts.apprise_services import service_of
 from alerts.channels import Channel, ChannelSecret, new_key
 from alerts.delivery import by_apprise, webhook
 from alerts.delivery.attempt import Attempt, Hanging, bounded
@@ -244,7 +245,7 @@ def test_a_service_that_takes_little_gets_fewer_names_instead_of_half_a_text(mon
     firing = tuple(entry(f"shop-with-a-long-name-{number:04}") for number in range(32))
     with WebhookReceiver() as receiver:
         url = receiver.url.replace("http://", "json://")
-        monkeypatch.setattr(type(by_apprise._service(url)), "body_maxlen", 800)
+        monkeypatch.setattr(type(service_of(url)), "body_maxlen", 800)
         assert by_apprise.send_by_apprise(parcel(MAIL, notice(*firing)), ChannelSecret(url), TEXTS).delivered
     text = receiver.requests[0].document["message"]
     assert "and 27 more" in text

@@ -13,13 +13,14 @@ from sqlalchemy import delete, event, func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageScrape
-from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, groups_of, merged, narrowed, shortened, texts_of
+from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, merged, narrowed, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
 from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing
+from db.group_rows import groups_of
 from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries

@@ -79,3 +79,9 @@ def test_others_have_the_database_for_three_quarters_of_the_time() -> None:
     machine = Machine(2.0, 0.01)
     machine.delete(machine.pace(), 5_000)
     assert machine.slept_s == pytest.approx(3 * machine.now_s)
+
+
+def test_where_little_is_to_be_done_others_have_it_for_longer() -> None:
+    machine = Machine(2.0, 0.01)
+    machine.delete(Pace(100, 2_000, pause_share=9.0, clock_s=machine.clock_s, sleep=machine.sleep), 5_000)
+    assert machine.slept_s == pytest.approx(9 * machine.now_s)

@@ -69,6 +69,13 @@ def test_old_days_are_dropped_and_counted(engine: Engine) -> None:
     assert drop_days(engine, TODAY_MS - 6 * DAY_MS) == 0
 
 
+def test_the_first_day_is_counted_with_what_is_older(engine: Engine) -> None:
+    late = [navigation(at_ms=TODAY_MS - days * DAY_MS - 1) for days in (10, 11, 30)]
+    Store(engine, clock_ms=lambda: NOON_MS - 40 * DAY_MS).send(batch(*late))  # on whose clock they aren't late
+    assert drop_days(engine, TODAY_MS - 10 * DAY_MS) == 50 + 3
+    assert count(engine) == 550
+
+
 def test_new_days_are_made_ahead_and_once(engine: Engine) -> None:
     assert make_days(engine, NOON_MS) == 0
     assert make_days(engine, NOON_MS + 2 * DAY_MS) == 2

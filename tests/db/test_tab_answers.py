@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import pytest
 from sqlalchemy import delete, event, select
@@ -24,6 +25,7 @@ from db.results import Filter, Kind, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
+from db.timed_groups import Bounds
 from tests.db.brute_force import Truth
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.tab_truth import check_tabs
@@ -171,9 +173,9 @@ def test_only_buckets_that_changed_are_asked_again(engine: Engine) -> None:
     rollups = Rollups(engine)
     asked: list[tuple[int, int]] = []
 
-    def ask(dimension: object, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups:
-        asked.append((span.start_ms, span.end_ms))
-        return Groups.empty()
+    def ask(dimension: object, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None) -> list[Groups]:
+        asked.extend(bounds)
+        return [Groups.empty() for _ in bounds]
 
     over_time = OverTime(ask, rollups)
     bounds = cut(TimeRange(NOON_MS - HOUR_MS + 7, NOON_MS, 1), SLOT_MS)
@@ -195,11 +197,11 @@ def test_what_changes_while_a_bucket_is_asked_is_asked_again(engine: Engine) -> 
     rollups = Rollups(engine)
     asked: list[int] = []
 
-    def ask(dimension: object, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups:
-        asked.append(span.start_ms)
+    def ask(dimension: object, bounds: Sequence[Bounds], filter: Filter, kind: Kind | None) -> list[Groups]:
+        asked.append(bounds[0][0])
         if len(asked) == 1:
-            rollups.mark([navigation(at_ms=span.start_ms)])
-        return Groups.empty()
+            rollups.mark([navigation(at_ms=bounds[0][0])])
+        return [Groups.empty() for _ in bounds]
 
     over_time = OverTime(ask, rollups)
     for _ in range(3):

@@ -17,7 +17,6 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageNavigation, PageScrape
 from db import url_pack, url_rolling
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
-from db.chunk import Chunk
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.detail import PACKED, read_detail, with_error_kinds
 from db.engine import begin_writing
@@ -32,6 +31,7 @@ from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
 from db.url_pack import URL_REST, URL_ROWS, URLS, Five, UrlIndex, packed
 from db.url_rolling import UrlSpan, stored_spans
+from db.url_span import EVERYTHING, SpanRows
 from tests.db.brute_force import Truth, check_overview, empty
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.test_filtered_rows import nasty_urls, pages
@@ -139,12 +139,9 @@ def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tup
     some, others = ([kept[block] for block in places.blocks] for kept in (packs.rows, packs.rest))
     assert index.is_of([*some, *others])
     outcomes.code("another was met first")
-    found = Chunk({}, 0)
-    if len(places.places):
-        columns = index.statistics(some, places.where, names)
-        columns |= index.others(others, places.where, (places.urls, places.which), outcomes)
-        found = Chunk(columns, len(places.places))
-    return DetailColumns([found], names, outcomes), rows.matching(filter)
+    found = SpanRows(index, places, some, np.ones(DAY_MS // SLOT_MS, np.bool_), names, outcomes)
+    assert found.add_rest(others)
+    return DetailColumns([found.chunk(EVERYTHING)], names, outcomes), rows.matching(filter)
 
 
 @given(
@@ -219,19 +216,6 @@ def test_whatever_is_late_is_found_among_the_others(
                     assert statistics.created_at_ms.tolist() == rows.created_at_ms.tolist()
 
 
-@settings(max_examples=20)
-@given(st.lists(st.lists(nasty_urls, min_size=1, max_size=5), min_size=1, max_size=3), nasty_urls.filter(bool))
-def test_memory_is_looked_through_once_a_url(urls: list[list[str]], text: str) -> None:
-    names = Names()
-    chunks = [
-        chunk_of_metrics([navigation(at_ms=NOON_MS + at, url=url) for url in own * 500], names, names)
-        for at, own in enumerate(urls)
-    ]
-    found = DetailColumns(chunks, names, names).matching(Filter(url_contains=text))
-    wanted = [url for own in urls for url in own * 500 if text.lower() in url.lower()]
-    assert found.url.tolist() == wanted
-
-
 def test_texts_in_urls_of_the_past_are_found_by_url_alone(engine: Engine, program: Program) -> None:
     begins = {(span.length_ms // HOUR_MS, (span.start_ms - DAY_BEGIN_MS) // HOUR_MS) for span in kept(engine)}
     assert begins == {(24, -24), (6, 0), (6, 6)}
@@ -244,6 +228,22 @@ def test_texts_in_urls_of_the_past_are_found_by_url_alone(engine: Engine, progra
     assert not [sql for sql in asked if "FROM scraper_page_performance" in sql]
     for filter in FILTERS:
         check_other_answers(program.queries, truth, SPAN, filter)
+
+
+def test_what_memory_holds_is_counted_with_what_packs_hold(engine: Engine, store: Store) -> None:
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    program = Program(engine, metrics, memory_rows=len(metrics) // 2)
+    covered_ms = program.recent.covered_since_ms
+    assert covered_ms is not None
+    assert SPAN.start_ms < covered_ms < SPAN.end_ms
+    truth = Truth(metrics)
+    for filter in FILTERS:
+        check_overview(program.queries.overview(SPAN, filter), truth, SPAN, filter)
+    for filter in (FILTERS[1], FILTERS[3]):
+        check_other_answers(program.queries, truth, SPAN, filter)
+    program.send(navigation("new", SPAN.end_ms - 1, url="https://shop.example/items/7", success=False, error="boom 7"))
+    check(program)
 
 
 def test_hours_are_kept_by_url_until_what_they_are_part_of_is(engine: Engine, store: Store) -> None:
@@ -382,8 +382,9 @@ def test_questions_about_the_same_urls_share_one_look(engine: Engine, program: P
 def test_memory_of_rows_by_url_is_bounded(program: Program) -> None:
     filtered = program.queries._history.filtered
     assert filtered is not None
-    own = filtered._by_url
-    own._most_rows = 50
+    own = filtered._by_url._finds
+    own._most = 500
     check(program, FILTERS)
-    assert own._size == sum(found.rows.size for found in own._known.values())
-    assert own._size <= 50 or len(own._known) == 1
+    spans = [found for of_filter in own._filters.values() for found in of_filter.found.values()]
+    assert own._size == sum(found.size + 100 for found in spans)
+    assert own._size <= 500 or len(spans) == 1
