@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from backports import zstd
 
-from db.breakdown import COLUMNS, OTHERS, Groups, texts_of
+from db.breakdown import COLUMNS, OTHERS, Groups, of_columns, texts_of
 from db.columns import Names
 from db.hashes import HashArray
 
@@ -121,20 +121,59 @@ def unpacked(pack: bytes, start_ms: int, names: Names) -> Groups:
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
-    if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
-        raise ValueError(f"not a breakdown of version {_VERSION}; rebuild the rollups")
-    _, size, head, body, tail = _HEAD.unpack_from(pack)
-    at = _HEAD.size
-    codes = np.array([names.code(name) for name in orjson.loads(pack[at : at + head])], dtype=np.int32)
-    raw, low = zstd.decompress(pack[at + head : at + head + body]), 0
+    return unpacked_all([(start_ms, pack)], names)[0]
+
+
+def unpacked_all(packs: Sequence[tuple[int, bytes]], names: Names) -> list[Groups]:
+    """Return the groups that each of some packs holds: many small ones cost little more than one.
+
+    Args:
+        packs: (where the span begins in epoch ms, a result of `packed`).
+        names: Gives sources their numbers.
+
+    Returns:
+        The groups of each; they share memory with the others'.
+
+    Raises:
+        ValueError: Bytes of another version, or none of ours.
+    """
+    sizes: list[int] = []
+    first_codes: list[int] = []  # where the sources of each pack begin among all of them
+    codes: list[int] = []
+    known: dict[bytes, list[int]] = {}
+    raws: list[bytes] = []
+    texts: list[bytes] = []
+    for _, pack in packs:
+        if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
+            raise ValueError(f"not a breakdown of version {_VERSION}; rebuild the rollups")
+        _, size, head, body, tail = _HEAD.unpack_from(pack)
+        body_at = _HEAD.size + head
+        sources = pack[_HEAD.size : body_at]
+        if sources not in known:
+            known[sources] = [names.code(name) for name in orjson.loads(sources)]
+        sizes.append(size)
+        first_codes.append(len(codes))
+        codes += known[sources]
+        raws.append(zstd.decompress(pack[body_at : body_at + body]))
+        texts.append(pack[body_at + body : body_at + body + tail])
     columns: dict[str, Any] = {}
+    begins = [0] * len(raws)
     for name, kind in _TYPES.items():
-        columns[name] = np.frombuffer(raw, kind, size, low)
-        low += size * kind.itemsize
-    for name in ("count", "first_ms", "last_ms"):
-        columns[name] = columns[name].astype(np.int64)
-    columns["first_ms"] += start_ms
-    columns["last_ms"] += start_ms
-    columns["source"] = codes[columns["source"]]
-    texts = PackedTexts(columns["value"], pack[at + head + body : at + head + body + tail])
-    return Groups(**columns, texts=(texts,))
+        ends = [low + size * kind.itemsize for low, size in zip(begins, sizes, strict=True)]
+        joined = [raw[low:high] for raw, low, high in zip(raws, begins, ends, strict=True)]
+        columns[name] = np.frombuffer(b"".join(joined), kind)
+        begins = ends
+    starts_ms = np.repeat(np.array([start_ms for start_ms, _ in packs], dtype=np.int64), sizes)
+    columns["count"] = columns["count"].astype(np.int64)
+    columns["first_ms"] = columns["first_ms"] + starts_ms
+    columns["last_ms"] = columns["last_ms"] + starts_ms
+    place = columns["source"] + np.repeat(np.array(first_codes, dtype=np.int64), sizes)
+    columns["source"] = np.array(codes, dtype=np.int32)[place]
+    whole = [columns[name] for name in COLUMNS]
+    found: list[Groups] = []
+    low = 0
+    for size, text in zip(sizes, texts, strict=True):
+        own = [column[low : low + size] for column in whole]
+        found.append(of_columns(own, (PackedTexts(own[0], text),)))
+        low += size
+    return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from db.breakdown import DIMENSIONS, Dimension, Groups, merged
-from db.breakdown_pack import unpacked
+from db.breakdown_pack import unpacked_all
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.detail import read_detail
@@ -228,7 +228,10 @@ class Breakdowns:
                             Breakdown.start_ms.in_(some),
                         )
                     )
-                    found = {start: unpacked(pack, start, self._recent.sources) for start, pack in rows}
+                    found: dict[int, Groups] = {}
+                    for packs in _together(rows):
+                        groups_of_each = unpacked_all(packs, self._recent.sources)
+                        found |= dict(zip((start for start, _ in packs), groups_of_each, strict=True))
                     for start_ms in some:  # a span without a row has none in the database either
                         groups = found.get(start_ms) or Groups.empty()
                         self._pieces[dimension, Piece(length_ms, start_ms)] = groups
@@ -307,6 +310,20 @@ def _divided(start_ms: int, end_ms: int, apart: Unsettled) -> tuple[list[Piece],
                 loose.append((at_ms, next_ms))
             at_ms = next_ms
     return pieces, loose
+
+
+def _together(packs: Iterable[Any], most_bytes: int = 200_000) -> Iterator[list[tuple[int, bytes]]]:
+    """Cut packs into those that may well be kept together and forgotten together."""
+    some: list[tuple[int, bytes]] = []
+    size = 0
+    for start_ms, pack in packs:
+        some.append((start_ms, pack))
+        size += len(pack)
+        if size >= most_bytes:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _portions(starts: Sequence[int], most: int = 500) -> Iterable[Sequence[int]]:

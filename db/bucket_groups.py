@@ -99,15 +99,17 @@ class BucketGroups:
         filtered = self._history.filtered
         if filtered is None:
             return None
-        old, rows = self._history.split(span, filter, kind)
-        found: list[TimedGroups] = []
-        if old.start_ms < old.end_ms:
-            with unavailable_as_ours(self._engine), self._engine.connect() as connection:
-                columns = columns_of_packs(dimension)
-                parts = filtered.parts(connection, old.start_ms, old.end_ms, filter, kind, columns=columns)
-                if parts is None:
-                    return None
-                found += [counted(part, dimension, bounds) for part in together(parts)]
+        rows, covered_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
+        rows = rows.matching(filter, kind)
+        if covered_ms is None or covered_ms <= span.start_ms:
+            return counted(rows, dimension, bounds)
+        with unavailable_as_ours(self._engine), self._engine.connect() as connection:
+            columns = columns_of_packs(dimension)
+            end_ms = min(covered_ms, span.end_ms)
+            parts = filtered.parts(connection, span.start_ms, end_ms, filter, kind, columns=columns)
+            if parts is None:
+                return None
+            found = [counted(part, dimension, bounds) for part in together(parts)]
         found.append(counted(rows, dimension, bounds))
         return summed(bounds, [(timed.bucket, timed.groups) for timed in found])
 

@@ -26,7 +26,7 @@ def minute_cells(rows: DetailColumns, step_ms: int = MINUTE_MS) -> Cells:
     """
     names = max(1, len(rows.source_names))
     place = rows.created_at_ms // step_ms * names + rows.source
-    keys, group = np.unique((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success, return_inverse=True)
+    keys, group = _numbered((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success)
     size = len(keys)
     counts = np.bincount(group, minlength=size)
     scrape, ok = keys & 2 > 0, keys & 1 > 0
@@ -95,6 +95,18 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
     )
 
 
+def _numbered(key: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the distinct numbers, rising, and which of them each one is."""
+    low = int(key.min()) if len(key) else 0
+    size = int(key.max()) - low + 1 if len(key) else 0
+    if size > _DENSE:
+        return np.unique(key, return_inverse=True)
+    used = np.flatnonzero(np.bincount(key - low, minlength=size))
+    number = np.zeros(size, dtype=np.int64)
+    number[used] = np.arange(len(used))
+    return used + low, number[key - low]
+
+
 def _extremes(group: IntArray, low_ms: FloatArray, high_ms: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
     min_ms, max_ms = np.full(size, np.inf), np.full(size, -np.inf)
     np.minimum.at(min_ms, group, low_ms)
@@ -114,7 +126,9 @@ def _sketches(
         dense = np.bincount(place, weights=counts, minlength=size * sketch.BINS)
         used = np.flatnonzero(dense)
         found = dense[used]
-    else:  # many rows of few durations each: nearly all of their bins are empty
+    elif counts is None:  # many rows of few durations each: nearly all of their bins are empty
+        used, found = np.unique(place, return_counts=True)
+    else:
         used, where = np.unique(place, return_inverse=True)
         found = np.bincount(where, weights=counts, minlength=len(used))
     # 16 and 32 bits: there may be millions of these in memory.

@@ -25,6 +25,7 @@ from db.stored_cells import read_cells
 _MAX_REMEMBERED = 16
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
+    (HOUR_MS, (MINUTE_MS,)),
     (6 * HOUR_MS, (10 * MINUTE_MS, 5 * MINUTE_MS)),
     (DAY_MS, (30 * MINUTE_MS, 10 * MINUTE_MS)),
     (7 * DAY_MS, (6 * HOUR_MS, 2 * HOUR_MS)),

@@ -151,7 +151,8 @@ class RestPack:
         # One look through all of them: most texts that are looked for are in few packs.
         if not low.startswith("\\") and (needle not in low or url not in self._url_lines):
             return np.zeros(1, dtype=np.bool_)
-        urls = of_lines(low)
+        # What is escaped becomes small only after that: the letters around a Σ say which small one it has.
+        urls = [text.lower() for text in self._urls] if low.startswith("\\") else of_lines(low)
         own = np.array([needle in text for text in urls], np.bool_) if needle else np.ones(len(urls), np.bool_)
         return own & np.array([text == url for text in self._urls], np.bool_) if url else own
 

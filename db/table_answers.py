@@ -138,6 +138,10 @@ class TableAnswers:
         if self._breakdowns is None:
             return
         self._breakdowns.warm(present_ms)
+        covered_ms = self._recent.covered_since_ms
+        if covered_ms is not None:  # who looks at the past first needn't wait for what that has to prepare
+            before_ms = covered_ms // HOUR_MS * HOUR_MS - SLOT_MS
+            self._breakdowns.parts("outcome", before_ms, before_ms + 1, Filter(), None)
         for length_ms, bucket_ms in _WARM:
             end_ms = (present_ms // bucket_ms + 1) * bucket_ms
             span = TimeRange(end_ms - length_ms, end_ms, bucket_ms)

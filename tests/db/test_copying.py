@@ -60,28 +60,42 @@ from db.copying import copy
 from db.engine import make_engine
 
 portable.CHUNK_ROWS = 7
-copy(make_engine(url=sys.argv[1]), make_engine(url=sys.argv[2]), lambda *step: print(*step, flush=True))
+left = int(sys.argv[3])
+
+
+def tell(*step):
+    global left
+    print(*step, flush=True)
+    left -= 1
+    if not left:  # it would end before a slow test comes to kill it
+        sys.stdin.read()
+
+
+copy(make_engine(url=sys.argv[1]), make_engine(url=sys.argv[2]), tell)
 """
 
 
-@pytest.mark.parametrize("steps", [1, 9, 30])
-def test_copy_that_is_killed_goes_on_where_it_was(engine: Engine, database_url: str, other: Engine, steps: int) -> None:
+def test_copy_that_is_killed_goes_on_where_it_was(engine: Engine, database_url: str, other: Engine) -> None:
     fill(engine, 40)
     target_url = other.url.render_as_string(hide_password=False)
-    copier = subprocess.Popen(
-        [sys.executable, "-c", _COPIER, database_url, target_url],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert copier.stdout is not None
-    for _ in range(steps):
-        assert copier.stdout.readline().startswith("copying")
-    copier.kill()
-    copier.stdout.close()
-    copier.wait()
-    with pytest.raises(TransferRefused, match=r"run the same `python app.py copy` again"), migrated(target_url):
-        pass
+    for steps in (1, 9, 30):  # each goes on where the one before was killed
+        copier = subprocess.Popen(
+            [sys.executable, "-c", _COPIER, database_url, target_url, str(steps + 20)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert copier.stdin is not None
+        assert copier.stdout is not None
+        for _ in range(steps):
+            assert copier.stdout.readline().startswith("copying")
+        copier.kill()
+        copier.wait()
+        copier.stdin.close()
+        copier.stdout.close()
+        with pytest.raises(TransferRefused, match=r"run the same `python app.py copy` again"), migrated(target_url):
+            pass
     done = copy(engine, other, quiet)
     assert content(other) == content(engine)
     shorter = 2 * 6  # the last chunk of each of the first two tables

@@ -10,10 +10,11 @@ from sqlalchemy import func, select, text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import Engine
 
-from db.engine import begin_writing
+from db.engine import begin_writing, make_engine
 from db.events import page_statement, run_statement
 from db.job_history import JobHistory
 from db.job_rollups import JobRollups
+from db.migrate import upgrade
 from db.models import HourlyRollup, MinuteRollup, SchedulerDay, SchedulerHour, SchedulerMetric
 from db.models import PagePerformance as Page
 from db.names import detail_sources
@@ -25,14 +26,32 @@ from db.rollups import Rollups
 from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation, run, scrape
 
+pytestmark = pytest.mark.xdist_group("query-plans")  # one full database of each kind for all
+
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 ROWS = 20_000
 LAST_MS = NOON_MS + ROWS * 1000
 
 
-@pytest.fixture
-def full(engine: Engine) -> Engine:
-    """A database with so many rows that a full scan is never the cheapest way."""
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A database with so many rows that a full scan is never the cheapest way; who has it only reads."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('full') / 'metrics.db'}"
+    else:
+        server = request.getfixturevalue("mariadb")
+        server.execute("CREATE DATABASE full_of_rows")
+        url = server.url("full_of_rows")
+    engine = make_engine(url=url)
+    upgrade(engine)
+    _fill(engine)
+    yield engine
+    engine.dispose()
+    if request.param == "mariadb":
+        server.execute("DROP DATABASE full_of_rows")
+
+
+def _fill(engine: Engine) -> None:
     store = Store(engine)
     for first in range(0, ROWS, 2000):
         store.send(batch(*(
@@ -46,7 +65,6 @@ def full(engine: Engine) -> Engine:
         tables = [Page.__tablename__, SchedulerMetric.__tablename__, MinuteRollup.__tablename__]
         for table in tables:
             connection.execute(text(f"ANALYZE {'TABLE ' if engine.dialect.name == 'mysql' else ''}{table}"))
-    return engine
 
 
 def full_scans(engine: Engine, statement: Any) -> list[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric
 from db.breakdown import Groups
 from db.breakdown_rolling import BreakdownRoller
+from db.bucket_groups import BucketGroups
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.clock import now_ms
 from db.engine import begin_writing
@@ -207,3 +208,22 @@ def test_what_changes_while_a_bucket_is_asked_is_asked_again(engine: Engine) -> 
     for _ in range(3):
         over_time.of("error", ((NOON_MS, NOON_MS + SLOT_MS),), SLOT_MS, Filter(), None)
     assert asked == [NOON_MS, NOON_MS]
+
+
+def test_filters_by_source_or_result_share_what_was_counted_for_all(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = some_metrics()
+    asked: list[object] = []
+    count = BucketGroups.of
+    monkeypatch.setattr(BucketGroups, "of", lambda self, *args: [asked.append(args), count(self, *args)][1])
+    program = Program(engine)
+    program.store.send(batch(*metrics))
+    program.rollups.run_once()
+    span = spans()[2]
+    for filter in FILTERS:
+        found = program.queries.yields(span, filter)
+        right = Truth(metrics)
+        assert int(found.scrapes.sum()) == sum(right.outcomes(span, filter).values())
+        assert program.queries.outcome_series(span, filter).counts.keys() == right.outcomes(span, filter).keys()
+    assert len(asked) == 2
