@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from sqlalchemy import func, or_, select
@@ -24,7 +25,7 @@ from db.rollups import Rollups
 from db.row_pack import ROWS, unpacked
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
-from db.url_rows import UrlRows
+from db.url_rows import RowsByResult, UrlRows
 from db.url_span import EVERYTHING, places_of
 
 # Without packs, up to so many spans of five minutes are read from the table; beyond, SQL had better count by itself.
@@ -38,6 +39,7 @@ _MOST_EMPTY = 105_000
 # More runs of spans are asked for as if they were one.
 _MOST_RUNS = 8
 _RARE = Filter(url_contains=" ")
+_Kept: TypeAlias = tuple[Chunk, Filter]  # rows, and what they are to be picked by
 # What is said of a span besides the number of the rows that it is among.
 _APART, _EMPTY = -1, -2
 
@@ -55,6 +57,7 @@ class FilteredRows:
         self._recent = recent
         self._rollups = rollups
         self._by_url = UrlRows(recent, rollups)
+        self._by_result = RowsByResult(recent, rollups)
         self._finds = Finds[int, Chunk](rollups, _slots_of, lambda rows: rows.size + _LEAST, most=most_rows)
         # Which spans have no row, whatever the filter: kept as if it was for the one that lets all through.
         self._empty = Finds[int, None](rollups, _slots_of, lambda _: 1, most=_MOST_EMPTY)
@@ -143,15 +146,15 @@ class FilteredRows:
         missing = owner == _APART
         missing[_places(slots, known)] = False
         columns = dict.fromkeys((*STATISTICS, *columns, *_columns_for(text)))
-        found = self._by_url.of(connection, slots, missing, text, columns) if missing.any() else []
-        by_url: list[Chunk] = []
-        for span, rows in found:
-            low, high = places_of(slots, span.start_ms, span.end_ms)
-            first = (slots[low] - span.start_ms) // SLOT_MS
-            own = missing[low:high] & rows.complete[first : first + high - low]
-            owner[low:high][own] = len(by_url)
-            missing[low:high] &= ~own
-            by_url.append(rows.chunk(columns))
+        kept: list[_Kept] = []
+        for place, wanted, rest in self._places(filter, columns):
+            for span, rows in place.of(connection, slots, missing, text, wanted) if missing.any() else ():
+                low, high = places_of(slots, span.start_ms, span.end_ms)
+                first = (slots[low] - span.start_ms) // SLOT_MS
+                own = missing[low:high] & rows.complete[first : first + high - low]
+                owner[low:high][own] = len(kept)
+                missing[low:high] &= ~own
+                kept.append((rows.chunk(wanted), rest))
         left = [slots[place] for place in np.flatnonzero(missing).tolist()]
         settled = settled_slots(self._rollups.breakdowns, left)
         if len(left) - len(settled) > _MOST_LOOSE:
@@ -166,7 +169,14 @@ class FilteredRows:
         self._empty.keep(Filter(), version, dict.fromkeys(empty))
         owner[_places(slots, empty)] = _EMPTY
         pieces = _pieces(slots, owner)
-        return self._found(connection, pieces, (start_ms, end_ms), (text, filter, kind), (known, by_url), version)
+        return self._found(connection, pieces, (start_ms, end_ms), (text, filter, kind), (known, kept), version)
+
+    def _places(self, filter: Filter, columns: Iterable[str]) -> Iterator[tuple[UrlRows, dict[str, None], Filter]]:
+        """Return where rows are kept so that few are read, the columns needed there, and what a filter asks besides."""
+        # The rows of some results have to be looked through for a URL; those of some URLs for everything else.
+        urls = ("url", "url_hash") if filter.url_contains or filter.url else ()
+        yield self._by_result, dict.fromkeys((*columns, *urls)), filter
+        yield self._by_url, dict.fromkeys(columns), replace(filter, url_contains="", url="")
 
     def _found(
         self,
@@ -174,17 +184,18 @@ class FilteredRows:
         pieces: Iterator[tuple[int, Sequence[int]]],
         bounds: tuple[int, int],
         filters: tuple[Filter, Filter, Kind | None],
-        found_before: tuple[dict[int, Chunk], list[Chunk]],
+        found_before: tuple[dict[int, Chunk], list[_Kept]],
         version: int,
     ) -> Iterator[DetailColumns]:
         text, filter, kind = filters
-        known, by_url = found_before
+        known, kept = found_before
         rest = Filter(sources=filter.sources, result=filter.result)
         for owner, some in pieces:
             if owner != _APART:
-                rows = DetailColumns([by_url[owner]], self._recent.sources, self._recent.outcomes)
+                chunk, left = kept[owner]
+                rows = DetailColumns([chunk], self._recent.sources, self._recent.outcomes)
                 rows = rows.between(max(bounds[0], some[0]), min(bounds[1], some[-1] + SLOT_MS))
-                yield rows.matching(replace(filter, url_contains="", url=""), kind)
+                yield rows.matching(left, kind)
                 continue
             missing = [slot for slot in some if slot not in known]
             new = self._searched(connection, missing, text)

@@ -139,14 +139,7 @@ class RestPack:
         tests: list[tuple[str, Sequence[Any], Callable[[Any], bool]]] = []
         run = filter.run
         if filter.outcomes or filter.error:
-            wanted, error = filter.outcomes, filter.error
-
-            def is_wanted(result: Result) -> bool:
-                success, _, _, outcome, kind = result
-                ended = ("ok" if success else "failed") if outcome is None else outcome
-                return (not wanted or ended in wanted) and (not error or kind == error)
-
-            tests.append(("result", self._told[0], is_wanted))
+            tests.append(("result", self._told[0], ended_as(filter)))
         if filter.labels or run:
             sets = by_key(filter.labels)
             tests.append(("run", self._told[1], lambda pair: run in ("", pair[0]) and have(pair[1], sets)))
@@ -183,6 +176,22 @@ class RestPack:
     @cached_property
     def _codes(self) -> dict[str, npt.NDArray[Any]]:
         return dict(zip(_CODES, _whole(zstd.decompress(self._parts[2]), self.size), strict=True))
+
+
+def ended_as(filter: Filter) -> Callable[[Result], bool]:
+    """Return what says whether a row that ended so is let through.
+
+    Args:
+        filter: Its outcomes and its error count.
+    """
+    wanted, error = filter.outcomes, filter.error
+
+    def is_wanted(result: Result) -> bool:
+        success, _, _, outcome, kind = result
+        ended = ("ok" if success else "failed") if outcome is None else outcome
+        return (not wanted or ended in wanted) and (not error or kind == error)
+
+    return is_wanted
 
 
 def _results(rows: DetailColumns) -> tuple[IntArray, list[Result]]:

@@ -41,8 +41,7 @@ from db.state import (
     write_state,
 )
 from db.time_packs import TIME
-from db.url_pack import URL_REST, URL_ROWS
-from db.url_rolling import BLOCKS_TOGETHER, URL_KEPT, URL_LENGTHS_MS
+from db.url_rolling import BLOCKS_TOGETHER, URL_BLOCKS, URL_KEPT, URL_LENGTHS_MS
 
 Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 
@@ -162,7 +161,7 @@ def cleanup(
             for dimension in dimensions:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
                 # Blocks of rows begin a millisecond after one another.
-                step_ms = BLOCKS_TOGETHER if dimension in (URL_ROWS, URL_REST) else HOUR_MS
+                step_ms = BLOCKS_TOGETHER if dimension in URL_BLOCKS else HOUR_MS
                 _delete_starts_before(engine, Breakdown, Breakdown.start_ms, before_ms, *own, step_ms=step_ms)
         _delete_starts_before(engine, SchedulerHour, SchedulerHour.hour_start_ms, hours_ms)
         if engine.dialect.name == "sqlite":

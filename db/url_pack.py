@@ -17,7 +17,7 @@ from backports import zstd
 from db.chunk import DTYPES, Chunk
 from db.columns import Names
 from db.hashes import NO_ERROR, hash_of
-from db.rest_pack import RestPack, lines_of, objects, of_lines
+from db.rest_pack import RestPack, RestValues, lines_of, objects, of_lines
 from db.results import IntArray
 
 URLS = "urls"  # the dimension of what is kept once for a span, beside the breakdowns
@@ -32,6 +32,7 @@ _LEVEL = 3
 _HEAD = struct.Struct("<HQQIIII")
 _STAMP = struct.Struct("<Q")
 _ROWS = ("at", "source", "flags", "items", "duration")
+_TOLD = ("url", "result", "run", "fields")  # columns of numbers of texts
 _REST = ("result", "run", "fields", "data_size")
 # Where columns stand in what rows tell of their results and runs.
 _OF_RESULTS = {"retry_count": 1, "status_code": 2, "outcome": 3, "error_kind": 4, "error_hash": 4}
@@ -43,7 +44,7 @@ _Columns = dict[str, npt.NDArray[Any]]
 
 
 class UrlPacks(NamedTuple):
-    """What `packed` makes of a span."""
+    """What `Packing` makes of a span."""
 
     once: bytes  # what `UrlIndex` reads
     rows: list[bytes]  # by block
@@ -79,84 +80,120 @@ class TooManyUrlsError(Exception):
     """A span has so many URLs that keeping its rows by these saves nothing."""
 
 
-def packed(parts: Iterable[Five], start_ms: int, names: Names) -> UrlPacks:
-    """Return the rows of a span as bytes, those of one URL side by side.
+class Packing:
+    """Takes in the rows of a span by and by, and makes bytes of them: those of one URL side by side.
 
     Args:
-        parts: All of it that has rows, one at least; in time order.
         start_ms: Where the span begins, epoch ms.
         names: What the source numbers stand for.
-
-    Raises:
-        TooManyUrlsError: It is not to be done.
     """
-    urls: dict[str, int] = {}
-    told: tuple[dict[Any, int], ...] = ({}, {}, {})
-    url_bytes, found, slots = 0, list[_Columns](), list[tuple[int, int]]()
-    for part in parts:
-        values = part.rest.values()
-        url_bytes += sum(len(url) + 1 for url in values.urls if url not in urls)
-        if url_bytes > _MOST_URL_BYTES:
-            raise TooManyUrlsError
-        slots.append((part.start_ms, part.rows.size))
-        codes = [_narrow(np.array([urls.setdefault(url, len(urls)) for url in values.urls]))[values.codes["url"]]]
-        for numbers, name, texts in zip(told, _REST[:3], values.told, strict=True):
-            own = [numbers.setdefault(tuple(text) if isinstance(text, list) else text, len(numbers)) for text in texts]
-            codes.append(_narrow(np.array(own))[values.codes[name]])
-        rows = part.rows.arrays
+
+    VERSION = _VERSION
+    KEY = "url"  # by which rows are brought into an order
+    REST = _REST
+
+    def __init__(self, start_ms: int, names: Names) -> None:
+        self._start_ms, self._names = start_ms, names
+        self._numbers: dict[str, dict[Any, int]] = {name: {} for name in _TOLD}
+        self._url_bytes = 0
+        self._slots: list[tuple[int, int]] = []
+        self._found: list[_Columns] = []
+
+    def add(self, part: Five, values: RestValues) -> None:
+        """Take in the rows of five minutes, after those of the ones before.
+
+        Args:
+            part: The five minutes.
+            values: `part.rest.values()`.
+
+        Raises:
+            TooManyUrlsError: It is not to be done.
+        """
+        self._slots.append((part.start_ms, part.rows.size))
+        chosen = self._chosen(values)
+        if not len(chosen):
+            return
+        rows = {name: column[chosen] for name, column in part.rows.arrays.items()}
         flags = np.where(rows["scrape"], _SCRAPE, 0) | np.where(rows["success"], _SUCCESS, 0)
-        found.append({
-            "url": codes[0], "at": (rows["created_at_ms"] - start_ms).astype(np.uint32),
-            "source": _narrow(rows["source"]), "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]),
-            "duration": rows["duration_ms"], "result": codes[1], "run": codes[2], "fields": codes[3],
-            "data_size": _narrow(values.data_size + 1),
+        told = zip(_TOLD, (values.urls, *values.told), strict=True)
+        self._found.append({
+            "at": (rows["created_at_ms"] - self._start_ms).astype(np.uint32), "source": _narrow(rows["source"]),
+            "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]), "duration": rows["duration_ms"],
+            "data_size": _narrow(values.data_size[chosen] + 1),
+            **{name: self._numbered(name, texts, values.codes[name][chosen]) for name, texts in told},
         })  # fmt: skip
-    texts = sorted(urls)
-    place = np.empty(len(texts), dtype=np.uint16 if len(texts) < 1 << 16 else np.uint32)
-    place[[urls[text] for text in texts]] = np.arange(len(texts))
-    url = place[np.concatenate([columns.pop("url") for columns in found])]
-    order = np.argsort(url, kind="stable")  # rows of one URL stay in time order
-    types: dict[str, str] = {}
-    matrices = []
-    for kept in (_ROWS, _REST):
-        planes = []
-        for name in kept:
-            values_of = np.concatenate([columns.pop(name) for columns in found])[order]
-            if name == "duration":
-                values_of = _whole_hundredths(values_of)
-            types[name], matrix = _planes(values_of if values_of.dtype.kind == "f" else _narrow(values_of))
-            planes.append(matrix)
-        matrices.append(np.concatenate(planes, axis=1))
-    facts = orjson.dumps({"types": types, "sources": names.all(), "slots": slots})
-    counts = np.bincount(url, minlength=len(texts)).astype("<u4")
-    pieces = [facts, lines_of(texts), counts.tobytes(), orjson.dumps([list(numbers) for numbers in told])]
-    hashed = xxhash.xxh3_64()
-    for piece in pieces:
-        hashed.update(piece)
-    for matrix in matrices:
-        hashed.update(matrix.data)
-    stamp = hashed.intdigest()
-    pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
-    once = b"".join((_HEAD.pack(_VERSION, stamp, len(url), *map(len, pieces)), *pieces))
-    begin = _STAMP.pack(stamp)
-    rows_of, rest_of = ([begin + zstd.compress(block, _LEVEL) for block in matrix] for matrix in matrices)
-    return UrlPacks(once, rows_of, rest_of)
+
+    def packs(self) -> UrlPacks:
+        """Return the bytes."""
+        types: dict[str, str] = {}
+        matrices = []
+        texts = sorted(self._numbers["url"])
+        place = np.empty(len(texts), dtype=np.uint16 if len(texts) < 1 << 16 else np.uint32)
+        place[[self._numbers["url"][text] for text in texts]] = np.arange(len(texts))
+        for columns in self._found:
+            columns["url"] = place[columns["url"]]
+        key = self._column(self.KEY)
+        order = np.argsort(key, kind="stable")  # rows of one stay in time order
+        for kept in (_ROWS, self.REST):
+            planes = []
+            for name in kept:
+                values = self._column(name)[order]
+                if name == "duration":
+                    values = _whole_hundredths(values)
+                types[name], matrix = _planes(values if values.dtype.kind == "f" else _narrow(values))
+                planes.append(matrix)
+            matrices.append(np.concatenate(planes, axis=1))
+        facts = orjson.dumps({"types": types, "sources": self._names.all(), "slots": self._slots})
+        counts = np.bincount(key, minlength=len(self._numbers[self.KEY])).astype("<u4")
+        told = orjson.dumps([list(self._numbers[name]) for name in _TOLD[1:]])
+        pieces = [facts, lines_of(texts), counts.tobytes(), told]
+        hashed = xxhash.xxh3_64()
+        for piece in (*pieces, *(matrix.tobytes() for matrix in matrices)):
+            hashed.update(piece)
+        stamp, size = hashed.intdigest(), sum(rows for _, rows in self._slots)
+        pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
+        once = b"".join((_HEAD.pack(self.VERSION, stamp, size, *map(len, pieces)), *pieces))
+        begin = _STAMP.pack(stamp)
+        rows_of, rest_of = ([begin + zstd.compress(block, _LEVEL) for block in matrix] for matrix in matrices)
+        return UrlPacks(once, rows_of, rest_of)
+
+    def _chosen(self, values: RestValues) -> IntArray:
+        """Return which rows are taken in."""
+        return np.arange(len(values.codes["url"]))
+
+    def _numbered(self, name: str, texts: Sequence[Any], codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the numbers that texts have in the whole span, of those that rows have."""
+        numbers = self._numbers[name]
+        used, which = np.unique(codes, return_inverse=True)
+        own = [tuple(text) if isinstance(text, list) else text for text in map(texts.__getitem__, used.tolist())]
+        if name == "url":
+            self._url_bytes += sum(len(url) + 1 for url in own if url not in numbers)
+            if self._url_bytes > _MOST_URL_BYTES:
+                raise TooManyUrlsError
+        return _narrow(np.array([numbers.setdefault(text, len(numbers)) for text in own]))[which]
+
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        parts = [columns[name] for columns in self._found]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
 
 
 class UrlIndex:
     """What is kept once for a span; each part is unpacked when it is asked for.
 
     Args:
-        pack: `packed().once`.
+        pack: `Packing.packs().once`.
         start_ms: Where the span begins, epoch ms.
 
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
 
+    VERSION = Packing.VERSION
+    REST = Packing.REST
+
     def __init__(self, pack: bytes, start_ms: int) -> None:
-        if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
-            raise ValueError(f"not rows by URL of version {_VERSION}; rebuild the rollups")
+        if len(pack) < _HEAD.size or pack[:2] != self.VERSION.to_bytes(2, "little"):
+            raise ValueError(f"not rows of version {self.VERSION}; rebuild the rollups")
         _, self._stamp, self.size, *sizes = _HEAD.unpack_from(pack)
         self._start_ms = start_ms
         ends = np.cumsum([_HEAD.size, *sizes]).tolist()
@@ -174,14 +211,7 @@ class UrlIndex:
             needle: In small letters; "" for any.
             url: This very URL; "" for any.
         """
-        urls = self._urls_with(needle, url)
-        every = self._counts
-        ends, counts = np.cumsum(every), every[urls]
-        # The places of one URL after those of another: each begins where its rows do.
-        places = np.repeat(ends[urls] - np.cumsum(counts), counts)
-        places += np.arange(len(places))
-        blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
-        return Found(places, urls, np.repeat(np.arange(len(urls)), counts), blocks)
+        return self._found(self._urls_with(needle, url))
 
     def is_of(self, blocks: Iterable[bytes]) -> bool:
         """Say whether blocks were written together with this."""
@@ -192,7 +222,7 @@ class UrlIndex:
         """Return the columns of statistics (`db.detail.STATISTICS`) of some rows.
 
         Args:
-            blocks: Of `packed().rows`, in their order.
+            blocks: Of `UrlPacks.rows`, in their order.
             where: Which rows of these blocks, counted as if they were one.
             names: Gives sources their numbers.
         """
@@ -213,10 +243,10 @@ class UrlIndex:
         """Return which of the told texts some rows have, and how much data: what `others` makes columns of.
 
         Args:
-            blocks: Of `packed().rest`, in their order.
+            blocks: Of `UrlPacks.rest`, in their order.
             where: Which rows of these blocks, counted as if they were one.
         """
-        return self._columns(blocks, _REST, where)
+        return self._columns(blocks, self.REST, where)
 
     def others(self, names: Iterable[str], rest: _Columns, outcomes: Names) -> _Columns:
         """Return other columns of some rows, as `db.columns.DTYPES` has them, or `error_kind`.
@@ -226,7 +256,7 @@ class UrlIndex:
             rest: What `rest` returned.
             outcomes: Gives outcomes their numbers.
         """
-        results, runs, fields = orjson.loads(zstd.decompress(self._parts[3]))
+        results, runs, fields = self._told
         found: _Columns = {}
         for name in names:
             if name == "data_size":
@@ -259,6 +289,16 @@ class UrlIndex:
         begins = np.append(_line_ends(lines), len(lines))
         bounds = zip((begins[numbers] + 1).tolist(), begins[numbers + 1].tolist(), strict=True)
         return [lines[low:high].decode(*_UTF8) for low, high in bounds]
+
+    def _found(self, keys: IntArray) -> Found:
+        """Return the rows of some URLs, by their numbers."""
+        every = self._counts
+        ends, counts = np.cumsum(every), every[keys]
+        # The places of one URL after those of another: each begins where its rows do.
+        places = np.repeat(ends[keys] - np.cumsum(counts), counts)
+        places += np.arange(len(places))
+        blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
+        return Found(places, keys, np.repeat(np.arange(len(keys)), counts), blocks)
 
     def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray) -> _Columns:
         raw = b"".join([zstd.decompress(memoryview(block)[_STAMP.size :]) for block in blocks])
@@ -302,6 +342,11 @@ class UrlIndex:
     def _facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = orjson.loads(zstd.decompress(self._parts[0]))
         return facts
+
+    @property
+    def _told(self) -> tuple[list[Any], list[Any], list[Any]]:
+        results, runs, fields = orjson.loads(zstd.decompress(self._parts[3]))
+        return results, runs, fields
 
     @property
     def _counts(self) -> IntArray:

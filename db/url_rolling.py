@@ -1,4 +1,4 @@
-"""Keep the rows of hours, of quarters of a day and of days by URL, made of the packs of their five minutes."""
+"""Keep the rows of hours, quarters of a day and days by URL, the bad ones by result too, made of their packs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from db.columns import Names
 from db.engine import begin_writing
 from db.models import Breakdown
 from db.rest_pack import REST, RestPack
+from db.result_pack import RESULT_REST, RESULT_ROWS, RESULTS, ResultPacking
 from db.rolling import Look, look
 from db.row_pack import ROWS, unpacked
 from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, TURN, read_state
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
-from db.url_pack import URL_REST, URL_ROWS, URLS, Five, TooManyUrlsError, packed
+from db.url_pack import URL_REST, URL_ROWS, URLS, Five, Packing, TooManyUrlsError
 
-URL_KEPT = (URLS, URL_ROWS, URL_REST)
+URL_KEPT = (URLS, URL_ROWS, URL_REST, RESULTS, RESULT_ROWS, RESULT_REST)
+URL_BLOCKS = (URL_ROWS, URL_REST, RESULT_ROWS, RESULT_REST)
+_INDEXES = (URLS, RESULTS)
 # The widest first: where one is kept, what lies inside it isn't.
 URL_LENGTHS_MS = (DAY_MS, 6 * HOUR_MS, HOUR_MS)
 # Late metrics make one anew so long after the first of them: until then, their five minutes are looked through apart.
@@ -80,9 +83,14 @@ class UrlRoller:
             connection: An open connection.
             counts: Rows of each five minutes that are packed, by their start in epoch ms.
         """
-        stored = stored_spans(connection, min(counts, default=0) // DAY_MS * DAY_MS, None)
+        first_ms = min(counts, default=0) // DAY_MS * DAY_MS
+        stored = stored_spans(connection, first_ms, None)
+        with_results = stored_spans(connection, first_ms, None, RESULTS)
         with self._lock:
             self._stored = stored
+            # An earlier version kept rows by URL alone.
+            self._anew |= stored.keys() - with_results.keys()
+            self._due.update(dict.fromkeys(self._anew, 0))
             for length_ms in URL_LENGTHS_MS:
                 sums: dict[UrlSpan, int] = {}
                 for slot, rows in counts.items():
@@ -125,7 +133,7 @@ class UrlRoller:
                 del self._stored[span]
         with begin_writing(self._engine) as connection:
             own = (Breakdown.start_ms < end_ms, Breakdown.start_ms > start_ms - Breakdown.length_ms)
-            connection.execute(delete(Breakdown).where(Breakdown.dimension == URLS, *own))
+            connection.execute(delete(Breakdown).where(Breakdown.dimension.in_(_INDEXES), *own))
 
     def run_once(self, unsettled: set[int], stopping: Callable[[], bool]) -> int:
         """Make what is due, over, and packed by five minutes.
@@ -180,24 +188,28 @@ class UrlRoller:
         _, rows = self._look(self._engine, partial(_url_rows, span=span), TURN)
         if not rows:
             return 0  # not all of it is packed
-        index, blocks = rows[0], rows[1:]
+        indexes = [row for row in rows if row[0] in _INDEXES]
+        blocks = rows[len(indexes) :]
         for low in range(0, len(blocks), BLOCKS_TOGETHER):
             with begin_writing(self._engine) as connection:
                 insert_many(
                     connection, Breakdown.__tablename__, _COLUMNS, blocks[low : low + BLOCKS_TOGETHER], replace=True
                 )
-        whole = index[3] > 0
+        in_all = indexes[0][3]
+        whole = in_all > 0
         narrower = [length_ms for length_ms in URL_LENGTHS_MS if whole and length_ms < span.length_ms]
         with begin_writing(self._engine) as connection:
             if span.start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return 0
-            insert_many(connection, Breakdown.__tablename__, _COLUMNS, [index], replace=True)
+            insert_many(connection, Breakdown.__tablename__, _COLUMNS, indexes, replace=True)
             inside = (Breakdown.start_ms >= span.start_ms, Breakdown.start_ms < span.end_ms)
-            own = (Breakdown.dimension == URLS, Breakdown.length_ms.in_(narrower))
+            own = (Breakdown.dimension.in_(_INDEXES), Breakdown.length_ms.in_(narrower))
             connection.execute(delete(Breakdown).where(*own, *inside))
-        self._delete_blocks(span.length_ms, span.start_ms + len(blocks) // 2, span.end_ms)  # of one that had more
-        for length_ms in narrower:
-            self._delete_blocks(length_ms, span.start_ms, span.end_ms)
+        for dimension in URL_BLOCKS:
+            kept = sum(block[0] == dimension for block in blocks)
+            self._delete_blocks(dimension, span.length_ms, span.start_ms + kept, span.end_ms)  # of one that had more
+            for length_ms in narrower:
+                self._delete_blocks(dimension, length_ms, span.start_ms, span.end_ms)
         with self._lock:
             self._anew.discard(span)
             if whole:
@@ -206,30 +218,32 @@ class UrlRoller:
             elif self._stored.get(span, 0) > 0:  # it has become too much: what lies inside it is to be kept again
                 parts = _spans_of(range(span.start_ms, span.end_ms, SLOT_MS))
                 self._due.update((one, 0) for one in parts if one.length_ms < span.length_ms)
-            self._stored[span] = index[3]
+            self._stored[span] = in_all
         return 1
 
-    def _delete_blocks(self, length_ms: int, start_ms: int, end_ms: int) -> None:
-        for dimension in (URL_ROWS, URL_REST):
-            own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
-            inside = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
-            with self._engine.connect() as connection:
-                starts = connection.scalars(select(Breakdown.start_ms).where(*own, *inside)).all()
-            for low in range(0, len(starts), BLOCKS_TOGETHER):
-                some = starts[low : low + BLOCKS_TOGETHER]
-                with begin_writing(self._engine) as connection:
-                    connection.execute(delete(Breakdown).where(*own, Breakdown.start_ms.in_(some)))
+    def _delete_blocks(self, dimension: str, length_ms: int, start_ms: int, end_ms: int) -> None:
+        own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)
+        inside = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
+        with self._engine.connect() as connection:
+            starts = connection.scalars(select(Breakdown.start_ms).where(*own, *inside)).all()
+        for low in range(0, len(starts), BLOCKS_TOGETHER):
+            some = starts[low : low + BLOCKS_TOGETHER]
+            with begin_writing(self._engine) as connection:
+                connection.execute(delete(Breakdown).where(*own, Breakdown.start_ms.in_(some)))
 
 
-def stored_spans(connection: Connection, start_ms: int, last_ms: int | None) -> dict[UrlSpan, int]:
+def stored_spans(
+    connection: Connection, start_ms: int, last_ms: int | None, dimension: str = URLS
+) -> dict[UrlSpan, int]:
     """Return how many rows the spans have that are there; a negative number stands for one that has too many.
 
     Args:
         connection: An open connection.
         start_ms: Where the first may begin, epoch ms.
         last_ms: Where the last may begin, epoch ms; None for no bound.
+        dimension: Those by URL, or by result (`db.result_pack.RESULTS`).
     """
-    own = [Breakdown.dimension == URLS, Breakdown.length_ms.in_(URL_LENGTHS_MS), Breakdown.start_ms >= start_ms]
+    own = [Breakdown.dimension == dimension, Breakdown.length_ms.in_(URL_LENGTHS_MS), Breakdown.start_ms >= start_ms]
     if last_ms is not None:
         own.append(Breakdown.start_ms <= last_ms)
     chosen = select(Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count).where(*own)
@@ -247,28 +261,41 @@ def _rows_of(connection: Connection, span: UrlSpan, dimension: str = TIME) -> in
 
 
 def _url_rows(connection: Connection, *, span: UrlSpan) -> list[Row]:
-    """Return the index of a span and then its blocks; the index alone where it has too many rows or URLs.
+    """Return the two indexes of a span and then its blocks; an index alone where it has too many rows or URLs.
 
     There is nothing as long as not all of its five minutes are packed.
     """
     counted = _rows_of(connection, span)
     if not counted or any(_rows_of(connection, span, dimension) != counted for dimension in (ROWS, REST)):
         return []
-    too_many: list[Row] = [(URLS, span.length_ms, span.start_ms, -counted, b"")]
     if counted > _MOST_ROWS:
-        return too_many
+        return [(dimension, span.length_ms, span.start_ms, -counted, b"") for dimension in _INDEXES]
     names = Names()
     read: list[int] = []
-    try:
-        packs = packed(_fives(connection, span, names, read), span.start_ms, names)
-    except TooManyUrlsError:
-        return too_many
+    packings: dict[str, Packing | None] = {
+        URLS: Packing(span.start_ms, names), RESULTS: ResultPacking(span.start_ms, names)
+    }  # fmt: skip
+    for part in _fives(connection, span, names, read):
+        values = part.rest.values()
+        for dimension, packing in packings.items():
+            try:
+                if packing is not None:
+                    packing.add(part, values)
+            except TooManyUrlsError:
+                packings[dimension] = None
     if sum(read) != counted:  # some were packed anew meanwhile
         return []
-    rows: list[Row] = [(URLS, span.length_ms, span.start_ms, counted, packs.once)]
-    for dimension, blocks in ((URL_ROWS, packs.rows), (URL_REST, packs.rest)):
-        rows += [(dimension, span.length_ms, span.start_ms + number, 0, block) for number, block in enumerate(blocks)]
-    return rows
+    indexes: list[Row] = []
+    rows: list[Row] = []
+    for (dimension, packing), kept in zip(packings.items(), (URL_BLOCKS[:2], URL_BLOCKS[2:]), strict=True):
+        if packing is None:
+            indexes.append((dimension, span.length_ms, span.start_ms, -counted, b""))
+            continue
+        packs = packing.packs()
+        indexes.append((dimension, span.length_ms, span.start_ms, counted, packs.once))
+        for name, blocks in zip(kept, (packs.rows, packs.rest), strict=True):
+            rows += [(name, span.length_ms, span.start_ms + number, 0, block) for number, block in enumerate(blocks)]
+    return [*indexes, *rows]
 
 
 def _fives(connection: Connection, span: UrlSpan, names: Names, read: list[int]) -> Iterator[Five]:

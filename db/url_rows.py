@@ -17,13 +17,15 @@ from db.chunk import BoolArray
 from db.finds import Finds
 from db.models import Breakdown
 from db.recent import RecentDetail
+from db.rest_pack import ended_as
+from db.result_pack import RESULT_REST, RESULT_ROWS, RESULTS, ResultIndex, asks_for_bad
 from db.results import Filter
 from db.rollups import Rollups
 from db.stored_packs import packs_of_dimensions
 from db.time_packs import TIME
 from db.url_pack import URL_REST, URL_ROWS, URLS, Found, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
-from db.url_span import SpanRows, needs_rest, places_of
+from db.url_span import ResultRows, SpanRows, places_of
 
 # A span isn't worth reading for fewer of its five minutes, nor for this part of them...
 _LEAST_SLOTS, _LEAST_PART = 3, 24
@@ -46,6 +48,10 @@ class UrlRows:
         rollups: Knows which packs count everything.
         most_rows: Rows to keep, about 100 bytes each.
     """
+
+    # What is kept once for a span, its rows, and the rest of these.
+    DIMENSIONS = (URLS, URL_ROWS, URL_REST)
+    ROWS: type[SpanRows] = SpanRows
 
     def __init__(self, recent: RecentDetail, rollups: Rollups, *, most_rows: int = 400_000) -> None:
         self._recent = recent
@@ -71,7 +77,7 @@ class UrlRows:
             none of them has is to be looked for elsewhere.
         """
         roller = self._rollups.breakdowns
-        filter = Filter(url_contains=filter.url_contains, url=filter.url)
+        filter = self._own(filter)
         if filter == Filter() or not roller.ready:
             return []
         left = missing.copy()
@@ -84,7 +90,7 @@ class UrlRows:
             version = self._rollups.version
             apart = closed(roller.unsettled())
             chosen = self._chosen(connection, slots, left, filter)
-            new = self._read(connection, chosen, filter, apart, version, with_rest=needs_rest(columns))
+            new = self._read(connection, chosen, filter, apart, version, with_rest=self.ROWS.needs_rest(columns))
             self._finds.keep(filter, version, new)
             found += new.items()
         without_rest = self._without_rest(connection, found, columns)
@@ -94,7 +100,8 @@ class UrlRows:
     def _chosen(self, connection: Connection, slots: range, left: BoolArray, filter: Filter) -> _Chosen:
         """Return which spans are worth reading, the widest of each moment."""
         places = np.flatnonzero(left)
-        stored = stored_spans(connection, slots[int(places[0])] // DAY_MS * DAY_MS, slots[int(places[-1])])
+        first_ms, last_ms = slots[int(places[0])] // DAY_MS * DAY_MS, slots[int(places[-1])]
+        stored = stored_spans(connection, first_ms, last_ms, self.DIMENSIONS[0])
         many = self._many.of(filter)
         left = left.copy()
         chosen: _Chosen = {}
@@ -117,19 +124,18 @@ class UrlRows:
         *,
         with_rest: bool,
     ) -> dict[UrlSpan, SpanRows]:
-        needle = filter.url_contains.lower()
+        once, *blocks_of = self.DIMENSIONS
         indexes: dict[UrlSpan, UrlIndex] = {}
         places: dict[UrlSpan, Found] = {}
         many: dict[UrlSpan, int] = {}
-        for (_, span), pack in _blocks(connection, (URLS,), {span: [0] for span in chosen}).items():
-            index = UrlIndex(pack[0], span.start_ms)
-            some = index.rows_with(needle, filter.url)
+        for (_, span), pack in _blocks(connection, (once,), {span: [0] for span in chosen}).items():
+            index, some = self._look(pack[0], span, filter)
             if len(some.places) <= _most_rows(chosen[span]):
                 indexes[span], places[span] = index, some
             else:
                 many[span] = len(some.places)
         self._many.keep(filter, version, many)
-        dimensions = (URL_ROWS, URL_REST) if with_rest else (URL_ROWS,)
+        dimensions = blocks_of if with_rest else blocks_of[:1]
         blocks = _blocks(connection, dimensions, {span: some.blocks for span, some in places.items()})
         names = (self._recent.sources, self._recent.outcomes)
         found = {}
@@ -138,7 +144,7 @@ class UrlRows:
             if any(len(kept) < len(places[span].blocks) or not indexes[span].is_of(kept) for kept in own):
                 self._rollups.breakdowns.by_url.again(span)  # written anew just now, or by two programs at once
                 continue
-            found[span] = SpanRows(indexes[span], places[span], own[0], complete, *names)
+            found[span] = self.ROWS(indexes[span], places[span], own[0], complete, *names)
             if with_rest:
                 found[span].add_rest(own[1])
         return found
@@ -148,11 +154,34 @@ class UrlRows:
     ) -> set[UrlSpan]:
         """Complete what lacks columns; return what can't be completed."""
         lacking = {span: rows for span, rows in found if rows.lacks_rest(columns)}
-        blocks = _blocks(connection, (URL_REST,), {span: rows.blocks for span, rows in lacking.items()})
-        gone = {span for span, rows in lacking.items() if not rows.add_rest(blocks.get((URL_REST, span), []))}
+        rest = self.DIMENSIONS[-1]
+        blocks = _blocks(connection, (rest,), {span: rows.blocks for span, rows in lacking.items()})
+        gone = {span for span, rows in lacking.items() if not rows.add_rest(blocks.get((rest, span), []))}
         for span in gone:
             self._rollups.breakdowns.by_url.again(span)
         return gone
+
+    def _own(self, filter: Filter) -> Filter:
+        """Return the part of a filter that is looked for; one that lets all through when this isn't the place."""
+        return Filter(url_contains=filter.url_contains, url=filter.url)
+
+    def _look(self, pack: bytes, span: UrlSpan, filter: Filter) -> tuple[UrlIndex, Found]:
+        index = UrlIndex(pack, span.start_ms)
+        return index, index.rows_with(filter.url_contains.lower(), filter.url)
+
+
+class RowsByResult(UrlRows):
+    """The same for rows that ended in some way, but for those that went well: of these there are too many."""
+
+    DIMENSIONS = (RESULTS, RESULT_ROWS, RESULT_REST)
+    ROWS = ResultRows
+
+    def _own(self, filter: Filter) -> Filter:
+        return Filter(outcomes=filter.outcomes, error=filter.error) if asks_for_bad(filter) else Filter()
+
+    def _look(self, pack: bytes, span: UrlSpan, filter: Filter) -> tuple[UrlIndex, Found]:
+        index = ResultIndex(pack, span.start_ms)
+        return index, index.rows_ended(ended_as(filter))
 
 
 def _take(left: BoolArray, slots: range, span: UrlSpan, complete: BoolArray) -> bool:

@@ -1,4 +1,4 @@
-"""Rows of a span that is kept by URL, those that were looked for; their columns are unpacked when they are needed."""
+"""Rows of a span that is kept by URL or result, those that were looked for; columns are unpacked when needed."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from db.results import IntArray
 from db.url_pack import Found, UrlIndex
 
 _OF_URLS = ("url", "url_hash")
+_OF_RESULTS = ("retry_count", "status_code", "outcome", "error_kind", "error_hash")
 # Every column that packs hold or that is made of what they hold (db.filtered_rows).
 EVERYTHING = (
     *STATISTICS, "retry_count", "data_size", "status_code", "outcome", *_OF_URLS, "error_kind", "error_hash",
@@ -36,6 +37,8 @@ class SpanRows:
         sources: Gives sources their numbers.
         outcomes: Gives outcomes theirs.
     """
+
+    WITHOUT_REST = frozenset({*STATISTICS, *_OF_URLS})
 
     def __init__(
         self,
@@ -61,10 +64,19 @@ class SpanRows:
             self._columns = {name: column[order] for name, column in columns.items()}
             self._where, self._urls, self._which = where[order], found.urls, found.which[order]
 
+    @classmethod
+    def needs_rest(cls, columns: Iterable[str]) -> bool:
+        """Say whether blocks of the rest (`db.url_pack.URL_REST`) are needed for some columns.
+
+        Args:
+            columns: Names of EVERYTHING.
+        """
+        return not cls.WITHOUT_REST.issuperset(columns)
+
     def lacks_rest(self, columns: Collection[str]) -> bool:
         """Say whether blocks of `db.url_pack.URL_REST` are needed for some columns, and aren't known yet."""
         with self._lock:
-            return self.size > 0 and self._rest is None and needs_rest(columns)
+            return self.size > 0 and self._rest is None and self.needs_rest(columns)
 
     def add_rest(self, blocks: Sequence[bytes]) -> bool:
         """Take in the rest of these rows, and say whether it is.
@@ -91,14 +103,37 @@ class SpanRows:
             return Chunk({}, 0)
         with self._lock:
             missing = [name for name in columns if name not in self._columns]
-            if not {"url", "url_hash"}.isdisjoint(missing):
-                urls = self._index.urls(self._urls)
-                self._columns |= {"url": objects(urls)[self._which], "url_hash": hashes_of(urls)[self._which]}
-                missing = [name for name in missing if name not in _OF_URLS]
             if missing:
-                assert self._rest is not None
-                self._columns |= self._index.others(missing, self._rest, self._outcomes)
+                self._columns |= self._made(missing)
             return Chunk({name: self._columns[name] for name in columns}, self.size)
+
+    def _made(self, names: list[str]) -> dict[str, npt.NDArray[Any]]:
+        """Make columns; the caller holds the lock."""
+        made: dict[str, npt.NDArray[Any]] = {}
+        if not {*_OF_URLS}.isdisjoint(names):
+            made |= self._of_urls(self._urls, self._which)
+        others = [name for name in names if name not in _OF_URLS]
+        if others:
+            assert self._rest is not None
+            made |= self._index.others(others, self._rest, self._outcomes)
+        return made
+
+    def _of_urls(self, numbers: IntArray, which: IntArray) -> dict[str, npt.NDArray[Any]]:
+        urls = self._index.urls(numbers)
+        return {"url": objects(urls)[which], "url_hash": hashes_of(urls)[which]}
+
+
+class ResultRows(SpanRows):
+    """The same of a span whose rows are kept by how they ended: the rest tells their URLs."""
+
+    WITHOUT_REST = frozenset({*STATISTICS, *_OF_RESULTS})
+
+    def _made(self, names: list[str]) -> dict[str, npt.NDArray[Any]]:
+        made: dict[str, npt.NDArray[Any]] = {}
+        rest = {"result": self._urls[self._which], **(self._rest or {})}
+        if not {*_OF_URLS}.isdisjoint(names):
+            made |= self._of_urls(*np.unique(rest["url"].astype(np.int64), return_inverse=True))
+        return made | self._index.others([name for name in names if name not in _OF_URLS], rest, self._outcomes)
 
 
 def _order(moments_ms: IntArray) -> IntArray:
@@ -108,15 +143,6 @@ def _order(moments_ms: IntArray) -> IntArray:
     key.sort()
     order: IntArray = key & ((1 << bits) - 1)
     return order
-
-
-def needs_rest(columns: Iterable[str]) -> bool:
-    """Say whether blocks of `db.url_pack.URL_REST` are needed for some columns.
-
-    Args:
-        columns: Names of EVERYTHING.
-    """
-    return not {*STATISTICS, *_OF_URLS}.issuperset(columns)
 
 
 def places_of(slots: range, start_ms: int, end_ms: int) -> tuple[int, int]:

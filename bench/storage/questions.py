@@ -25,8 +25,8 @@ FILTERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "label": {"labels": ("env=live",)},  # which no row has: all of them have to be looked through
 }
 # These are asked of few ranges, and of the past only: of the newest rows they are like the ones before.
-_OF_THE_PAST: Final = ("scrapes", "outcome", "error_kind", "domain", "label")
-_RANGES_OF_THE_PAST: Final = ("1h", "24h")
+_OF_THE_PAST: Final = ("scrapes", "domain", "label")
+_RANGES_OF_THE_PAST: Final = ("1h", "24h", "7d")
 # Filters that a scheduler run can't fulfil, or doesn't know of.
 _WITHOUT_RUNS: Final = ("url_text", *_OF_THE_PAST)
 # Where the first span of the past ends, before the present.

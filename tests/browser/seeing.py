@@ -32,8 +32,7 @@ def until(condition: Callable[[], bool], what: str, *, patience_s: float = PATIE
 def text(browser: Any, selector: str) -> str:
     """Return the visible text of the first element of a selector.
 
-    The browser says it itself, at once: selenium's own script for it asks for the style of every element below, which
-    was half of what the tests in Chromium cost.
+    The browser says it itself, in one step; selenium's own script for it walks every element below.
     """
     shown = browser.driver.execute_script(_SHOWN, selector)
     if shown is None:

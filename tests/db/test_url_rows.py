@@ -29,7 +29,7 @@ from db.row_pack import ROWS
 from db.row_pack import packed as packed_rows
 from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
-from db.url_pack import URL_REST, URL_ROWS, URLS, Five, UrlIndex, packed
+from db.url_pack import URL_REST, URL_ROWS, URLS, Five, Packing, UrlIndex
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, SpanRows
 from tests.db.brute_force import Truth, check_overview, empty
@@ -132,7 +132,9 @@ def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tup
     rows_pack = packed_rows(rows, start_ms)
     names, outcomes = Names(), Names()
     rest = RestPack(packed_rest(rows, rows_pack))
-    packs = packed([Five(start_ms, unpacked_rows(rows_pack, start_ms, names), rest)], start_ms, names)
+    packing = Packing(start_ms, names)
+    packing.add(Five(start_ms, unpacked_rows(rows_pack, start_ms, names), rest), rest.values())
+    packs = packing.packs()
     index = UrlIndex(packs.once, start_ms)
     assert index.slots == {start_ms: len(rows)}
     places = index.rows_with(filter.url_contains.lower(), filter.url)
@@ -320,7 +322,7 @@ def test_what_has_too_many_rows_or_urls_is_kept_by_narrower_spans_or_not_at_all(
     assert lengths[1, True] > 0
     check(program)
     before = kept(engine)
-    monkeypatch.setattr(url_rolling, "packed", None)  # whoever tried it again would fail
+    monkeypatch.setattr(url_rolling, "Packing", None)  # whoever tried it again would fail
     Program(engine, program.stored).rollups.run_once()
     assert kept(engine) == before
 
