@@ -59,7 +59,7 @@ class AlertQueries(SchedulerQueries):
         whole = start_ms % HOUR_MS == end_ms % HOUR_MS == 0 and start_ms < end_ms
         span = TimeRange(start_ms, end_ms, HOUR_MS if whole else MINUTE_MS)
         with unavailable_as_ours(self._engine):
-            return sums_by_source(self._history.rows(span, _EVERYTHING, kind, together=True))
+            return sums_by_source(self._history.rows(span, _EVERYTHING, kind, together=True, moments=True))
 
     def alert_groups(self, dimension: Dimension, start_ms: int, end_ms: int, kind: Kind | None) -> Groups:
         """Return what a window adds up to by one dimension, for each source.

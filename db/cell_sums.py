@@ -42,6 +42,7 @@ def minute_cells(rows: DetailColumns, step_ms: int = MINUTE_MS) -> Cells:
         successes=np.where(ok, counts, 0),
         items=_sums(group, rows.items, size),
         last_seen_ms=last_seen_ms,
+        seen_since_ms=last_seen_ms,
         last_ok_ms=np.where(ok, last_seen_ms, -1),
         sum_ms=np.bincount(group, weights=rows.duration_ms, minlength=size).astype(np.float64, copy=False),
         min_ms=min_ms,
@@ -70,8 +71,9 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
         key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
     keys, group = np.unique(key, return_inverse=True)
     size = len(keys)
-    last_seen_ms, last_ok_ms = np.full(size, -1, dtype=np.int64), np.full(size, -1, dtype=np.int64)
+    last_seen_ms, seen_since_ms, last_ok_ms = (np.full(size, -1, dtype=np.int64) for _ in range(3))
     np.maximum.at(last_seen_ms, group, cells.last_seen_ms)
+    np.maximum.at(seen_since_ms, group, cells.seen_since_ms)
     np.maximum.at(last_ok_ms, group, cells.last_ok_ms)
     min_ms, max_ms = _extremes(group, cells.min_ms, cells.max_ms, size)
     sketch_row, sketch_bin, sketch_count = _sketches(
@@ -85,6 +87,7 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
         successes=_sums(group, cells.successes, size),
         items=_sums(group, cells.items, size),
         last_seen_ms=last_seen_ms,
+        seen_since_ms=seen_since_ms,
         last_ok_ms=last_ok_ms,
         sum_ms=np.bincount(group, weights=cells.sum_ms, minlength=size).astype(np.float64, copy=False),
         min_ms=min_ms,

@@ -31,7 +31,10 @@ class Cells:
     scrapes: IntArray
     successes: IntArray
     items: IntArray
+    # Of metrics of both kinds that share a minute nobody knows which was the last: then the newest of these lies
+    # between the two. Where it is known, both are the same.
     last_seen_ms: IntArray
+    seen_since_ms: IntArray
     last_ok_ms: IntArray  # -1 without a success
     # Where the durations of what is asked for aren't known, these three swallow what they are added up with:
     sum_ms: FloatArray  # NaN
@@ -114,6 +117,7 @@ class Cells:
             successes=self.successes if ok else np.zeros_like(self.successes),
             items=self.items if ok else np.where(both, 0, self.items),
             last_seen_ms=np.where(both, seen_ms, self.last_seen_ms),
+            seen_since_ms=np.where(both, seen_ms, self.seen_since_ms),
             last_ok_ms=self.last_ok_ms if ok else np.full_like(self.last_ok_ms, -1),
             sum_ms=np.where(both, np.nan, self.sum_ms),
             min_ms=np.where(both, -np.inf, self.min_ms),

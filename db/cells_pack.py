@@ -88,6 +88,8 @@ def unpacked(pack: bytes, start_ms: int, names: Names) -> Cells:
         if kind.kind != "f":
             columns[name] = columns[name].astype(np.int64)
     columns["start_ms"] += start_ms
+    # Made of detail rows, each kind by itself; where of old tables, nobody can tell any more.
+    columns["seen_since_ms"] = columns["last_seen_ms"]
     columns["source"] = codes[columns["source"]]
     sketch_row = np.repeat(np.arange(rows, dtype=np.int32), taken(np.dtype("<u2"), rows))
     bins, counts = taken(np.dtype("<u2"), pairs), taken(_COUNT_TYPES[width], pairs)

@@ -12,6 +12,7 @@ from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.filtered_rows import FilteredRows
+from db.last_seen import exactly_seen
 from db.models import HourlyRollup, MinuteRollup
 from db.packed_rows import PackedRows
 from db.recent import RecentDetail
@@ -67,7 +68,15 @@ class History:
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
 
-    def rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None, *, together: bool = False) -> Rows:
+    def rows(
+        self,
+        span: TimeRange,
+        filter: Filter,
+        kind: Kind | None = None,
+        *,
+        together: bool = False,
+        moments: bool = False,
+    ) -> Rows:
         """Return what a range is counted from, filtered.
 
         Args:
@@ -75,11 +84,19 @@ class History:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             together: Rollup rows may stand for the range as a whole instead of its buckets: fewer are read.
+            moments: When each source was seen last, and last did well, is asked for: rollup rows of one kind alone
+                often don't know that.
         """
         settled = filter.within(kind)
         if settled is None:
             return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes))
         filter, kind = settled  # rollups are asked for a kind in one way only
+        rows = self._rows(span, filter, kind, together=together)
+        if not moments or kind is None or self._packed is None:
+            return rows
+        return Rows(rows.detail, *exactly_seen(rows.detail, rows.cells, rows.sealed, self._packed, filter, kind))
+
+    def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None, *, together: bool) -> Rows:
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
         covered = covered_since_ms is None or covered_since_ms <= span.start_ms
         if covered and len(recent) <= self._exact_rows:

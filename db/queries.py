@@ -132,7 +132,7 @@ class Queries(
         earlier = than or range.before()
 
         def answer() -> Overview:
-            rows = self._rows(range, filter)
+            rows = self._rows(range, filter, moments=True)
             now = aggregate(range, rows.detail, rows.cells, rows.sealed)
             return Overview(
                 range=range, current=now.totals(), previous=self._totals(earlier, filter), series=now.series(),
@@ -150,7 +150,7 @@ class Queries(
         """
 
         def answer() -> tuple[SourceStats, ...]:
-            rows = self._rows(range, filter)
+            rows = self._rows(range, filter, moments=True)
             return aggregate(range, rows.detail, rows.cells, rows.sealed).sources()
 
         return self._once(("sources", range, filter), answer)
@@ -342,9 +342,9 @@ class Queries(
             ]
         return max((moment for moment in newest if moment is not None), default=None)
 
-    def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> Rows:
+    def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None = None, *, moments: bool = False) -> Rows:
         with unavailable_as_ours(self._engine):
-            return self._history.rows(span, filter, kind)
+            return self._history.rows(span, filter, kind, moments=moments)
 
     def _totals(self, span: TimeRange, filter: Filter) -> Totals:
         with unavailable_as_ours(self._engine):

@@ -89,7 +89,7 @@ class RecentRollups:
             return self._remember(key, start_ms, end_ms, found)
 
     def open(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
-        """Return a span added up, one row for each source.
+        """Return a span added up, one row for each source; of one kind up to one for each result.
 
         Args:
             start_ms: Where it begins, epoch ms, a full minute.
@@ -113,7 +113,8 @@ class RecentRollups:
                 parts += self._minutes_between(last_ms, end_ms)
             else:
                 parts = self._minutes_between(start_ms, end_ms)
-            found = merged(self._chosen(parts, kind, filter), start_ms, together=True)
+            # Of one kind it matters which row a moment comes from (db.last_seen).
+            found = merged(self._chosen(parts, kind, filter), start_ms, together=kind is None)
             self._trim()
             return self._remember(key, start_ms, end_ms, found)
 

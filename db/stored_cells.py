@@ -72,11 +72,16 @@ def _apart(rows: Sequence[Any], names: Names) -> Cells:
     seen_ms, ok_ms, failed_ms = (_whole(column, -1) for column in columns[2:5])
     # Where the newest failure wasn't noted: the newest metric, if that was no success; else there was one somewhere.
     failed_ms = np.where(failed_ms >= 0, failed_ms, np.where(seen_ms > ok_ms, seen_ms, begin))
+    # Where both kinds went well (or failed) nobody knows which of them did last: the other one did since the beginning.
+    totals, successes = ([_whole(columns[at + place]) for at in (_COMMON, _COMMON + _OF_KIND)] for place in (0, 1))
+    ok_since_ms = np.where((successes[0] > 0) & (successes[1] > 0), begin, ok_ms)
+    both_failed = (totals[0] > successes[0]) & (totals[1] > successes[1])
+    failed_since_ms = np.where(both_failed, begin, failed_ms)
     parts: list[dict[str, Any]] = []
     sketches: list[tuple[IntArray, IntArray, IntArray]] = []
     for index in range(2):
         own = columns[_COMMON + index * _OF_KIND : _COMMON + (index + 1) * _OF_KIND]
-        total, ok, durations_ms = _whole(own[0]), _whole(own[1]), [_real(column) for column in own[2:5]]
+        total, ok, durations_ms = totals[index], successes[index], [_real(column) for column in own[2:5]]
         ok_ones_ms, failed_ones_ms = ([_real(column) for column in own[low : low + 3]] for low in (6, 9))
         failed = total - ok
         mixed = (ok > 0) & (failed > 0)
@@ -100,6 +105,7 @@ def _apart(rows: Sequence[Any], names: Names) -> Cells:
                 "successes": np.zeros_like(row) if result == _FAILED else ok[row],
                 "items": its_items[row],
                 "last_seen_ms": (failed_ms, ok_ms, seen_ms)[result][row],
+                "seen_since_ms": (failed_since_ms, ok_since_ms, seen_ms)[result][row],
                 "last_ok_ms": np.full_like(row, -1) if result == _FAILED else ok_ms[row],
                 "sum_ms": sum_ms, "min_ms": min_ms, "max_ms": max_ms,
             })  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
@@ -149,7 +149,29 @@ class Program:
         return Truth(self.stored)
 
 
+# Navigations and scrapes in one minute, of which the newest is the navigation.
+both_kinds = [
+    *[navigation("a", NOON_MS, success=False)] * 5,
+    scrape("a", NOON_MS - HOUR_MS),
+    scrape("a", NOON_MS),
+    scrape("a", NOON_MS, success=False),
+    navigation("b", NOON_MS + 2),
+    scrape("b", NOON_MS + 1, success=False),
+    scrape("b", NOON_MS),
+    navigation("b", NOON_MS + 3, success=False),
+    navigation("a", NOON_MS + 1),
+    navigation("ü", NOON_MS + MINUTE_MS),
+]
+by_kind = [
+    (TimeRange(NOON_MS - HOUR_MS, NOON_MS + HOUR_MS, bucket_ms), Filter(result=result, kind=kind))
+    for bucket_ms in (MINUTE_MS, 5 * MINUTE_MS, HOUR_MS)
+    for result in ("all", "ok", "failed")
+    for kind in ("navigation", "scrape")
+] + [(TimeRange(NOON_MS, NOON_MS + 14 * MINUTE_MS, 7 * MINUTE_MS), Filter(kind="scrape"))]
+
+
 @settings(max_examples=60)
+@example(steps=[(both_kinds, then, by_kind) for then in ("", "roll")], max_rows=1, with_rollups=True, exact_rows=0)
 @given(steps=steps, max_rows=sizes, with_rollups=st.booleans(), exact_rows=st.sampled_from([0, 5, 10_000]))
 def test_overview_equals_brute_force_at_every_moment(
     engine: Engine, steps: list[Any], max_rows: int, with_rollups: bool, exact_rows: int
