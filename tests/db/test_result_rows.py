@@ -12,17 +12,14 @@ from sqlalchemy.engine import Engine
 from collector.events import PageNavigation, PageScrape
 from db import url_pack
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
-from db.columns import DetailColumns, Names, chunk_of_metrics
+from db.columns import DetailColumns
 from db.engine import begin_writing
 from db.models import Breakdown
-from db.rest_pack import RestPack, ended_as
-from db.rest_pack import packed as packed_rest
+from db.rest_pack import ended_as
 from db.result_pack import RESULT_REST, RESULT_ROWS, RESULTS, ResultIndex, ResultPacking, asks_for_bad
 from db.results import Filter
-from db.row_pack import packed as packed_rows
-from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
-from db.url_pack import BLOCK_ROWS, URLS, Five
+from db.url_pack import BLOCK_ROWS, URLS
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, ResultRows
 from tests.db.brute_force import Truth, check_overview
@@ -32,7 +29,7 @@ from tests.db.test_filters import filter_of
 from tests.db.test_filters import parts as parts_of_filters
 from tests.db.test_queries_against_brute_force import check_other_answers
 from tests.db.test_time_packs import Program, statements
-from tests.db.test_url_rows import DAY_BEGIN_MS, SPAN, later, plain, some_metrics, without_slots
+from tests.db.test_url_rows import DAY_BEGIN_MS, SPAN, PackedDay, later, plain, some_metrics, without_slots
 
 FILTERS = (
     Filter(outcomes=("blocked",)), Filter(error="boom <n>"), Filter(("source1",), outcomes=("failed", "blocked")),
@@ -69,17 +66,10 @@ def test_what_comes_back_from_bytes_is_what_was_looked_for(
     filter = filter_of(metrics[place % len(metrics)], parts)
     if not asks_for_bad(filter):
         filter = Filter(outcomes=("blocked", "failed"))
-    own = Names()
-    rows = DetailColumns([chunk_of_metrics(metrics * 3, own, own)], own, own)
-    start_ms = int(rows.created_at_ms[0]) // DAY_MS * DAY_MS - DAY_MS
-    row_pack = packed_rows(rows, start_ms)
-    names, outcomes = Names(), Names()
-    rest = RestPack(packed_rest(rows, row_pack))
-    packing = ResultPacking(start_ms, names)
-    packing.add(Five(start_ms, unpacked_rows(row_pack, start_ms, names), rest), rest.values())
-    packs = packing.packs()
-    index = ResultIndex(packs.once, start_ms)
-    assert index.slots == {start_ms: len(rows)}
+    day = PackedDay(metrics * 3, ResultPacking)
+    rows, names, outcomes, packs = day.rows, day.names, day.outcomes, day.packs
+    index = ResultIndex(packs.once, day.start_ms)
+    assert index.slots == {day.start_ms: len(rows)}
     assert index.size == len(rows)
     found = index.rows_ended(ended_as(filter))
     some, others = ([kept[block] for block in found.blocks] for kept in (packs.rows, packs.rest))

@@ -124,19 +124,27 @@ def plain(rows: DetailColumns) -> Counter[tuple[Any, ...]]:
     return Counter(zip(sources, names, kinds, *(getattr(rows, name).tolist() for name in COLUMNS), strict=True))
 
 
+class PackedDay:
+    """A day's rows, the bytes that they become, and the names that are given to their sources and outcomes again."""
+
+    def __init__(self, metrics: list[PageNavigation | PageScrape], make: type[Packing] = Packing) -> None:
+        own = Names()
+        self.rows = DetailColumns([chunk_of_metrics(metrics, own, own)], own, own)
+        self.start_ms = int(self.rows.created_at_ms[0]) // DAY_MS * DAY_MS - DAY_MS
+        self.names, self.outcomes = Names(), Names()
+        row_pack = packed_rows(self.rows, self.start_ms)
+        rest = RestPack(packed_rest(self.rows, row_pack))
+        packing = make(self.start_ms, self.names)
+        packing.add(Five(self.start_ms, unpacked_rows(row_pack, self.start_ms, self.names), rest), rest.values())
+        self.packs = packing.packs()
+
+
 def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tuple[DetailColumns, DetailColumns]:
     """What a filter lets through of a day that is packed by URL, and of the rows that it was packed of."""
-    own = Names()
-    rows = DetailColumns([chunk_of_metrics(metrics, own, own)], own, own)
-    start_ms = int(rows.created_at_ms[0]) // DAY_MS * DAY_MS - DAY_MS
-    rows_pack = packed_rows(rows, start_ms)
-    names, outcomes = Names(), Names()
-    rest = RestPack(packed_rest(rows, rows_pack))
-    packing = Packing(start_ms, names)
-    packing.add(Five(start_ms, unpacked_rows(rows_pack, start_ms, names), rest), rest.values())
-    packs = packing.packs()
-    index = UrlIndex(packs.once, start_ms)
-    assert index.slots == {start_ms: len(rows)}
+    day = PackedDay(metrics)
+    rows, names, outcomes, packs = day.rows, day.names, day.outcomes, day.packs
+    index = UrlIndex(packs.once, day.start_ms)
+    assert index.slots == {day.start_ms: len(rows)}
     places = index.rows_with(filter.url_contains.lower(), filter.url)
     some, others = ([kept[block] for block in places.blocks] for kept in (packs.rows, packs.rest))
     assert index.is_of([*some, *others])
