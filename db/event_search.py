@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
@@ -11,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 from db.cells import HOUR_MS
 from db.detail import STATISTICS
 from db.events import newest_pages
-from db.filtered_rows import FilteredRows
+from db.history import History
 from db.recent import RecentDetail
 from db.results import Event, Filter
 from db.rollups import Rollups
@@ -37,14 +39,15 @@ class EventSearch:
         engine: A migrated database.
         recent: Its newest rows.
         rollups: Says whether an old minute changed; None to look through old rows at every ask.
-        filtered: Knows when old rows that a filter lets through were recorded; None to look for them in their table.
+        history: Knows when old rows that a filter lets through were recorded; None to look for them in their table.
     """
 
     def __init__(
-        self, engine: Engine, recent: RecentDetail, rollups: Rollups | None, filtered: FilteredRows | None = None
+        self, engine: Engine, recent: RecentDetail, rollups: Rollups | None, history: History | None = None
     ) -> None:
         self._engine = engine
-        self._filtered = filtered
+        self._history = history
+        self._filtered = None if history is None else history.filtered
         self._recent = recent
         self._rollups = rollups
         self._lock = threading.Lock()  # protects _older
@@ -125,15 +128,37 @@ class EventSearch:
             if first_ms is None:
                 return None
             start_ms = max(start_ms, first_ms)
-        step_ms = HOUR_MS
-        while border_ms > start_ms and len(times_ms) < limit:
-            low_ms = max(start_ms, (border_ms - 1) // step_ms * step_ms)
-            step_ms = min(2 * step_ms, _MOST_STEP_MS)  # what is rare may be far back
+        if border_ms > start_ms and len(times_ms) < limit:
+            assert self._history is not None
             assert self._filtered is not None
-            parts = self._filtered.parts(connection, low_ms, border_ms, filter, kind, columns=STATISTICS)
-            if parts is None:
-                return None
-            older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]
-            times_ms = [*older, *times_ms][-limit:]
-            border_ms = low_ms
+            hours = self._history.hours_with(start_ms, border_ms, filter)
+            for low_ms, high_ms in _steps_back(start_ms, border_ms, hours):
+                parts = self._filtered.parts(connection, low_ms, high_ms, filter, kind, columns=STATISTICS)
+                if parts is None:
+                    return None
+                older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]
+                times_ms = [*older, *times_ms][-limit:]
+                if len(times_ms) == limit:
+                    break
         return set(times_ms)
+
+
+def _steps_back(start_ms: int, end_ms: int, hours: Sequence[int] | None) -> Iterator[tuple[int, int]]:
+    """Cut a span into ever longer ones, the newest first: what is rare may be far back.
+
+    Args:
+        start_ms: Epoch ms.
+        end_ms: Epoch ms.
+        hours: Where those hours begin that anything is in, rising; None where that isn't known.
+    """
+    step_ms = HOUR_MS
+    while end_ms > start_ms:
+        low_ms = max(start_ms, (end_ms - 1) // step_ms * step_ms)
+        if hours is None:
+            yield low_ms, end_ms
+        else:
+            own = hours[bisect_left(hours, low_ms // HOUR_MS * HOUR_MS) : bisect_left(hours, end_ms)]
+            if own:
+                yield max(low_ms, own[0]), min(end_ms, own[-1] + HOUR_MS)
+        step_ms = min(2 * step_ms, _MOST_STEP_MS)
+        end_ms = low_ms

@@ -147,6 +147,24 @@ class LabelCells:
             self._trim()
             return found
 
+    def hours_with(self, start_ms: int, end_ms: int, labels: tuple[str, ...]) -> list[int] | None:
+        """Return where hours begin that may have rows with some labels, epoch ms, rising; None where nobody knows.
+
+        Args:
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+            labels: As for `db.labels.by_key`.
+        """
+        hours = range(start_ms // HOUR_MS * HOUR_MS, end_ms, HOUR_MS)
+        inside = hours[1:-1]  # what lies around these may have more than is asked for
+        if not inside:
+            return list(hours)
+        found = self.hours(inside.start, inside.stop, Filter(labels=labels), None)
+        if found is None:
+            return None
+        with_rows = np.unique(found.start_ms // HOUR_MS * HOUR_MS).tolist()
+        return [hours[0], *with_rows, hours[-1]]
+
     # The caller holds the lock ---------------------------------------------------------------------------------
 
     def _sealed(self, start_ms: int, end_ms: int, bucket_ms: int, filter: Filter, kind: Kind | None) -> Sealed | None:

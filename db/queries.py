@@ -102,7 +102,7 @@ class Queries(
         self._history = History(engine, recent, rollups, exact_rows=exact_rows)
         self._tables = TableAnswers(engine, recent, rollups, self._history, exact_rows=exact_rows)
         self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
-        self._event_search = EventSearch(engine, recent, rollups, self._history.filtered)
+        self._event_search = EventSearch(engine, recent, rollups, self._history)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
         self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
         self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()

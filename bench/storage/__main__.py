@@ -1,10 +1,11 @@
 """Measure storage beside how many rows there are: `python -m bench.storage --rows 1000000 10000000`.
 
-A fleet's week is made (seeded) and written to a fresh database, rolled up, and asked everything that pages ask, by the
-program as `app.create_app` wires it. Goals: every page query p99 < 10 ms (`tick`, `warm`) and < 50 ms the first time
-(`cold`, `elsewhere`), the same at 10M rows as at 1M, and faster than DuckDB on the raw rows. What is timed is the
-server's own work; all times are wall-clock milliseconds unless a name says otherwise (`cpu_p50`: what the program's
-process worked, without the database server; far below p50 on SQLite, the machine was busy with something else).
+A fleet's week (`--days`) is made (seeded) and written to a fresh database, rolled up, and asked everything that pages
+ask, by the program as `app.create_app` wires it. Goals: every page query p99 < 10 ms (`tick`, `warm`) and < 50 ms the
+first time (`cold`, `elsewhere`), the same at 10M rows as at 1M (a fleet of ten times the rate; with `--same-rate` one
+that is ten times as old), and faster than DuckDB on the raw rows. What is timed is the server's own work; all times are
+wall-clock milliseconds unless a name says otherwise (`cpu_p50`: what the program's process worked, without the database
+server; far below p50 on SQLite, the machine was busy with something else).
 
 - cold: the first ask after a start and its warm-up, each in a copy of the program as it was then (a fork).
 - elsewhere: the first ask of a span of that length that ends two days and some odd hours earlier, in a copy of the
@@ -112,7 +113,8 @@ def _measure(name: str, options: argparse.Namespace, report: dict[str, Any], kee
     measured = {rows: report[f"{rows}_rows"].get("queries") for rows in options.rows}
     small, big = min(options.rows), max(options.rows)
     if small < big and measured[small] and measured[big]:
-        report["flatness"] = {"of": f"{big} to {small} rows", "ratios": flatness(measured[small], measured[big])}
+        how = "as old as that, at the same rate" if options.same_rate else "of as many days"
+        report["flatness"] = {"of": f"{big} to {small} rows {how}", "ratios": flatness(measured[small], measured[big])}
     elif not alone:
         report["flatness"] = {"not_measured": "it takes two sizes that were measured"}
 
@@ -121,8 +123,10 @@ def _in_a_process_of_its_own(name: str, rows: int, options: argparse.Namespace) 
     """Measure one size: nothing that another one left in memory can make it slower."""
     words = [sys.executable, "-m", "bench.storage", "--database", name, "--rows", str(rows)]
     for option, value in vars(options).items():
-        if option in ("database", "rows", "keep") or value is None or value is False:
+        if option in ("database", "rows", "keep", "same_rate") or value is None or value is False:
             continue
+        if option == "days" and options.same_rate:
+            value *= rows / max(options.rows)
         words.append(f"--{option.replace('_', '-')}")
         if value is not True:
             words += map(str, value) if isinstance(value, list) else [str(value)]
@@ -171,7 +175,7 @@ def _measure_size(
     keep: Callable[[], None],
 ) -> None:
     end_ms = (now_ms() - _BEHIND_MS - _END_OF_DAY_MS) // DAY_MS * DAY_MS + _END_OF_DAY_MS
-    of_fleet = {"seed": options.seed, "sources": options.sources, "distinct_urls": options.distinct_urls}
+    of_fleet = {name: getattr(options, name) for name in ("days", "seed", "sources", "distinct_urls")}
     fleet = Fleet(rows, end_ms, labelled=True, **of_fleet)
     database, other = databases
     clock = FleetClock(end_ms)
@@ -289,7 +293,9 @@ def _options() -> argparse.Namespace:
         prog="python -m bench.storage", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--rows", type=int, nargs="+", default=[200_000], help=f"detail rows of {DAYS} days; several for flatness")
+    add("--rows", type=int, nargs="+", default=[200_000], help="detail rows; several for flatness")
+    add("--days", type=float, default=DAYS, help="how long they took")
+    add("--same-rate", action="store_true", help="of several sizes, the small ones are the biggest's last days alone")
     add("--database", nargs="+", choices=("sqlite", "mariadb"), default=["sqlite", "mariadb"])
     add("--parts", nargs="+", choices=_PARTS, default=list(_PARTS), help="what to measure (default: all)")
     add("--directory", type=Path, help="where the databases are made (a real disk; default: the system's temporary)")

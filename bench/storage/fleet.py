@@ -1,4 +1,4 @@
-"""A fleet of scrapers and what it recorded in a week: seeded, and made in numpy so that making it costs little."""
+"""A fleet of scrapers and what it recorded in days or a week: seeded, made in numpy so that making it costs little."""
 
 from __future__ import annotations
 
@@ -91,8 +91,9 @@ class Fleet:
     """Sources of very different rates, with days, weekends, outages, errors and slow pages.
 
     Args:
-        rows: Detail rows of the week.
-        end_ms: Where the week ends: a full minute, epoch ms.
+        rows: Detail rows.
+        end_ms: Where they end: a full minute, epoch ms.
+        days: How long it has recorded them.
         seed: The same seed makes the same rows.
         sources: How many scrapers; the n-th has 1/n^1.1 of the first one's rate (Zipf).
         urls: Pages of each source, some asked far more often than others.
@@ -105,13 +106,15 @@ class Fleet:
         rows: int,
         end_ms: int,
         *,
+        days: float = DAYS,
         seed: int = 1,
         sources: int = 20,
         urls: int = 300,
         distinct_urls: bool = False,
         labelled: bool = False,
     ) -> None:
-        self.rows, self.end_ms, self.start_ms = rows, end_ms, end_ms - DAYS * DAY_MS
+        minutes = round(days * 24 * 60)
+        self.rows, self.end_ms, self.start_ms = rows, end_ms, end_ms - minutes * MINUTE_MS
         self.names = [f"scraper{number:02d}" for number in range(sources)]
         self._seed, self._urls, self._distinct, self._labelled = seed, urls, distinct_urls, labelled
         self._crawled = 0
@@ -131,7 +134,6 @@ class Fleet:
             ],
             dtype=object,
         )
-        minutes = DAYS * 24 * 60
         moments_ms = self.start_ms + MINUTE_MS * np.arange(minutes)
         hour = (moments_ms % DAY_MS / HOUR_MS)[:, None]
         weekend = ((moments_ms // DAY_MS + 4) % 7 % 6 == 0)[:, None]  # the epoch was a Thursday; 0 is Sunday

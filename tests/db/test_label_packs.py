@@ -186,3 +186,14 @@ def test_where_only_rows_know_labels_and_these_are_gone_what_is_left_is_told(
     truth, span, filter = Truth(program.stored), SPANS[-1], OF_PACKS[0]
     check_overview(program.queries.overview(span, filter), truth, span, filter)
     assert program.queries.outcomes(span, filter) == truth.outcomes(span, filter)
+
+
+def test_newest_events_with_a_label_are_looked_for_where_there_are_some(program: Program) -> None:
+    program.send(navigation("rare", NOON_MS - 40 * HOUR_MS, labels={"env": "rare"}, url="https://a.example/rare"))
+    program.rollups.run_once()
+    span = TimeRange(NOON_MS - 58 * HOUR_MS, NOON_MS - HOUR_MS, HOUR_MS)
+    for labels in (("env=rare",), ("env=test",), ("env=none",), ("env=rare", "team=a")):
+        filter = Filter(labels=labels)
+        wanted = sorted(page.recorded_at_ms for page in Truth(program.stored).pages(span, filter))[-20:]
+        found = program.queries.events(span, filter, 20)
+        assert [event.recorded_at_ms for event in reversed(found)] == wanted, labels
