@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.engine import Connection, Engine
 
@@ -131,8 +132,8 @@ class EventSearch:
         if border_ms > start_ms and len(times_ms) < limit:
             assert self._history is not None
             assert self._filtered is not None
-            hours = self._history.hours_with(start_ms, border_ms, filter)
-            for low_ms, high_ms in _steps_back(start_ms, border_ms, hours):
+            hours_of = partial(self._history.hours_with, filter=filter)
+            for low_ms, high_ms in _steps_back(start_ms, border_ms, hours_of):
                 parts = self._filtered.parts(connection, low_ms, high_ms, filter, kind, columns=STATISTICS)
                 if parts is None:
                     return None
@@ -143,15 +144,23 @@ class EventSearch:
         return set(times_ms)
 
 
-def _steps_back(start_ms: int, end_ms: int, hours: Sequence[int] | None) -> Iterator[tuple[int, int]]:
+def _steps_back(
+    start_ms: int, end_ms: int, hours_of: Callable[[int, int], Sequence[int] | None]
+) -> Iterator[tuple[int, int]]:
     """Cut a span into ever longer ones, the newest first: what is rare may be far back.
 
     Args:
         start_ms: Epoch ms.
         end_ms: Epoch ms.
-        hours: Where those hours begin that anything is in, rising; None where that isn't known.
+        hours_of: Returns where those hours of a span (from and to in epoch ms) begin that anything is in, rising; None
+            where that isn't known. Asked when there isn't enough in the first one.
     """
     step_ms = HOUR_MS
+    low_ms = max(start_ms, (end_ms - 1) // step_ms * step_ms)
+    if low_ms < end_ms:
+        yield low_ms, end_ms
+    end_ms = low_ms
+    hours = hours_of(start_ms, end_ms) if start_ms < end_ms else None
     while end_ms > start_ms:
         low_ms = max(start_ms, (end_ms - 1) // step_ms * step_ms)
         if hours is None:

@@ -22,13 +22,13 @@ from db.recent import RecentDetail
 from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
 from db.sealed import Sealed
-from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+from db.state import HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
 from db.time_packs import read_packs
 
 ReadRows: TypeAlias = Callable[[int, int, Filter, Kind | None], DetailColumns]
 _Bounds: TypeAlias = tuple[int, int]
 
-_MAX_REMEMBERED = 64
+_MAX_REMEMBERED = 24
 # Rows that memory doesn't hold are read for so long in all; beyond, the caller had better read all of them.
 _MAX_READ_MS = 2 * SLOT_MS
 _LENGTHS_MS = (DAY_MS, HOUR_MS, SLOT_MS)
@@ -99,8 +99,7 @@ class LabelCells:
             (its newest rows, which aren't packed yet; the rows of the packs before them; of the first buckets these
             are counted out). None of them counts what another one does.
         """
-        fits = span.bucket_ms % HOUR_MS == 0 or HOUR_MS % span.bucket_ms == 0
-        if not fits or span.bucket_ms % SLOT_MS or span.start_ms % SLOT_MS or not self._rollups.breakdowns.ready:
+        if not self._rollups.breakdowns.ready or not (together or _is_packed_so(span)) or span.start_ms % SLOT_MS:
             return None
         recent, covered_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
         newest_ms = int(recent.created_at_ms[-1]) if len(recent) else span.end_ms
@@ -108,9 +107,7 @@ class LabelCells:
         if covered_ms is not None and covered_ms > border_ms:
             # Packs reach to where memory begins.
             border_ms = min(-(-covered_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS)
-        sealed_ms = border_ms - (border_ms - span.start_ms) % span.bucket_ms
-        if together or span.start_ms % span.bucket_ms:
-            sealed_ms = span.start_ms
+        sealed_ms = span.start_ms if together else border_ms // span.bucket_ms * span.bucket_ms
         with self._lock:
             self._follow()
             sealed: Sealed | None = None
@@ -121,8 +118,7 @@ class LabelCells:
                 sealed = found
             cells: Cells | None = None
             if border_ms > sealed_ms:
-                step_ms = None if together or sealed is not None else span.bucket_ms
-                cells = self._open(sealed_ms, border_ms, step_ms, filter, kind)
+                cells = self._open(sealed_ms, border_ms, filter, kind)
                 if cells is None:
                     return None
             self._trim()
@@ -179,15 +175,15 @@ class LabelCells:
         assert isinstance(known, Sealed)
         return known
 
-    def _open(self, start_ms: int, end_ms: int, step_ms: int | None, filter: Filter, kind: Kind | None) -> Cells | None:
-        """Return rows added up, by buckets from start_ms on or (None) as a whole."""
-        key = ("open", start_ms, end_ms, step_ms, filter, kind)
+    def _open(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
+        """Return the rows of a span added up."""
+        key = ("open", start_ms, end_ms, filter, kind)
         known = self._recall(key)
         if known is None:
-            cells = self._between(start_ms, end_ms, step_ms or HOUR_MS, filter, kind)
+            cells = self._between(start_ms, end_ms, HOUR_MS, filter, kind)
             if cells is None:
                 return None
-            known = merged(cells, start_ms) if step_ms is None else cells
+            known = merged(cells, start_ms)
             self._remembered[key] = (start_ms, end_ms, known)
         assert isinstance(known, Cells)
         return known
@@ -236,11 +232,9 @@ class LabelCells:
             return True
         with self._engine.connect() as connection:
             state = read_state(connection)
-            since_ms = {
-                DAY_MS: state.get(HOURS_SINCE_MS, 0),
-                HOUR_MS: state.get(MINUTES_SINCE_MS, 0),
-                SLOT_MS: max(state.get(MINUTES_SINCE_MS, 0), state.get(DETAIL_SINCE_MS, 0)),
-            }
+            # Packs of hours and of five minutes are kept as long as rollups of minutes.
+            since_ms = dict.fromkeys(_LENGTHS_MS, state.get(MINUTES_SINCE_MS, 0))
+            since_ms[DAY_MS] = state.get(HOURS_SINCE_MS, 0)
             for length_ms, missing in missing_of.items():
                 if not missing:
                     continue
@@ -314,6 +308,13 @@ def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tu
 
     cut(start_ms, end_ms, _LENGTHS_MS)
     return pieces, list(_united(loose))
+
+
+def _is_packed_so(span: TimeRange) -> bool:
+    """Say whether the buckets of a range are made of whole hours, or of whole five minutes inside an hour."""
+    bucket_ms = span.bucket_ms
+    fits = bucket_ms % HOUR_MS == 0 or (HOUR_MS % bucket_ms == 0 and bucket_ms % SLOT_MS == 0)
+    return fits and span.start_ms % bucket_ms == 0
 
 
 def _is_cut_so(length_ms: int, bucket_ms: int, low_ms: int, high_ms: int) -> bool:

@@ -12,7 +12,8 @@ _TARGET_S = 0.0015
 # it again and again would only make many of one.
 _SMALLEST_SHARE = 2  # of the first step
 PAUSE_SHARE = 3.0
-_LONGEST_PAUSE_S = 0.1
+LONG_PAUSE_SHARE = 19.0  # where little is to be done, and the night has time for it
+_LONGEST_PAUSE_S = 1.0
 
 
 class Pace:

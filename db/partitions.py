@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.cells import DAY_MS, HOUR_MS
 from db.models import PagePerformance as Page
-from db.pace import Pace
+from db.pace import LONG_PAUSE_SHARE, Pace
 
 DAYS_AHEAD = 3
 _MAX_PAST_DAYS = 60  # made by the conversion; older rows share one partition
@@ -120,7 +120,7 @@ def drop_days(engine: Engine, before_ms: int) -> int:
 
 def _count(connection: Connection, name: str, end_ms: int) -> int:
     """Count a partition's rows hour by hour: in one piece it would keep one of few processors busy."""
-    rows, pace = 0, Pace(1, 1)
+    rows, pace = 0, Pace(1, 1, pause_share=LONG_PAUSE_SHARE)
     older = text(f"SELECT COUNT(*) FROM {_TABLE} PARTITION ({name}) WHERE created_at < :first")
     own = text(f"SELECT COUNT(*) FROM {_TABLE} PARTITION ({name}) WHERE created_at >= :first AND created_at < :end")
     first_ms = end_ms - DAY_MS

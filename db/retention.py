@@ -27,7 +27,7 @@ from db.models import (
     SchedulerMetric,
     ScraperRun,
 )
-from db.pace import PAUSE_SHARE, Pace
+from db.pace import LONG_PAUSE_SHARE, PAUSE_SHARE, Pace
 from db.partitions import drop_days, make_days
 from db.rest_pack import REST
 from db.rollups import Rollups
@@ -48,8 +48,6 @@ Progress = Callable[[str, int, int], None]  # (what, how far, of how many or 0)
 # Of one transaction, however fast the database is.
 _MOST_ROWS = 2_000
 _MOST_PAGES = 500
-# Where the bulk goes as partitions, little is left to delete: the night has time for it.
-_PAUSE_SHARES = {"sqlite": PAUSE_SHARE, "mysql": 9.0}
 MOST_DAYS = 36_500
 
 
@@ -199,7 +197,8 @@ def _delete_before(engine: Engine, key: Any, moment: Any, before_ms: int, progre
 
 
 def _pace(engine: Engine, first: int, most: int) -> Pace:
-    return Pace(first, most, pause_share=_PAUSE_SHARES["sqlite" if engine.dialect.name == "sqlite" else "mysql"])
+    # Where the bulk goes as partitions, little is left to delete.
+    return Pace(first, most, pause_share=PAUSE_SHARE if engine.dialect.name == "sqlite" else LONG_PAUSE_SHARE)
 
 
 def _give_pages_back(engine: Engine) -> None:
