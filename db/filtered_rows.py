@@ -88,11 +88,7 @@ class FilteredRows:
         parts = self.parts(connection, start_ms, end_ms, filter, kind, columns=STATISTICS)
         if parts is None:
             return None
-        chunks = [
-            Chunk({name: chunk.arrays[name] for name in STATISTICS}, chunk.size)
-            for rows in parts
-            for chunk in rows.chunks
-        ]
+        chunks = [chunk.only(STATISTICS) for rows in parts for chunk in rows.chunks]
         return DetailColumns(chunks, self._recent.sources, self._recent.outcomes)
 
     def first_ms(self, connection: Connection) -> int | None:
