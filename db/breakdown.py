@@ -147,25 +147,28 @@ def added_up_by(groups: Groups, bucket: IntArray) -> tuple[Groups, IntArray]:
     return Groups(**columns, texts=groups.texts), bucket[one]
 
 
-def shortened(groups: Groups, dimension: Dimension) -> Groups:
+def shortened(groups: Groups, dimension: Dimension, sources: CodeArray | None = None) -> Groups:
     """Bound how many groups there are: add up as OTHERS what is neither slow nor frequent nor often failing.
 
     Args:
         groups: Of one span of time.
         dimension: What they were counted by; it says how many values each source and kind may keep.
+        sources: For each of their source numbers one that those of the same source share: labels that are told apart
+            (db.labelled_sources) change nothing about what is kept. None where each is a source of its own.
     """
-    streams = len(np.unique(groups.source * 2 + groups.scrape))
+    source = groups.source if sources is None else sources[groups.source]
+    streams = len(np.unique(source * 2 + groups.scrape))
     # All of them together, too: what is read and sent in one piece stays below some ten megabytes.
     most = max(_LEAST, min(_MOST[dimension], _MOST_IN_ALL // max(1, streams)))
     if len(groups) <= most:
         return groups
     # Results of one value together: a page is kept with its failures or not at all.
-    group, size = numbered(groups.value, groups.source * 2 + groups.scrape)
+    group, size = numbered(groups.value, source * 2 + groups.scrape)
     count = np.bincount(group, weights=groups.count, minlength=size)
     mean_ms = np.bincount(group, weights=groups.sum_ms, minlength=size) / count
     failures = np.bincount(group, weights=np.where(groups.success, 0, groups.count), minlength=size)
     stream = np.zeros(size, dtype=np.int64)
-    stream[group] = groups.source * 2 + groups.scrape
+    stream[group] = source * 2 + groups.scrape
     kept = np.zeros(size, dtype=np.bool_)
     for measure in (mean_ms, failures, count):
         order = np.lexsort((-measure, stream))
@@ -224,19 +227,21 @@ def _placed(stream: IntArray, place: IntArray, places: int) -> tuple[IntArray, i
 def counts(dimension: Dimension, filter: Filter) -> bool:
     """Say whether groups know what a filter asks for: they are by one dimension and know nothing of the others.
 
+    Of labels those know that are read for them (`db.breakdowns.Breakdowns`).
+
     Args:
         dimension: What they were counted by.
         filter: What is asked for.
     """
     asked = {"url": filter.url_contains or filter.url, "error": filter.error, "outcome": filter.outcomes}
-    return not filter.labels and not filter.run and not any(value for name, value in asked.items() if name != dimension)
+    return not filter.run and not any(value for name, value in asked.items() if name != dimension)
 
 
 def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
     """Return the groups that a filter lets through.
 
     Args:
-        groups: Counted by what the filter asks for, if it does: see `counts`.
+        groups: Counted by what the filter asks for, if it does (see `counts`), and of its labels alone.
         filter: What to keep.
         kind: Navigations or scrapes only; None for both.
         names: What their source numbers stand for.

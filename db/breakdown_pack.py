@@ -14,8 +14,10 @@ from backports import zstd
 from db.breakdown import COLUMNS, OTHERS, Groups, of_columns, texts_of
 from db.columns import Names
 from db.hashes import HashArray
+from db.labelled_sources import Numbers
 
-_VERSION = 1
+_VERSION = 2
+_VERSIONS = (1, _VERSION)  # the first one didn't tell labels apart (db.labelled_sources)
 _LEVEL = 3
 _MAX_TEXTS = 4
 # version, groups, bytes of the source names, of the columns and of the texts
@@ -93,7 +95,7 @@ def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
     Args:
         groups: Of less than 49 days.
         start_ms: Where their span begins, epoch ms.
-        names: What their source numbers stand for.
+        names: What their source numbers stand for, as db.labelled_sources has it.
     """
     # By value: then texts are found without sorting them first, and added up with less of a search.
     groups = groups.chosen(np.argsort(groups.value, kind="stable"))
@@ -110,26 +112,40 @@ def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
     return b"".join((_HEAD.pack(_VERSION, len(groups), len(head), len(body), len(tail)), head, body, tail))
 
 
-def unpacked(pack: bytes, start_ms: int, names: Names) -> Groups:
+def names_in(pack: bytes) -> list[str]:
+    """Return what bytes call the sources of their groups.
+
+    Args:
+        pack: A result of `packed`.
+
+    Raises:
+        ValueError: Bytes of another version, or none of ours.
+    """
+    _, head, _, _ = _head_of(pack)
+    names: list[str] = orjson.loads(pack[_HEAD.size : _HEAD.size + head])
+    return names
+
+
+def unpacked(pack: bytes, start_ms: int, numbers: Numbers) -> Groups:
     """Return the groups that bytes hold.
 
     Args:
         pack: A result of `packed`.
         start_ms: Where their span begins, epoch ms.
-        names: Gives sources their numbers.
+        numbers: Those of sources.
 
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
-    return unpacked_all([(start_ms, pack)], names)[0]
+    return unpacked_all([(start_ms, pack)], numbers)[0]
 
 
-def unpacked_all(packs: Sequence[tuple[int, bytes]], names: Names) -> list[Groups]:
+def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[Groups]:
     """Return the groups that each of some packs holds: many small ones cost little more than one.
 
     Args:
         packs: (where the span begins in epoch ms, a result of `packed`).
-        names: Gives sources their numbers.
+        numbers: Those of sources.
 
     Returns:
         The groups of each; they share memory with the others'.
@@ -144,13 +160,11 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], names: Names) -> list[Group
     raws: list[bytes] = []
     texts: list[bytes] = []
     for _, pack in packs:
-        if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
-            raise ValueError(f"not a breakdown of version {_VERSION}; rebuild the rollups")
-        _, size, head, body, tail = _HEAD.unpack_from(pack)
+        size, head, body, tail = _head_of(pack)
         body_at = _HEAD.size + head
         sources = pack[_HEAD.size : body_at]
         if sources not in known:
-            known[sources] = [names.code(name) for name in orjson.loads(sources)]
+            known[sources] = [numbers.code(name) for name in orjson.loads(sources)]
         sizes.append(size)
         first_codes.append(len(codes))
         codes += known[sources]
@@ -177,3 +191,11 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], names: Names) -> list[Group
         found.append(of_columns(own, (PackedTexts(own[0], text),)))
         low += size
     return found
+
+
+def _head_of(pack: bytes) -> tuple[int, int, int, int]:
+    """Return how many groups there are, and the bytes of their source names, columns and texts."""
+    if len(pack) < _HEAD.size or int.from_bytes(pack[:2], "little") not in _VERSIONS:
+        raise ValueError(f"not a breakdown of version {_VERSION}; rebuild the rollups")
+    _, size, head, body, tail = _HEAD.unpack_from(pack)
+    return size, head, body, tail

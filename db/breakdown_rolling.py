@@ -12,11 +12,12 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import DIMENSIONS, Groups, merged, shortened
-from db.breakdown_pack import packed, unpacked
+from db.breakdown_pack import names_in, packed, unpacked
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names
 from db.detail import ROLLED, read_detail
 from db.group_rows import groups_of
+from db.labelled_sources import Bounded, by_labels, sources_alone
 from db.models import Breakdown, MinuteRollup
 from db.rest_pack import REST
 from db.rest_pack import packed as packed_rest
@@ -41,6 +42,8 @@ _SINCE = {SLOT_MS: DETAIL_SINCE_MS, HOUR_MS: MINUTES_SINCE_MS, DAY_MS: HOURS_SIN
 _GRACE_MS = 5_000
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
 _START, _COUNT = 2, 3  # where they stand in a row
+# So many different labels of a source are told apart; of what has more, rows are looked through for one.
+_MOST_LABELS = {SLOT_MS: 16, HOUR_MS: 32, DAY_MS: 64}
 # Spans of five minutes that are written in one transaction: so many at most, and until they have so many detail rows.
 _MOST_TOGETHER = 24
 _ROWS_TOGETHER = 2_000
@@ -274,32 +277,33 @@ def _without_hole(slots: Sequence[int], first: int, most: int) -> list[int]:
 def _slot_rows(connection: Connection, *, starts_ms: Sequence[int]) -> list[Row]:
     names = Names()
     rows = read_detail(connection, starts_ms[0], starts_ms[-1] + SLOT_MS, names, Names(), columns=ROLLED)
-    return [row for start in starts_ms for row in _rows_of_slot(rows.between(start, start + SLOT_MS), start, names)]
+    return [row for start in starts_ms for row in _rows_of_slot(rows.between(start, start + SLOT_MS), start)]
 
 
-def _rows_of_slot(rows: DetailColumns, start_ms: int, names: Names) -> list[Row]:
+def _rows_of_slot(rows: DetailColumns, start_ms: int) -> list[Row]:
     if not len(rows):
         return []
-    parts = [(dimension, groups_of(rows, dimension)) for dimension in DIMENSIONS]
-    made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, names) for dimension, groups in parts]
-    made.append((TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(rows, start_ms)))
+    apart = by_labels(rows, _MOST_LABELS[SLOT_MS])
+    parts = [(dimension, groups_of(apart, dimension)) for dimension in DIMENSIONS]
+    made = [_row(dimension, SLOT_MS, start_ms, len(rows), groups, apart.source_names) for dimension, groups in parts]
+    made.append((TIME, SLOT_MS, start_ms, len(rows), pack_of_detail(apart, start_ms)))
     pack = packed_rows(rows, start_ms)
     made.append((ROWS, SLOT_MS, start_ms, len(rows), pack))
     return [*made, (REST, SLOT_MS, start_ms, len(rows), packed_rest(rows, pack))]
 
 
 def _wider_rows(connection: Connection, *, length_ms: int, start_ms: int) -> list[Row]:
-    names = Names()
     made: list[Row] = []
     rows = 0
     for dimension in DIMENSIONS:
         finer = _finer(connection, dimension, length_ms, start_ms)
         if finer:
-            groups = merged([unpacked(pack, begin, names) for begin, _, pack in finer])
+            sources = Bounded((name for _, _, pack in finer for name in names_in(pack)), _MOST_LABELS[length_ms])
+            groups = merged([unpacked(pack, begin, sources) for begin, _, pack in finer])
             own = sum(count for _, count, _ in finer)
             rows = max(rows, own)  # one that is counted since a later version may have less
-            made.append(_row(dimension, length_ms, start_ms, own, groups, names))
-    pack = _time_pack(connection, length_ms, start_ms, rows, names) if rows else None
+            made.append(_row(dimension, length_ms, start_ms, own, groups, sources.names))
+    pack = _time_pack(connection, length_ms, start_ms, rows) if rows else None
     if pack is not None:
         made.append((TIME, length_ms, start_ms, rows, pack))
     return made
@@ -318,17 +322,18 @@ def _finer(connection: Connection, dimension: str, length_ms: int, start_ms: int
     ).all()
 
 
-def _time_pack(connection: Connection, length_ms: int, start_ms: int, rows: int, names: Names) -> bytes | None:
+def _time_pack(connection: Connection, length_ms: int, start_ms: int, rows: int) -> bytes | None:
     """Return the pack of an hour or of a day that counts so many detail rows; None when there can't be one yet."""
     finer = _finer(connection, TIME, length_ms, start_ms)
     if sum(count for _, count, _ in finer) == rows:
-        return pack_of_packs(length_ms, start_ms, [(begin, pack) for begin, _, pack in finer], names)
+        return pack_of_packs(length_ms, start_ms, [(begin, pack) for begin, _, pack in finer], _MOST_LABELS[length_ms])
     # Rolled before packs were kept. Where it can't change any more, the rollup table holds the same.
     if start_ms < read_state(connection).get(_SINCE[_FINER_MS[length_ms]], 0):
-        counted, pack = pack_of_table(connection, length_ms, start_ms, names)
+        counted, pack = pack_of_table(connection, length_ms, start_ms)
         return pack if counted == rows else None
     return None
 
 
 def _row(dimension: Any, length_ms: int, start_ms: int, rows: int, groups: Groups, names: Names) -> Row:
-    return dimension, length_ms, start_ms, rows, packed(shortened(groups, dimension), start_ms, names)
+    short = shortened(groups, dimension, sources_alone(names))
+    return dimension, length_ms, start_ms, rows, packed(short, start_ms, names)

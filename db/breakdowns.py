@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
@@ -17,6 +18,7 @@ from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.detail import read_detail
 from db.filtered_rows import FilteredRows
 from db.group_rows import columns_for, groups_of
+from db.labelled_sources import OTHER, AnyLabels, Numbers, WithLabels, unknown
 from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter, Kind
@@ -42,6 +44,14 @@ class Piece(NamedTuple):
 
     length_ms: int
     start_ms: int
+
+
+class Kept(NamedTuple):
+    """What a piece is known by: whatever it was counted by, and of which labels alone, if of some."""
+
+    dimension: Dimension
+    labels: tuple[str, ...]
+    piece: Piece
 
 
 class Breakdowns:
@@ -72,9 +82,11 @@ class Breakdowns:
         # Protects everything below. Held while rows are read: who else needs them needs mostly the same ones.
         self._lock = threading.Lock()
         self._version = 0
-        self._pieces: OrderedDict[tuple[Dimension, Piece], Groups] = OrderedDict()
+        self._pieces: OrderedDict[Kept, Groups] = OrderedDict()
         self._bytes = 0
-        self._remembered: OrderedDict[tuple[Dimension, tuple[Piece, ...]], Groups] = OrderedDict()
+        # Numbers of the sources of which a piece doesn't know the labels.
+        self._unsure: dict[Kept, frozenset[int]] = {}
+        self._remembered: OrderedDict[tuple[Dimension, tuple[str, ...], tuple[Piece, ...]], Groups] = OrderedDict()
 
     def of(
         self,
@@ -93,13 +105,13 @@ class Breakdowns:
     def parts(
         self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None, *, keep: bool = True
     ) -> list[Groups] | None:
-        """Return everything in a span that a filter lets through, counted out; None when too much isn't counted yet.
+        """Return everything in a span that a filter lets through, counted out; None when too much isn't known yet.
 
         Args:
             dimension: What by.
             start_ms: Epoch ms, inclusive.
             end_ms: Epoch ms, exclusive.
-            filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out.
+            filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out, but of its labels alone.
             kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
 
@@ -120,18 +132,21 @@ class Breakdowns:
             # The hours before the newest rows stay as they are for an hour; only what follows is added up often.
             border_ms = (loose[-1][0] if loose else end_ms) // HOUR_MS * HOUR_MS
             old = tuple(piece for piece in pieces if piece.start_ms < border_ms)
-            self._read(dimension, pieces)
-            parts = [self._sum(dimension, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
+            self._read(dimension, filter.labels, pieces)
+            if self._is_unsure(dimension, filter, pieces):
+                return None
+            parts = [self._sum(dimension, filter.labels, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
         return parts
 
-    def read_ahead(self, dimension: Dimension, bounds: Sequence[tuple[int, int]]) -> None:
+    def read_ahead(self, dimension: Dimension, bounds: Sequence[tuple[int, int]], labels: tuple[str, ...] = ()) -> None:
         """Bring what some spans are read from into memory in as few statements as possible.
 
         Args:
             dimension: What by.
             bounds: From and to of each, epoch ms.
+            labels: Of rows with these alone.
 
         Raises:
             sqlalchemy.exc.DBAPIError: The database can't be asked.
@@ -142,7 +157,7 @@ class Breakdowns:
         with self._lock:
             self._follow()
             unsettled = roller.unsettled()
-            self._read(dimension, [piece for low, high in bounds for piece in divided(low, high, unsettled)[0]])
+            self._read(dimension, labels, [piece for low, high in bounds for piece in divided(low, high, unsettled)[0]])
 
     def of_buckets(
         self, dimension: Dimension, bounds: Sequence[tuple[int, int]], filter: Filter, kind: Kind | None
@@ -167,9 +182,14 @@ class Breakdowns:
             cut = [_divided(low, high, apart) for low, high in bounds]
             if self._must_read_ms([span for _, loose in cut for span in loose]) > _MAX_READ_MS:
                 return None
-            self._read(dimension, [piece for pieces, _ in cut for piece in pieces])
+            every = [piece for pieces, _ in cut for piece in pieces]
+            self._read(dimension, filter.labels, every)
+            if self._is_unsure(dimension, filter, every):
+                return None
             parts = [
-                (bucket, self._piece(dimension, piece)) for bucket, (pieces, _) in enumerate(cut) for piece in pieces
+                (bucket, self._piece(Kept(dimension, filter.labels, piece)))
+                for bucket, (pieces, _) in enumerate(cut)
+                for piece in pieces
             ]
             self._trim()
         for bucket, (_, loose) in enumerate(cut):
@@ -193,30 +213,41 @@ class Breakdowns:
         covered_ms = self._recent.covered_since_ms
         return 0 if covered_ms is None else sum(max(0, min(high, covered_ms) - low) for low, high in loose)
 
-    def _piece(self, dimension: Dimension, piece: Piece) -> Groups:
-        self._pieces.move_to_end((dimension, piece))
-        return self._pieces[dimension, piece]
+    def _piece(self, kept: Kept) -> Groups:
+        self._pieces.move_to_end(kept)
+        return self._pieces[kept]
+
+    def _is_unsure(self, dimension: Dimension, filter: Filter, pieces: Iterable[Piece]) -> bool:
+        """Say whether there are rows in some pieces of which nobody knows whether a filter lets them through."""
+        if not filter.labels or not self._unsure:
+            return False
+        asked = {self._recent.sources.known(name) for name in filter.sources}
+        unsure = (self._unsure.get(Kept(dimension, filter.labels, piece), frozenset()) for piece in pieces)
+        return any(own & asked if asked else own for own in unsure)
 
     def _follow(self) -> None:
         """Forget what holds minutes that changed; the caller holds the lock."""
         self._version, changed = self._rollups.changes_since(self._version)
         if changed is None:
             self._pieces.clear()
+            self._unsure.clear()
             self._remembered.clear()
             self._bytes = 0
         if not changed:
             return
         gone = {Piece(length, minute // length * length) for minute in changed for length in LENGTHS_MS}
-        for known in [known for known in self._pieces if known[1] in gone]:
-            self._bytes -= self._pieces.pop(known).size_bytes
-        for question in [question for question in self._remembered if not gone.isdisjoint(question[1])]:
+        for known in [known for known in self._pieces if known.piece in gone]:
+            self._forget(known)
+        for question in [question for question in self._remembered if not gone.isdisjoint(question[-1])]:
             del self._remembered[question]
 
-    def _read(self, dimension: Dimension, pieces: Sequence[Piece]) -> None:
+    def _read(self, dimension: Dimension, labels: tuple[str, ...], pieces: Sequence[Piece]) -> None:
         """Bring pieces into memory; the caller holds the lock."""
-        missing = [piece for piece in pieces if (dimension, piece) not in self._pieces]
+        missing = [piece for piece in pieces if Kept(dimension, labels, piece) not in self._pieces]
         if not missing:
             return
+        names = self._recent.sources
+        numbers: Numbers = WithLabels(names, labels) if labels else AnyLabels(names)
         with self._engine.connect() as connection:
             for length_ms in LENGTHS_MS:
                 starts = [piece.start_ms for piece in missing if piece.length_ms == length_ms]
@@ -230,22 +261,36 @@ class Breakdowns:
                     )
                     found: dict[int, Groups] = {}
                     for packs in _together(rows):
-                        groups_of_each = unpacked_all(packs, self._recent.sources)
+                        groups_of_each = unpacked_all(packs, numbers)
                         found |= dict(zip((start for start, _ in packs), groups_of_each, strict=True))
                     for start_ms in some:  # a span without a row has none in the database either
                         groups = found.get(start_ms) or Groups.empty()
-                        self._pieces[dimension, Piece(length_ms, start_ms)] = groups
-                        self._bytes += groups.size_bytes
+                        self._keep(Kept(dimension, labels, Piece(length_ms, start_ms)), groups)
 
-    def _sum(self, dimension: Dimension, pieces: tuple[Piece, ...], *, keep: bool) -> Groups:
+    def _keep(self, kept: Kept, groups: Groups) -> None:
+        """Remember a piece, of some labels those groups alone; the caller holds the lock."""
+        if kept.labels:
+            unsure = frozenset(unknown(code) for code in np.unique(groups.source[groups.source < OTHER]).tolist())
+            if unsure:
+                self._unsure[kept] = unsure
+            groups = groups.chosen(groups.source > OTHER) if (groups.source > OTHER).any() else Groups.empty()
+        self._pieces[kept] = groups
+        self._bytes += groups.size_bytes
+
+    def _forget(self, kept: Kept) -> None:
+        self._bytes -= self._pieces.pop(kept).size_bytes
+        self._unsure.pop(kept, None)
+
+    def _sum(self, dimension: Dimension, labels: tuple[str, ...], pieces: tuple[Piece, ...], *, keep: bool) -> Groups:
         """Return what pieces add up to; the caller holds the lock."""
-        known = self._remembered.get((dimension, pieces))
+        question = dimension, labels, pieces
+        known = self._remembered.get(question)
         if known is None:
-            known = merged([self._piece(dimension, piece) for piece in pieces])
+            known = merged([self._piece(Kept(dimension, labels, piece)) for piece in pieces])
             if not keep:
                 return known
-            self._remembered[dimension, pieces] = known
-        self._remembered.move_to_end((dimension, pieces))
+            self._remembered[question] = known
+        self._remembered.move_to_end(question)
         while len(self._remembered) > _MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return known
@@ -260,7 +305,7 @@ class Breakdowns:
             counted = _KINDS.get(dimension, kind)
             if kind in (None, counted):
                 failed = dimension == "error" and filter.result == "all"
-                least = Filter(filter.sources, "failed" if failed else filter.result)
+                least = Filter(filter.sources, "failed" if failed else filter.result, labels=filter.labels)
                 with self._engine.connect() as connection:
                     old_ms = (start_ms, min(covered_ms, end_ms))
                     parts = self._packed.parts(connection, *old_ms, least, counted) if self._packed else None
@@ -271,11 +316,11 @@ class Breakdowns:
                             [read_detail(connection, *old_ms, *names, filter=least, kind=counted, columns=columns)]
                         )
                     yield from (groups_of(rows, dimension) for rows in parts)
-        yield groups_of(rows, dimension)
+        yield groups_of(rows.matching(Filter(labels=filter.labels)), dimension)
 
     def _trim(self) -> None:
         while self._bytes > self._max_bytes and len(self._pieces) > 1:
-            self._bytes -= self._pieces.popitem(last=False)[1].size_bytes
+            self._forget(next(iter(self._pieces)))
 
 
 def divided(start_ms: int, end_ms: int, unsettled: Unsettled) -> tuple[list[Piece], list[tuple[int, int]]]:

@@ -90,6 +90,8 @@ class BucketGroups:
             timed = breakdowns.of_buckets(dimension, bounds, filter, kind)
         if timed is not None:
             return timed.narrowed(filter, kind, self._recent.sources)
+        if filter.labels:
+            return self._found(dimension, span, bounds, filter, kind)
         return None if rows is None else counted(rows.matching(filter, kind), dimension, bounds)
 
     def _found(
@@ -128,7 +130,7 @@ class BucketGroups:
             return
         bounds = [bound for bound in bounds if bound[0] < covered_ms]
         with unavailable_as_ours(self._engine):
-            self._breakdowns.read_ahead(dimension, bounds)
+            self._breakdowns.read_ahead(dimension, bounds, filter.labels)
 
 
 def _without_holes(bounds: Sequence[Bounds]) -> Iterator[Sequence[Bounds]]:

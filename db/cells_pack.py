@@ -11,8 +11,10 @@ from backports import zstd
 
 from db.cells import Cells
 from db.columns import Names
+from db.labelled_sources import Numbers
 
-_VERSION = 0x0101  # of no breakdown (db.breakdown_pack)
+_VERSION = 0x0102  # of no breakdown (db.breakdown_pack)
+_VERSIONS = (0x0101, _VERSION)  # the first one didn't tell labels apart (db.labelled_sources)
 _LEVEL = 3
 # version, bytes that a sketch's count takes, rows, (bin, count) pairs, bytes of the source names and of the columns
 _HEAD = struct.Struct("<HHIIII")
@@ -39,7 +41,7 @@ def packed(cells: Cells, start_ms: int, names: Names) -> bytes:
     Args:
         cells: Rows of less than 49 days, with rising `sketch_row`.
         start_ms: Where their span begins, epoch ms.
-        names: What their source numbers stand for.
+        names: What their source numbers stand for, as db.labelled_sources has it.
     """
     sources, source = np.unique(cells.source, return_inverse=True)
     columns: dict[str, Any] = {name: getattr(cells, name) for name in _TYPES}
@@ -59,22 +61,34 @@ def packed(cells: Cells, start_ms: int, names: Names) -> bytes:
     ))  # fmt: skip
 
 
-def unpacked(pack: bytes, start_ms: int, names: Names) -> Cells:
+def names_in(pack: bytes) -> list[str]:
+    """Return what bytes call the sources of their rows.
+
+    Args:
+        pack: A result of `packed`.
+
+    Raises:
+        ValueError: Bytes of another version, or none of ours.
+    """
+    _, _, _, head, _ = _head_of(pack)
+    names: list[str] = orjson.loads(pack[_HEAD.size : _HEAD.size + head])
+    return names
+
+
+def unpacked(pack: bytes, start_ms: int, numbers: Numbers) -> Cells:
     """Return the rollup rows that bytes hold, in the order that they were packed in.
 
     Args:
         pack: A result of `packed`.
         start_ms: Where their span begins, epoch ms.
-        names: Gives sources their numbers.
+        numbers: Those of sources.
 
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
-    if len(pack) < _HEAD.size or pack[:2] != _VERSION.to_bytes(2, "little"):
-        raise ValueError(f"not rollup rows of version {_VERSION}; rebuild the rollups")
-    _, width, rows, pairs, head, body = _HEAD.unpack_from(pack)
+    width, rows, pairs, head, body = _head_of(pack)
     at = _HEAD.size
-    codes = np.array([names.code(name) for name in orjson.loads(pack[at : at + head])], dtype=np.int64)
+    codes = np.array([numbers.code(name) for name in orjson.loads(pack[at : at + head])], dtype=np.int64)
     raw, low = zstd.decompress(pack[at + head : at + head + body]), 0
 
     def taken(kind: Any, count: int) -> Any:
@@ -91,7 +105,7 @@ def unpacked(pack: bytes, start_ms: int, names: Names) -> Cells:
     # Made of detail rows, each kind by itself; where of old tables, nobody can tell any more.
     columns["seen_since_ms"] = columns["last_seen_ms"]
     columns["source"] = codes[columns["source"]]
-    sketch_row = np.repeat(np.arange(rows, dtype=np.int32), taken(np.dtype("<u2"), rows))
+    sketch_row: Any = np.repeat(np.arange(rows, dtype=np.int32), taken(np.dtype("<u2"), rows))
     bins, counts = taken(np.dtype("<u2"), pairs), taken(_COUNT_TYPES[width], pairs)
     return Cells(
         **columns,
@@ -100,3 +114,11 @@ def unpacked(pack: bytes, start_ms: int, names: Names) -> Cells:
         # Whole numbers up to 2^24 are exact in 32 bits.
         sketch_count=counts.astype(np.float32 if width < 4 or not pairs or counts.max() < 1 << 24 else np.float64),
     )
+
+
+def _head_of(pack: bytes) -> tuple[int, int, int, int, int]:
+    """Return the bytes that a count takes, how many rows and pairs there are, and the bytes of names and of columns."""
+    if len(pack) < _HEAD.size or int.from_bytes(pack[:2], "little") not in _VERSIONS:
+        raise ValueError(f"not rollup rows of version {_VERSION}; rebuild the rollups")
+    _, width, rows, pairs, head, body = _HEAD.unpack_from(pack)
+    return width, rows, pairs, head, body

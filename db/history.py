@@ -12,6 +12,7 @@ from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
 from db.filtered_rows import FilteredRows
+from db.label_cells import LabelCells
 from db.last_seen import exactly_seen
 from db.models import HourlyRollup, MinuteRollup
 from db.packed_rows import PackedRows
@@ -64,6 +65,7 @@ class History:
         self._pyramid = None if rollups is None else RecentRollups(engine, recent, rollups)
         self._packed = None if rollups is None else PackedRows(engine, recent, rollups)
         self.filtered = None if rollups is None else FilteredRows(recent, rollups)
+        self._labelled = None if rollups is None else LabelCells(engine, recent, rollups, self._detail)
         self._lock = threading.Lock()  # protects _remembered
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
@@ -106,6 +108,10 @@ class History:
             if rows is not None:
                 return Rows(rows.matching(filter, kind))
             return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind, together=together)
+        if self._labelled is not None and filter.labels and filter.in_packs:
+            found = self._labelled.of(span, filter, kind, together=together)
+            if found is not None:
+                return Rows(*found)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
             return Rows(recent.matching(filter, kind))
         rolled = (
@@ -161,8 +167,8 @@ class History:
             return Rows(self._detail(border_ms, span.end_ms, filter, kind), cells, sealed)
         return Rows(recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed)
 
-    def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Rows:
-        """Return what some whole hours are counted from, each hour in rows of its own.
+    def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Rows | None:
+        """Return what some whole hours are counted from, each hour in rows of its own; None where only rows can tell.
 
         Args:
             start_ms: Epoch ms, a full hour.
@@ -171,9 +177,12 @@ class History:
             kind: Navigations or scrapes only; None for both.
         """
         settled = filter.within(kind)
+        none = DetailColumns([], self._recent.sources, self._recent.outcomes)
         if settled is not None and self._pyramid is not None and filter.in_rollups:
-            cells = self._pyramid.hours(start_ms, end_ms, settled[1], settled[0])
-            return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes), cells)
+            return Rows(none, self._pyramid.hours(start_ms, end_ms, settled[1], settled[0]))
+        if settled is not None and self._labelled is not None and filter.labels:
+            cells = self._labelled.hours(start_ms, end_ms, *settled) if filter.in_packs else None
+            return None if cells is None else Rows(none, cells)
         return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
 
     def in_two(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[DetailColumns, DetailColumns]:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from db.breakdown_rolling import closed
 from db.cell_sums import merged, minute_cells
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
+from db.labelled_sources import AnyLabels
 from db.models import HourlyRollup, MinuteRollup
 from db.recent import RecentDetail
 from db.results import Filter, Kind
@@ -198,7 +199,7 @@ class RecentRollups:
         settled = self._settled(DAY_MS, {hour // DAY_MS * DAY_MS for hour in missing})
         if settled:
             with self._engine.connect() as connection:
-                days = read_packs(connection, DAY_MS, settled, self._recent.sources)
+                days = read_packs(connection, DAY_MS, settled, AnyLabels(self._recent.sources))
             for hour in missing:
                 if hour // DAY_MS * DAY_MS in days:
                     self._keep_bucket((HOUR_MS, hour), _between(days[hour // DAY_MS * DAY_MS], hour))
@@ -224,7 +225,7 @@ class RecentRollups:
                 # Where retention has deleted the minutes, an hour stands for its first one.
                 since_ms = read_state(connection).get(MINUTES_SINCE_MS, 0)
                 kept = [hour for hour in missing if hour >= since_ms]
-                found = read_packs(connection, HOUR_MS, kept, self._recent.sources)
+                found = read_packs(connection, HOUR_MS, kept, AnyLabels(self._recent.sources))
             for hour, cells in found.items():
                 self._packs[hour] = cells
                 self._bytes["packs"] += cells.size_bytes

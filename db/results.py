@@ -100,7 +100,12 @@ class Filter:
     @property
     def in_rollups(self) -> bool:
         """True when rollups can answer: they know sources, kinds and results only."""
-        return not (self.url_contains or self.outcomes or self.error or self.labels or self.url or self.run)
+        return not self.labels and self.in_packs
+
+    @property
+    def in_packs(self) -> bool:
+        """True when packs of rollups can answer: they know labels too (db.labelled_sources)."""
+        return not (self.url_contains or self.outcomes or self.error or self.url or self.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ class TableAnswers:
         if dimension == "url" or not counts(dimension, filter):
             return self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
         # Groups know all that is asked for: whoever wants some of them shares what was counted for all.
-        timed = self._over_time.of(dimension, bounds, bucket_ms, Filter(), None)
+        known = Filter(filter.sources, labels=filter.labels) if filter.labels else Filter()
+        timed = self._over_time.of(dimension, bounds, bucket_ms, known, None)
         return timed.narrowed(filter, kind, self._recent.sources)
 
     def runs(self, span: TimeRange, filter: Filter, limit: int) -> tuple[ScraperRun, ...]:
@@ -197,7 +198,7 @@ class TableAnswers:
             return groups_of(rows.matching(filter, kind), dimension)
         old, rows = self._history.split(span, filter, kind)
         ask = partial(self._old_groups, dimension=dimension, span=old, filter=filter, kind=kind)
-        if counted:
+        if counted and not filter.labels:  # what is left of these is told as what there was
             ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return merged([before, groups_of(rows, dimension)])

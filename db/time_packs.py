@@ -8,8 +8,9 @@ from sqlalchemy.engine import Connection
 
 from db.cell_sums import merged, minute_cells
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
-from db.cells_pack import packed, unpacked
+from db.cells_pack import names_in, packed, unpacked
 from db.columns import DetailColumns, Names
+from db.labelled_sources import Bounded, Numbers
 from db.models import HourlyRollup, MinuteRollup
 from db.stored_cells import read_cells
 from db.stored_packs import stored_packs
@@ -23,39 +24,40 @@ def pack_of_detail(rows: DetailColumns, start_ms: int) -> bytes:
     """Return the pack of five minutes.
 
     Args:
-        rows: All of their detail rows, in time order.
+        rows: All of their detail rows, in time order, with sources as db.labelled_sources has them.
         start_ms: Where they begin, epoch ms.
     """
     return packed(minute_cells(rows, SLOT_MS), start_ms, rows.source_names)
 
 
-def pack_of_packs(length_ms: int, start_ms: int, finer: Sequence[tuple[int, bytes]], names: Names) -> bytes:
+def pack_of_packs(length_ms: int, start_ms: int, finer: Sequence[tuple[int, bytes]], most_labels: int) -> bytes:
     """Return the pack of an hour or of a day.
 
     Args:
         length_ms: An hour or a day.
         start_ms: Where it begins, epoch ms.
         finer: (start in epoch ms, pack) of its five minutes, or of its hours; by time.
-        names: Gives sources their numbers.
+        most_labels: As for `db.labelled_sources.by_labels`.
     """
-    cells = [unpacked(pack, begin, names) for begin, pack in finer]
+    sources = Bounded((name for _, pack in finer for name in names_in(pack)), most_labels)
+    cells = [unpacked(pack, begin, sources) for begin, pack in finer]
     if length_ms == DAY_MS:
         cells = [merged(hour, begin) for hour, (begin, _) in zip(cells, finer, strict=True)]
-    return packed(Cells.joined(cells), start_ms, names)
+    return packed(Cells.joined(cells), start_ms, sources.names)
 
 
-def pack_of_table(connection: Connection, length_ms: int, start_ms: int, names: Names) -> tuple[int, bytes]:
+def pack_of_table(connection: Connection, length_ms: int, start_ms: int) -> tuple[int, bytes]:
     """Return the pack of an hour or of a day from before packs were kept, of which nothing finer is left.
 
     Args:
         connection: An open connection.
         length_ms: An hour, from its minute rollups, or a day, from its hours.
         start_ms: Where it begins, epoch ms.
-        names: Gives sources their numbers.
 
     Returns:
         (detail rows that it counts, the pack).
     """
+    names = Names()
     table = MinuteRollup if length_ms == HOUR_MS else HourlyRollup
     cells = read_cells(connection, table, start_ms, start_ms + length_ms, names)
     step_ms = _STEP_MS[length_ms]
@@ -63,17 +65,17 @@ def pack_of_table(connection: Connection, length_ms: int, start_ms: int, names: 
     return int(cells.navigations.sum() + cells.scrapes.sum()), packed(cells, start_ms, names)
 
 
-def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], names: Names) -> dict[int, Cells]:
+def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], numbers: Numbers) -> dict[int, Cells]:
     """Read some packs.
 
     Args:
         connection: An open connection.
         length_ms: What they are of.
         starts: Where they begin, epoch ms.
-        names: Gives sources their numbers.
+        numbers: Those of sources.
 
     Returns:
         Rows of five minutes (of a day's pack: of hours) by start, in time order; a pack that isn't there is left out.
     """
     packs = stored_packs(connection, TIME, length_ms, starts)
-    return {start_ms: unpacked(pack, start_ms, names) for start_ms, pack in packs}
+    return {start_ms: unpacked(pack, start_ms, numbers) for start_ms, pack in packs}

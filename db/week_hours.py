@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +23,7 @@ from db.tab_results import WeekHours
 
 # Hours are kept for 400 days: of what is older, nobody knows the hour.
 _LONGEST_MS = 401 * DAY_MS
+_READ_AT_ONCE_MS = 31 * DAY_MS
 _MAX_FILTERS, _MAX_PIECES, _MAX_COUNTED = 32, 1_000, 16
 
 Piece = tuple[int, int]  # length (an hour or a day) and start, in ms
@@ -60,21 +62,27 @@ class WeekHoursHistory:
         rows = self._history.in_memory(TimeRange(start_ms, end_ms, HOUR_MS))
         if rows is not None and len(rows) <= self._exact_rows:
             return _counted([], [rows.matching(filter, kind)])
-        if not filter.in_rollups:
-            return self._of_rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
+        found = self._of_pieces(start_ms, end_ms, filter, kind) if filter.in_packs else None
+        return self._of_rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind) if found is None else found
+
+    def _of_pieces(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> WeekHours | None:
+        """Count days and hours together; None where only rows can tell."""
         pieces, loose = _divided(start_ms, end_ms)
         found, version = self._recall(filter, kind)
         new: dict[Piece, Cells] = {}
         details: list[DetailColumns] = []
-        for piece in pieces:
-            if piece not in found:
-                length_ms, low = piece
-                asked = self._history.hours(low, low + length_ms, filter, kind)
-                found[piece] = Cells.joined([_folded(part) for part in _cells_of(asked)])
-                if len(asked.detail):
-                    details.append(asked.detail)
-                else:
-                    new[piece] = found[piece]
+        for some in _runs([piece for piece in pieces if piece not in found]):
+            low, high = some[0][1], sum(some[-1])
+            asked = self._history.hours(low, high, filter, kind)
+            if asked is None:
+                return None
+            folded = Cells.joined([_folded(part) for part in _cells_of(asked)])
+            own = {piece: _of_piece(folded, piece) for piece in some}
+            found |= own
+            if len(asked.detail):
+                details.append(asked.detail)
+            else:
+                new |= own
         cells = [found[piece] for piece in pieces]
         for low, high in loose:
             asked = self._history.rows(_one_bucket(low, high), filter, kind)
@@ -140,6 +148,24 @@ def _divided(start_ms: int, end_ms: int) -> tuple[list[Piece], list[tuple[int, i
         pieces.append((length_ms, at_ms))
         at_ms += length_ms
     return pieces, [(low, high) for low, high in ((start_ms, first_ms), (last_ms, end_ms)) if low < high]
+
+
+def _runs(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
+    """Put pieces that follow each other together, as long as that isn't too much to read at once."""
+    run: list[Piece] = []
+    for piece in pieces:
+        if run and (sum(run[-1]) != piece[1] or piece[1] - run[0][1] >= _READ_AT_ONCE_MS):
+            yield run
+            run = []
+        run.append(piece)
+    if run:
+        yield run
+
+
+def _of_piece(folded: Cells, piece: Piece) -> Cells:
+    """Return the rows of a piece out of those of several, by time."""
+    low, high = np.searchsorted(folded.start_ms, (piece[1], sum(piece)))
+    return folded if high - low == len(folded) else folded.part(int(low), int(high))
 
 
 def _one_bucket(start_ms: int, end_ms: int) -> TimeRange:

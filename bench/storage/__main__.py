@@ -171,12 +171,15 @@ def _measure_size(
     keep: Callable[[], None],
 ) -> None:
     end_ms = (now_ms() - _BEHIND_MS - _END_OF_DAY_MS) // DAY_MS * DAY_MS + _END_OF_DAY_MS
-    fleet = Fleet(rows, end_ms, seed=options.seed, sources=options.sources, distinct_urls=options.distinct_urls)
+    of_fleet = {"seed": options.seed, "sources": options.sources, "distinct_urls": options.distinct_urls}
+    fleet = Fleet(rows, end_ms, labelled=True, **of_fleet)
     database, other = databases
     clock = FleetClock(end_ms)
     with clock.set():
         if "ingest" in options.parts:
-            report["ingest"] = _tried(lambda: measure_ingest(other, fleet, quick=rows < _LITTLE_ROWS))
+            report["ingest"] = _tried(
+                lambda: measure_ingest(other, Fleet(rows, end_ms, **of_fleet), quick=rows < _LITTLE_ROWS)
+            )
             say(f"ingest: {json.dumps(report['ingest'])}")
             keep()
         if not {"queries", "retention"} & set(options.parts):

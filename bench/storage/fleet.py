@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.events import Metric, PageNavigation, PageScrape
+from db.labels import labels_text
 from db.rows import PAGE_COLUMNS
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 DAYS = 7
 JOBS = 20
 _FAILING = 0.9  # share of failures while a site is down
+_TEAMS, _REGIONS, _SOURCES_A_REGION = 4, ("eu", "us", "ap"), 5
+_TESTED_SOURCE, _TESTED = 1, 0.02  # share of that source's rows
 _CATEGORIES = ("items", "stocks", "news", "search")
 _OUTCOMES = np.array(["ok", "empty", "blocked", "parse_error", "network"], dtype=object)
 # Kinds of failures from the most frequent on: the HTTP status that comes with each (0: none), and the scrape's outcome.
@@ -55,14 +59,31 @@ class Rows:
         names = (
             "metric_type", "scraper_source", "page_url", "navigation_duration_ms", "retry_count", "status_code",
             "scrape_duration_ms", "items_extracted", "data_size", "outcome", "success", "error", "created_at", "run_id",
+            "labels",
         )  # fmt: skip
-        for kind, source, url, load_ms, retries, status, scrape_ms, items, size, outcome, ok, error, at_ms, run in zip(
-            *(self.columns[name] for name in names), strict=True
-        ):
+        known = {text: None if text is None else json.loads(text) for text in set(self.columns["labels"])}
+        for (
+            kind,
+            source,
+            url,
+            load_ms,
+            retries,
+            status,
+            scrape_ms,
+            items,
+            size,
+            outcome,
+            ok,
+            error,
+            at_ms,
+            run,
+            text,
+        ) in zip(*(self.columns[name] for name in names), strict=True):
+            told = (at_ms, run, known[text])
             if kind == "navigation":
-                made.append(PageNavigation(source, url, load_ms, bool(ok), retries, error, status, at_ms, run))
+                made.append(PageNavigation(source, url, load_ms, bool(ok), retries, error, status, *told))
             else:
-                made.append(PageScrape(source, url, scrape_ms, items, bool(ok), error, size, outcome, at_ms, run))
+                made.append(PageScrape(source, url, scrape_ms, items, bool(ok), error, size, outcome, *told))
         return made
 
 
@@ -76,14 +97,23 @@ class Fleet:
         sources: How many scrapers; the n-th has 1/n^1.1 of the first one's rate (Zipf).
         urls: Pages of each source, some asked far more often than others.
         distinct_urls: A crawl instead: hardly any page is asked twice.
+        labelled: Rows have labels, most of them those of their source.
     """
 
     def __init__(
-        self, rows: int, end_ms: int, *, seed: int = 1, sources: int = 20, urls: int = 300, distinct_urls: bool = False
+        self,
+        rows: int,
+        end_ms: int,
+        *,
+        seed: int = 1,
+        sources: int = 20,
+        urls: int = 300,
+        distinct_urls: bool = False,
+        labelled: bool = False,
     ) -> None:
         self.rows, self.end_ms, self.start_ms = rows, end_ms, end_ms - DAYS * DAY_MS
         self.names = [f"scraper{number:02d}" for number in range(sources)]
-        self._seed, self._urls, self._distinct = seed, urls, distinct_urls
+        self._seed, self._urls, self._distinct, self._labelled = seed, urls, distinct_urls, labelled
         self._crawled = 0
         rng = np.random.default_rng(seed)
         self._share = 1 / np.arange(1, sources + 1) ** 1.1
@@ -194,11 +224,20 @@ class Fleet:
             "status_code": _or_none(loads & (status > 0), status),
             "outcome": _or_none(~loads, _OUTCOMES[outcome]),
             "run_id": runs[place],
-            "labels": np.full(size, None, dtype=object),
+            "labels": self._labels(rng, source) if self._labelled else np.full(size, None, dtype=object),
             "fields": np.full(size, None, dtype=object),
             "created_at": at_ms,
         }
         return Rows({name: columns[name].tolist() for name in PAGE_COLUMNS})
+
+    def _labels(self, rng: np.random.Generator, source: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        region, tested = rng.integers(0, len(_REGIONS), len(source)), rng.random(len(source)) < _TESTED
+        tested &= source == _TESTED_SOURCE
+        texts = np.empty((len(self.names), len(_REGIONS), 2), dtype=object)
+        for place in np.ndindex(texts.shape):
+            texts[place] = _labels_of(place[0], region=place[1], tested=bool(place[2]))
+        found: npt.NDArray[Any] = texts[source, region, tested.astype(np.int64)]
+        return found
 
     def _asked(self, rng: np.random.Generator, source: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         if not self._distinct:
@@ -208,6 +247,14 @@ class Fleet:
         numbers = self._crawled - np.arange(len(source)) - 50 * (rng.random(len(source)) < 0.05)
         pairs = zip(self._domains[source].tolist(), numbers.tolist(), strict=True)
         return np.array([f"https://{domain}/items/{number}?ref=crawl" for domain, number in pairs], dtype=object)
+
+
+def _labels_of(source: int, *, region: int, tested: bool) -> str:
+    """Return the labels of a row as the store writes them: few sources run in several regions, one is tested too."""
+    labels = {"env": "test" if tested else "live", "team": f"t{source % _TEAMS}"}
+    if source % _SOURCES_A_REGION == _SOURCES_A_REGION - 1:
+        labels["region"] = _REGIONS[region]
+    return labels_text(labels)
 
 
 def _or_none(kept: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -22,13 +22,14 @@ FILTERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "outcome": {"outcomes": ("blocked",)},
     "error_kind": {"error": "HTTP 503 Service Unavailable"},
     "domain": {"q": "www.site03.example"},
-    "label": {"labels": ("env=live",)},  # which no row has: all of them have to be looked through
+    "label": {"labels": ("team=t1",)},  # a quarter of the sources
+    "rare_label": {"labels": ("env=test",)},
 }
 # These are asked of few ranges, and of the past only: of the newest rows they are like the ones before.
-_OF_THE_PAST: Final = ("scrapes", "domain", "label")
+_OF_THE_PAST: Final = ("scrapes", "domain")
 _RANGES_OF_THE_PAST: Final = ("1h", "24h", "7d")
 # Filters that a scheduler run can't fulfil, or doesn't know of.
-_WITHOUT_RUNS: Final = ("url_text", *_OF_THE_PAST)
+_WITHOUT_RUNS: Final = ("url_text", "label", "rare_label", *_OF_THE_PAST)
 # Where the first span of the past ends, before the present.
 FIRST_MINUTES_BACK: Final = 2 * 24 * 60 + 17
 # These take no range: asked once for each filter they would be the same question.

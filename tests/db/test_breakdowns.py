@@ -21,6 +21,7 @@ from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing
 from db.group_rows import groups_of
+from db.labelled_sources import AnyLabels
 from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries
@@ -104,7 +105,7 @@ def test_parts_add_up_to_the_whole(dimension: str) -> None:
 
 
 def test_bytes_of_something_else_are_refused() -> None:
-    for nonsense in (b"", b"\x02\x00" + bytes(40)):
+    for nonsense in (b"", b"\x03\x00" + bytes(40)):
         with pytest.raises(ValueError, match="rebuild the rollups"):
             unpacked(nonsense, 0, Names())
 
@@ -171,7 +172,7 @@ def test_days_hours_and_minutes_hold_what_their_rows_add_up_to(engine: Engine, s
         if dimension in (TIME, ROWS, REST):  # see test_time_packs, test_packed_rows and test_filtered_rows
             continue
         expected = plain(groups_of(own, dimension), rows.source_names)  # type: ignore[arg-type]
-        assert plain(unpacked(pack, start_ms, names), names) == expected
+        assert plain(unpacked(pack, start_ms, AnyLabels(names)), names) == expected
     for length_ms in LENGTHS_MS:
         starts = {metric.recorded_at_ms // length_ms * length_ms for metric in [*metrics, *late]}
         assert {start for _, length, start in found if length == length_ms} == starts

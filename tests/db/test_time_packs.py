@@ -16,6 +16,7 @@ from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.cells_pack import packed, unpacked
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing
+from db.labelled_sources import AnyLabels
 from db.models import Breakdown, HourlyRollup, MinuteRollup
 from db.models import PagePerformance as Page
 from db.queries import Queries
@@ -168,7 +169,7 @@ def test_packs_hold_what_the_detail_rows_add_up_to(engine: Engine, stored: list[
         found = packs(engine, length_ms)
         assert found
         with engine.connect() as connection:
-            cells = read_packs(connection, length_ms, sorted(found), names)
+            cells = read_packs(connection, length_ms, sorted(found), AnyLabels(names))
         for start_ms, (count, _) in found.items():
             own = rows.between(start_ms, start_ms + length_ms)
             assert count == len(own)
@@ -231,8 +232,8 @@ def test_hours_from_before_packs_were_kept_get_theirs(engine: Engine, stored: li
     names = Names()
     for start_ms, (count, pack) in after.items():
         assert count == before[start_ms][0]
-        old = unpacked(before[start_ms][1], start_ms, names)
-        assert plain(unpacked(pack, start_ms, names), names) == plain(old, names)
+        old = unpacked(before[start_ms][1], start_ms, AnyLabels(names))
+        assert plain(unpacked(pack, start_ms, AnyLabels(names)), names) == plain(old, names)
     assert len(packs(engine, DAY_MS)) == 2  # the third one is not over
     asked = statements(engine)
     Program(engine, stored, roll=False).rollups.breakdowns.run_once()

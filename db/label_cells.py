@@ -1,0 +1,325 @@
+"""What metrics with some labels add up to over time: from packs that tell labels apart, few rows are looked at."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.engine import Connection, Engine
+
+from db.breakdown_rolling import Unsettled, closed
+from db.cell_sums import merged, minute_cells
+from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
+from db.columns import DetailColumns
+from db.labelled_sources import OTHER, WithLabels, unknown
+from db.models import Breakdown
+from db.recent import RecentDetail
+from db.results import Filter, Kind, TimeRange
+from db.rollups import Rollups
+from db.sealed import Sealed
+from db.state import DETAIL_SINCE_MS, HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
+from db.time_packs import read_packs
+
+ReadRows: TypeAlias = Callable[[int, int, Filter, Kind | None], DetailColumns]
+_Bounds: TypeAlias = tuple[int, int]
+
+_MAX_REMEMBERED = 64
+# Rows that memory doesn't hold are read for so long in all; beyond, the caller had better read all of them.
+_MAX_READ_MS = 2 * SLOT_MS
+_LENGTHS_MS = (DAY_MS, HOUR_MS, SLOT_MS)
+_OF_ALL = "url"  # a dimension that has every row
+
+
+class _Piece(NamedTuple):
+    """A span that is kept as one pack, and the part of it that is asked for."""
+
+    length_ms: int
+    start_ms: int
+    low_ms: int
+    high_ms: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kept:
+    """The rows of a pack that have some labels."""
+
+    cells: Cells
+    unsure: frozenset[int]  # numbers of the sources of which it doesn't know the labels
+
+
+class LabelCells:
+    """Reads packs, and keeps what it found for some labels in bounded memory.
+
+    Args:
+        engine: A migrated database.
+        recent: Its newest rows.
+        rollups: Its rollups.
+        read_rows: Returns the detail rows of a span (from and to in epoch ms), filtered, that memory doesn't hold.
+        max_bytes: Memory for what was read.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        recent: RecentDetail,
+        rollups: Rollups,
+        read_rows: ReadRows,
+        *,
+        max_bytes: int = 48 * 1024 * 1024,
+    ) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._read_rows = read_rows
+        self._max_bytes = max_bytes
+        # Protects everything below. Held while packs are read: who else needs them needs mostly the same ones.
+        self._lock = threading.Lock()
+        self._version = 0
+        self._kept: OrderedDict[tuple[tuple[str, ...], int, int], _Kept] = OrderedDict()  # by labels, length and start
+        self._bytes = 0
+        self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
+
+    def of(
+        self, span: TimeRange, filter: Filter, kind: Kind | None, *, together: bool
+    ) -> tuple[DetailColumns, Cells | None, Sealed | None] | None:
+        """Return what a range is counted from; None where that isn't known without looking at all of its rows.
+
+        Args:
+            span: The range and its buckets.
+            filter: Which rows: labels, and nothing that packs don't know besides (`Filter.in_packs`).
+            kind: Navigations or scrapes only; None for both.
+            together: All of it as one, not by bucket.
+
+        Returns:
+            (its newest rows, which aren't packed yet; the rows of the packs before them; of the first buckets these
+            are counted out). None of them counts what another one does.
+        """
+        fits = span.bucket_ms % HOUR_MS == 0 or HOUR_MS % span.bucket_ms == 0
+        if not fits or span.bucket_ms % SLOT_MS or span.start_ms % SLOT_MS or not self._rollups.breakdowns.ready:
+            return None
+        recent, covered_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
+        newest_ms = int(recent.created_at_ms[-1]) if len(recent) else span.end_ms
+        border_ms = max(span.start_ms, min(newest_ms, span.end_ms) // SLOT_MS * SLOT_MS)
+        if covered_ms is not None and covered_ms > border_ms:
+            # Packs reach to where memory begins.
+            border_ms = min(-(-covered_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS)
+        sealed_ms = border_ms - (border_ms - span.start_ms) % span.bucket_ms
+        if together or span.start_ms % span.bucket_ms:
+            sealed_ms = span.start_ms
+        with self._lock:
+            self._follow()
+            sealed: Sealed | None = None
+            if sealed_ms > span.start_ms:
+                found = self._sealed(span.start_ms, sealed_ms, span.bucket_ms, filter, kind)
+                if found is None:
+                    return None
+                sealed = found
+            cells: Cells | None = None
+            if border_ms > sealed_ms:
+                step_ms = None if together or sealed is not None else span.bucket_ms
+                cells = self._open(sealed_ms, border_ms, step_ms, filter, kind)
+                if cells is None:
+                    return None
+            self._trim()
+        if border_ms < span.end_ms and covered_ms is not None and covered_ms > border_ms:
+            return self._read_rows(border_ms, span.end_ms, filter, kind), cells, sealed
+        return recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed
+
+    def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
+        """Return the rows of whole hours, by hour at most; None as `of` does.
+
+        Args:
+            start_ms: Epoch ms, a full hour.
+            end_ms: Epoch ms, another one.
+            filter: As for `of`.
+            kind: As for `of`.
+        """
+        if not self._rollups.breakdowns.ready:
+            return None
+        with self._lock:
+            self._follow()
+            found = self._between(start_ms, end_ms, HOUR_MS, filter, kind)
+            self._trim()
+            return found
+
+    # The caller holds the lock ---------------------------------------------------------------------------------
+
+    def _sealed(self, start_ms: int, end_ms: int, bucket_ms: int, filter: Filter, kind: Kind | None) -> Sealed | None:
+        key = ("sealed", start_ms, end_ms, bucket_ms, filter, kind)
+        known = self._recall(key)
+        if known is None:
+            cells = self._between(start_ms, end_ms, bucket_ms, filter, kind)
+            if cells is None:
+                return None
+            known = Sealed.of(cells, start_ms, bucket_ms, (end_ms - start_ms) // bucket_ms)
+            self._remembered[key] = (start_ms, end_ms, known)
+        assert isinstance(known, Sealed)
+        return known
+
+    def _open(self, start_ms: int, end_ms: int, step_ms: int | None, filter: Filter, kind: Kind | None) -> Cells | None:
+        """Return rows added up, by buckets from start_ms on or (None) as a whole."""
+        key = ("open", start_ms, end_ms, step_ms, filter, kind)
+        known = self._recall(key)
+        if known is None:
+            cells = self._between(start_ms, end_ms, step_ms or HOUR_MS, filter, kind)
+            if cells is None:
+                return None
+            known = merged(cells, start_ms) if step_ms is None else cells
+            self._remembered[key] = (start_ms, end_ms, known)
+        assert isinstance(known, Cells)
+        return known
+
+    def _recall(self, key: tuple[object, ...]) -> Sealed | Cells | None:
+        known = self._remembered.get(key)
+        if known is None:
+            return None
+        self._remembered.move_to_end(key)  # each batch brings new ones, and this one is still asked for
+        return known[2]
+
+    def _between(self, start_ms: int, end_ms: int, bucket_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
+        """Return the rows of a span, each inside one bucket, by time."""
+        pieces, loose = _divided(start_ms, end_ms, bucket_ms, closed(self._rollups.breakdowns.unsettled()))
+        if self._must_read_ms(loose) > _MAX_READ_MS or not self._read(filter.labels, pieces):
+            return None
+        asked = {self._recent.sources.known(name) for name in filter.sources}
+        parts: list[tuple[int, Cells]] = []
+        for length_ms, pack_ms, low_ms, high_ms in pieces:
+            kept = self._kept.get((filter.labels, length_ms, pack_ms))
+            if kept is None:
+                continue
+            if kept.unsure & asked if asked else kept.unsure:
+                return None
+            self._kept.move_to_end((filter.labels, length_ms, pack_ms))
+            first, last = np.searchsorted(kept.cells.start_ms, (low_ms, high_ms))
+            whole = last - first == len(kept.cells)
+            parts.append((low_ms, kept.cells if whole else kept.cells.part(int(first), int(last))))
+        parts += [(low_ms, minute_cells(self._rows(low_ms, high_ms, filter), SLOT_MS)) for low_ms, high_ms in loose]
+        cells = Cells.joined([part for _, part in sorted(parts, key=lambda part: part[0])]).only(kind, filter.result)
+        if not filter.sources:
+            return cells
+        return cells.chosen(np.isin(cells.source, [code for code in asked if code is not None]))
+
+    def _read(self, labels: tuple[str, ...], pieces: Sequence[_Piece]) -> bool:
+        """Bring packs into memory; say whether all that there are rows of are there."""
+        missing_of = {
+            length_ms: [
+                piece.start_ms
+                for piece in pieces
+                if piece.length_ms == length_ms and (labels, length_ms, piece.start_ms) not in self._kept
+            ]
+            for length_ms in _LENGTHS_MS
+        }
+        if not any(missing_of.values()):
+            return True
+        with self._engine.connect() as connection:
+            state = read_state(connection)
+            since_ms = {
+                DAY_MS: state.get(HOURS_SINCE_MS, 0),
+                HOUR_MS: state.get(MINUTES_SINCE_MS, 0),
+                SLOT_MS: max(state.get(MINUTES_SINCE_MS, 0), state.get(DETAIL_SINCE_MS, 0)),
+            }
+            for length_ms, missing in missing_of.items():
+                if not missing:
+                    continue
+                if missing[0] < since_ms[length_ms]:
+                    return False
+                found = read_packs(connection, length_ms, missing, WithLabels(self._recent.sources, labels))
+                if _have_rows(connection, length_ms, [start_ms for start_ms in missing if start_ms not in found]):
+                    return False
+                for start_ms in missing:
+                    self._keep((labels, length_ms, start_ms), found.get(start_ms) or Cells.empty())
+        return True
+
+    def _keep(self, key: tuple[tuple[str, ...], int, int], cells: Cells) -> None:
+        unsure = frozenset(unknown(code) for code in np.unique(cells.source[cells.source < OTHER]).tolist())
+        own = cells.source > OTHER
+        self._kept[key] = _Kept(cells if own.all() else cells.chosen(own), unsure)
+        self._bytes += self._kept[key].cells.size_bytes
+
+    def _rows(self, start_ms: int, end_ms: int, filter: Filter) -> DetailColumns:
+        """Return the rows with some labels of a span that isn't packed."""
+        alone = Filter(labels=filter.labels)
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        if covered_ms is None or covered_ms <= start_ms:
+            return rows.matching(alone)
+        return self._read_rows(start_ms, end_ms, alone, None)
+
+    def _must_read_ms(self, loose: Iterable[_Bounds]) -> int:
+        """Return how much of some spans memory doesn't hold."""
+        covered_ms = self._recent.covered_since_ms
+        return 0 if covered_ms is None else sum(high - low for low, high in loose if low < covered_ms)
+
+    def _follow(self) -> None:
+        """Forget what was made from minutes that changed."""
+        self._version, changed = self._rollups.changes_since(self._version)
+        if changed is None:
+            self._kept.clear()
+            self._remembered.clear()
+            self._bytes = 0
+        if not changed:
+            return
+        gone = {(length, minute // length * length) for minute in changed for length in _LENGTHS_MS}
+        for kept in [kept for kept in self._kept if kept[1:] in gone]:
+            self._bytes -= self._kept.pop(kept).cells.size_bytes
+        for key, (start_ms, end_ms, _) in list(self._remembered.items()):
+            if any(start_ms <= minute < end_ms for minute in changed):
+                del self._remembered[key]
+
+    def _trim(self) -> None:
+        while self._bytes > self._max_bytes and len(self._kept) > 1:
+            self._bytes -= self._kept.popitem(last=False)[1].cells.size_bytes
+        while len(self._remembered) > _MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+
+
+def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tuple[list[_Piece], list[_Bounds]]:
+    """Cut a span into packs, of which a part may do, and what isn't packed: both by time, of whole five minutes."""
+    pieces: list[_Piece] = []
+    loose: list[_Bounds] = []
+
+    def cut(low_ms: int, high_ms: int, lengths: Sequence[int]) -> None:
+        length_ms, *finer = lengths
+        for pack_ms in range(low_ms // length_ms * length_ms, high_ms, length_ms):
+            low, high = max(low_ms, pack_ms), min(high_ms, pack_ms + length_ms)
+            # A day's pack is by hours, an hour's by five minutes.
+            if pack_ms not in apart[length_ms] and _is_cut_so(length_ms, bucket_ms, low, high):
+                pieces.append(_Piece(length_ms, pack_ms, low, high))
+            elif finer:
+                cut(low, high, finer)
+            else:
+                loose.append((low, high))
+
+    cut(start_ms, end_ms, _LENGTHS_MS)
+    return pieces, list(_united(loose))
+
+
+def _is_cut_so(length_ms: int, bucket_ms: int, low_ms: int, high_ms: int) -> bool:
+    """Say whether rows of a pack of some length begin where a part of it does, and lie inside one bucket each."""
+    return length_ms < DAY_MS or bucket_ms % HOUR_MS == low_ms % HOUR_MS == high_ms % HOUR_MS == 0
+
+
+def _united(spans: Iterable[_Bounds]) -> Iterator[_Bounds]:
+    last: _Bounds | None = None
+    for low, high in spans:
+        if last is not None and last[1] == low:
+            last = last[0], high
+        else:
+            if last is not None:
+                yield last
+            last = low, high
+    if last is not None:
+        yield last
+
+
+def _have_rows(connection: Connection, length_ms: int, starts: Sequence[int]) -> bool:
+    """Say whether spans without a pack have rows all the same: an earlier version didn't make one."""
+    if not starts:
+        return False
+    own = (Breakdown.dimension == _OF_ALL, Breakdown.length_ms == length_ms, Breakdown.start_ms.in_(starts))
+    found = select(Breakdown.start_ms).where(*own, Breakdown.row_count > 0).limit(1)
+    return connection.scalar(found) is not None
