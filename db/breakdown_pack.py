@@ -12,12 +12,16 @@ import orjson
 from backports import zstd
 
 from db.breakdown import COLUMNS, OTHERS, Groups, of_columns, texts_of
+from db.cells import SLOT_MS
 from db.columns import Names
 from db.hashes import HashArray
 from db.labelled_sources import Numbers
+from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths, width_of
 
 _VERSION = 2
-_VERSIONS = (1, _VERSION)  # the first one didn't tell labels apart (db.labelled_sources)
+_AS_THEY_ARE = 3  # of many groups: their columns aren't compressed, which takes longer than all else that is asked
+_VERSIONS = (1, _VERSION, _AS_THEY_ARE)  # the first one didn't tell labels apart (db.labelled_sources)
+_MANY = 1_000
 _LEVEL = 3
 _MAX_TEXTS = 4
 # version, groups, bytes of the source names, of the columns and of the texts
@@ -102,14 +106,19 @@ def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
     sources, source = np.unique(groups.source, return_inverse=True)
     columns = {name: getattr(groups, name) for name in COLUMNS}
     columns |= {"source": source, "first_ms": groups.first_ms - start_ms, "last_ms": groups.last_ms - start_ms}
-    body = zstd.compress(b"".join(columns[name].astype(kind).tobytes() for name, kind in _TYPES.items()), _LEVEL)
+    version, body = _VERSION, b""
+    # Those of five minutes are most of all that is kept, and few are ever asked for at once.
+    if len(groups) >= _MANY and int(groups.last_ms.max()) - start_ms > SLOT_MS:
+        version, body = _AS_THEY_ARE, _as_they_are(columns)
+    else:
+        body = zstd.compress(b"".join(columns[name].astype(kind).tobytes() for name, kind in _TYPES.items()), _LEVEL)
     value = np.unique(groups.value[groups.value != OTHERS])
     texts = texts_of(groups, value.tolist())
     encoded = [texts[one].encode("utf-8", "surrogatepass") for one in value.tolist()]
     lengths = np.array([len(text) for text in encoded], dtype="<u4").tobytes()
     tail = zstd.compress(lengths + b"".join(encoded), _LEVEL)
     head = orjson.dumps([names[code] for code in sources.tolist()])
-    return b"".join((_HEAD.pack(_VERSION, len(groups), len(head), len(body), len(tail)), head, body, tail))
+    return b"".join((_HEAD.pack(version, len(groups), len(head), len(body), len(tail)), head, body, tail))
 
 
 def names_in(pack: bytes) -> list[str]:
@@ -168,7 +177,8 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
         sizes.append(size)
         first_codes.append(len(codes))
         codes += known[sources]
-        raws.append(zstd.decompress(pack[body_at : body_at + body]))
+        unpack = _of_those if pack[0] == _AS_THEY_ARE else zstd.decompress
+        raws.append(unpack(pack[body_at : body_at + body]))
         texts.append(pack[body_at + body : body_at + body + tail])
     columns: dict[str, Any] = {}
     begins = [0] * len(raws)
@@ -191,6 +201,26 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
         found.append(of_columns(own, (PackedTexts(own[0], text),)))
         low += size
     return found
+
+
+def _as_they_are(columns: dict[str, Any]) -> bytes:
+    """Return columns as bytes of as few as hold each, after a line that says how many these are."""
+    narrow = columns | {"max_ms": whole_hundredths(columns["max_ms"])}
+    for name, kind in _TYPES.items():
+        if kind == np.dtype("?"):
+            narrow[name] = narrow[name].astype(np.uint8)
+    types, matrix = in_blocks({name: narrow[name] for name in COLUMNS}, len(narrow["value"]))
+    return orjson.dumps(types) + b"\n" + matrix.tobytes()
+
+
+def _of_those(body: bytes) -> bytes:
+    """Return what columns are when they are unpacked."""
+    end = body.index(b"\n") + 1
+    types = orjson.loads(body[:end])
+    size = (len(body) - end) // sum(map(width_of, types.values()))
+    columns = RowBlocks([body], types, size, end, in_planes=False).columns(COLUMNS, slice(0, size))
+    columns["max_ms"] = of_hundredths(columns["max_ms"])
+    return b"".join(columns[name].astype(kind, copy=False).tobytes() for name, kind in _TYPES.items())
 
 
 def _head_of(pack: bytes) -> tuple[int, int, int, int]:

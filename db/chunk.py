@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from db.hashes import NO_ERROR, hash_of
+from db.hashes import NO_ERROR, HashArray, hash_of
 from db.labels import by_key, have
 from db.results import IntArray
 from db.url_search import UrlSearch, having
@@ -39,6 +39,7 @@ DTYPES: dict[str, Any] = {
     "run_id": np.object_,
 }
 
+URL_NUMBER = "url_number"  # a column that some rows have besides
 # Rows of packs (db.filtered_rows) have no hashes, but what these are of.
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
 _Test = Callable[[list[Any]], list[bool]]
@@ -116,7 +117,7 @@ class Chunk:
         size: Number of rows.
     """
 
-    __slots__ = ("_found", "arrays", "search", "size", "url_numbers")
+    __slots__ = ("_found", "arrays", "search", "size", "url_numbers", "urls")
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
         self.arrays = arrays
@@ -126,6 +127,8 @@ class Chunk:
         # Of rows in memory: what looks for texts in their URLs, and the numbers that it gave these.
         self.search: UrlSearch | None = None
         self.url_numbers: dict[int, npt.NDArray[np.int32]] = {}
+        # Of rows that know which of few URLs each has (URL_NUMBER): returns these URLs' hashes and texts.
+        self.urls: Callable[[], tuple[HashArray, ObjectArray]] | None = None
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column; one of hashes is made where there is none.
@@ -143,6 +146,7 @@ class Chunk:
         """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
         chunk = Chunk(self.arrays, self.size)
         chunk._found, chunk.search, chunk.url_numbers = self._found, self.search, self.url_numbers
+        chunk.urls = self.urls
         return chunk
 
     def with_in_url(self, text: str) -> BoolArray:
@@ -211,10 +215,9 @@ class Chunk:
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
         arrays = self.arrays
-        if isinstance(arrays, _Picked):
-            return Chunk(arrays.part(low, high), high - low)
         if isinstance(arrays, Made):
-            return Chunk(_Picked(arrays, slice(low, high)), high - low)
+            some = arrays.part(low, high) if isinstance(arrays, _Picked) else _Picked(arrays, slice(low, high))
+            return self._with_urls(Chunk(some, high - low))
         chunk = Chunk({name: array[low:high] for name, array in arrays.items()}, high - low)
         chunk._found = {
             question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
@@ -236,7 +239,11 @@ class Chunk:
         rows = np.flatnonzero(mask)
         if len(rows) == self.size:
             return self
-        return Chunk(_Picked(self.arrays, rows, picked_of=self.size), len(rows))
+        return self._with_urls(Chunk(_Picked(self.arrays, rows, picked_of=self.size), len(rows)))
+
+    def _with_urls(self, some: Chunk) -> Chunk:
+        some.urls = self.urls
+        return some
 
     def only(self, names: Collection[str]) -> Chunk:
         """Return the rows with some of their columns; they share memory with these.

@@ -11,6 +11,7 @@ from backports import zstd
 
 from db.results import IntArray
 
+HUNDREDTHS = 100.0
 ByteArray = npt.NDArray[np.uint8]
 # What a number of three bytes is kept as: most durations and sizes fit, and a quarter of these columns is saved.
 _THREE = "<u3"  # the two low ones of each row, then the high one of each
@@ -26,7 +27,33 @@ def kind_of(values: npt.NDArray[Any]) -> str:
         return values.dtype.str
     most = int(values.max(initial=0))
     kinds = (("<u1", 0xFF), ("<u2", 0xFFFF), (_THREE, 0xFFFFFF), ("<u4", 0xFFFFFFFF))
-    return next((kind for kind, largest in kinds if most <= largest), "<i8")
+    return next((kind for kind, largest in kinds if most <= largest), "<u8" if values.dtype.kind == "u" else "<i8")
+
+
+def whole_hundredths(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return durations as whole hundredths (uint32), if that is what each of them is exactly; else as they are.
+
+    Args:
+        values: In milliseconds.
+    """
+    if not (values >= 0).all() or not (values < (1 << 32) / HUNDREDTHS - 1).all():
+        return values
+    whole = np.round(values * HUNDREDTHS).astype("<u4")
+    return whole if (whole / HUNDREDTHS == values).all() else values
+
+
+def of_hundredths(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the durations that `whole_hundredths` was given, in milliseconds."""
+    return values if values.dtype.kind == "f" else values / HUNDREDTHS
+
+
+def width_of(kind: str) -> int:
+    """Return how many bytes each number of a column takes.
+
+    Args:
+        kind: What `kind_of` returned.
+    """
+    return 3 if kind == _THREE else np.dtype(kind).itemsize
 
 
 def in_blocks(columns: Mapping[str, npt.NDArray[Any]], block_rows: int) -> tuple[dict[str, str], ByteArray]:
@@ -78,7 +105,7 @@ class RowBlocks:
         found: dict[str, npt.NDArray[Any]] = {}
         low = 0
         for name, kind in self._types.items():
-            width = _width(kind)
+            width = width_of(kind)
             if name in names:
                 raw = self._matrix[:, low * self._block_rows : (low + width) * self._block_rows]
                 rows = self._of_planes(raw, kind) if self._in_planes else self._as_they_are(raw, kind)
@@ -101,7 +128,3 @@ class RowBlocks:
         whole <<= 16
         whole |= np.ascontiguousarray(raw[:, :low_bytes]).view("<u2")
         return whole
-
-
-def _width(kind: str) -> int:
-    return 3 if kind == _THREE else np.dtype(kind).itemsize

@@ -19,7 +19,7 @@ from db.columns import Names
 from db.hashes import NO_ERROR, hash_of
 from db.rest_pack import RestPack, RestValues, lines_of, objects, of_lines
 from db.results import IntArray
-from db.row_blocks import ByteArray, RowBlocks, in_blocks
+from db.row_blocks import ByteArray, RowBlocks, in_blocks, of_hundredths, whole_hundredths
 
 URLS = "urls"  # the dimension of what is kept once for a span, beside the breakdowns
 URL_ROWS = "urls.rows"  # of its rows, a block in each; they begin a millisecond after one another
@@ -47,7 +47,6 @@ KEPT_FOR = {
 }  # fmt: skip
 _ESCAPED, _UTF8 = b"\\", ("utf-8", "surrogatepass")
 _SCRAPE, _SUCCESS = 1, 2
-_HUNDREDTHS = 100.0
 _Columns = dict[str, npt.NDArray[Any]]
 
 
@@ -148,7 +147,7 @@ class Packing:
         for kept in (_ROWS, self.REST):
             values = {name: self._column(name)[order] for name in kept}
             if "duration" in values:
-                values["duration"] = _whole_hundredths(values["duration"])
+                values["duration"] = whole_hundredths(values["duration"])
             own, matrix = in_blocks(values, BLOCK_ROWS)
             types |= own
             matrices.append(matrix)
@@ -252,8 +251,7 @@ class UrlIndex:
         if name == "source":
             return np.array([names.code(name) for name in self._facts["sources"]], dtype=np.int32)[rows["source"]]
         if name == "duration_ms":
-            duration = rows["duration"]
-            return duration if duration.dtype.kind == "f" else duration / _HUNDREDTHS
+            return of_hundredths(rows["duration"])
         if name == "items":
             return rows["items"].astype(np.int64)
         return rows["flags"] & {"scrape": _SCRAPE, "success": _SUCCESS}[name] > 0
@@ -383,11 +381,3 @@ def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     most = int(values.max(initial=0))
     kind = next((f"<u{size}" for size in (1, 2, 4) if most < 1 << 8 * size), "<i8")
     return values.astype(kind, copy=False)
-
-
-def _whole_hundredths(durations_ms: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return durations as whole hundredths, if that is what each of them is exactly; else as they are."""
-    if not (durations_ms >= 0).all() or not (durations_ms < (1 << 32) / _HUNDREDTHS - 1).all():
-        return durations_ms
-    whole = np.round(durations_ms * _HUNDREDTHS).astype("<u4")
-    return whole if (whole / _HUNDREDTHS == durations_ms).all() else durations_ms

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.chunk import BoolArray, Chunk, Made
+from db.chunk import URL_NUMBER, BoolArray, Chunk, Made, ObjectArray
 from db.columns import Names
 from db.detail import STATISTICS
-from db.hashes import hashes_of
+from db.hashes import HashArray, hashes_of
 from db.rest_pack import objects
 from db.results import IntArray
 from db.url_pack import KEPT_FOR, Found, UrlIndex
 
-_OF_URLS = ("url", "url_hash")
+_OF_URLS = ("url", "url_hash", URL_NUMBER)
 _OF_RESULTS = ("retry_count", "status_code", "outcome", "error_kind", "error_hash")
+_AS_KEPT = slice(None)  # the order of who needs none
 # Every column that packs hold or that is made of what they hold (db.filtered_rows).
 EVERYTHING = (
     *STATISTICS, "retry_count", "data_size", "status_code", "outcome", *_OF_URLS, "error_kind", "error_hash",
@@ -58,6 +59,7 @@ class SpanRows:
         self._columns: dict[str, npt.NDArray[Any]] = {}
         self._rest: dict[str, npt.NDArray[Any]] | None = None
         self._order: IntArray | None = None
+        self._distinct_urls: tuple[HashArray, ObjectArray] | None = None
         if self.size:
             self._where, self._urls, self._which = found.where, found.urls, found.which
             self._rows = index.rows(blocks, self._where)
@@ -91,44 +93,68 @@ class SpanRows:
             self._rest = rest
         return True
 
-    def chunk(self, columns: Collection[str]) -> Chunk:
+    def chunk(self, columns: Collection[str], *, in_order: bool = True) -> Chunk:
         """Return the rows with some columns, which are made when they are first asked for.
 
         Args:
             columns: Names of EVERYTHING; `lacks_rest` of them was False.
+            in_order: Whether whoever asks needs them in order of time: it takes longer than to count them.
         """
-        return Chunk(Made(tuple(columns), self._column), self.size) if self.size else Chunk({}, 0)
+        if not self.size:
+            return Chunk({}, 0)
+        numbered = not {*_OF_URLS}.isdisjoint(columns)
+        names = (*columns, URL_NUMBER) if numbered else tuple(columns)
+        chunk = Chunk(Made(names, self._column if in_order else self._as_kept), self.size)
+        chunk.urls = self._urls_of_numbers if numbered else None
+        return chunk
+
+    def _urls_of_numbers(self) -> tuple[HashArray, ObjectArray]:
+        """Return the hashes and texts of the URLs that URL_NUMBER counts."""
+        with self._lock:
+            return self._distinct(self._numbered(_AS_KEPT)[0])
+
+    def _distinct(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
+        """Return the hashes and texts of some URLs, always the same ones; the caller holds the lock."""
+        if self._distinct_urls is None:
+            urls = self._index.urls(numbers)
+            self._distinct_urls = hashes_of(urls), objects(urls)
+        return self._distinct_urls
 
     def _column(self, name: str) -> npt.NDArray[Any]:
         with self._lock:
+            if self._order is None:
+                moments, self._order = _in_order(self._rows["at"])
+                own = {"at": moments}
+                self._columns["created_at_ms"] = self._index.statistic("created_at_ms", own, self._sources)
             if name not in self._columns:
-                self._columns |= self._made(name)
+                self._columns[name] = self._made(name, self._order)
             return self._columns[name]
 
-    def _made(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """Make a column, and others beside it; the caller holds the lock."""
-        made: dict[str, npt.NDArray[Any]] = {}
-        if self._order is None:
-            moments, self._order = _in_order(self._rows["at"])
-            made["created_at_ms"] = self._index.statistic("created_at_ms", {"at": moments}, self._sources)
-        if name in made:
-            return made
+    def _as_kept(self, name: str) -> npt.NDArray[Any]:
+        with self._lock:
+            return self._made(name, _AS_KEPT)
+
+    def _made(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
+        """Make a column; the caller holds the lock."""
         if name in STATISTICS:
             kept = KEPT_FOR[name]
-            own = {kept: self._rows[kept][self._order]}
-            return made | {name: self._index.statistic(name, own, self._sources)}
-        return made | self._other(name, self._order)
-
-    def _other(self, name: str, order: IntArray) -> dict[str, npt.NDArray[Any]]:
+            return self._index.statistic(name, {kept: self._rows[kept][order]}, self._sources)
         if name in _OF_URLS:
-            return self._of_urls(self._urls, self._which[order])
+            numbers, which = self._numbered(order)
+            hashes, texts = self._distinct(numbers)
+            if name == URL_NUMBER:
+                return which
+            return hashes[which] if name == "url_hash" else texts[which]
+        return self._other(name, order)
+
+    def _other(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
         assert self._rest is not None
         kept = KEPT_FOR[name]
-        return self._index.others((name,), {kept: self._rest[kept][order]}, self._outcomes)
+        return self._index.others((name,), {kept: self._rest[kept][order]}, self._outcomes)[name]
 
-    def _of_urls(self, numbers: IntArray, which: IntArray) -> dict[str, npt.NDArray[Any]]:
-        urls = self._index.urls(numbers)
-        return {"url": objects(urls)[which], "url_hash": hashes_of(urls)[which]}
+    def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
+        """Return the numbers of the URLs that there are, rising, and which of them each row has."""
+        return self._urls, self._which[order]
 
 
 class ResultRows(SpanRows):
@@ -136,13 +162,14 @@ class ResultRows(SpanRows):
 
     WITHOUT_REST = frozenset({*STATISTICS, *_OF_RESULTS})
 
-    def _other(self, name: str, order: IntArray) -> dict[str, npt.NDArray[Any]]:
+    def _other(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
         if name in _OF_RESULTS:
-            return self._index.others((name,), {"result": self._urls[self._which[order]]}, self._outcomes)
-        if name not in _OF_URLS:
-            return super()._other(name, order)
+            return self._index.others((name,), {"result": self._urls[self._which[order]]}, self._outcomes)[name]
+        return super()._other(name, order)
+
+    def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
         assert self._rest is not None
-        return self._of_urls(*np.unique(self._rest["url"][order].astype(np.int64), return_inverse=True))
+        return np.unique(self._rest["url"][order].astype(np.int64), return_inverse=True)
 
 
 def _in_order(moments_ms: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:

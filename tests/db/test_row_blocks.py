@@ -35,6 +35,7 @@ def test_numbers_of_any_size_come_back(
     values: list[list[Any]], block_rows: int, wanted: set[int], all_of_some: bool
 ) -> None:
     columns = {str(place): np.array(own) for place, own in enumerate(values)}
+    columns["hashes"] = np.array([17, (1 << 64) - 1] * 10, dtype=np.uint64)
     types, matrix = in_blocks(columns, block_rows)
     blocks = [b"123" + block.tobytes() for block in matrix]
     where: npt.NDArray[np.int64] | slice = np.array(sorted(wanted), dtype=np.int64)
