@@ -16,7 +16,7 @@ from db.cells import SLOT_MS
 from db.columns import Names
 from db.hashes import HashArray
 from db.labelled_sources import Numbers
-from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths, width_of
+from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths
 
 _VERSION = 2
 _AS_THEY_ARE = 3  # of many groups: their columns aren't compressed, which takes longer than all else that is asked
@@ -162,23 +162,44 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
+    known: dict[bytes, list[int]] = {}
+    together = iter(_unpacked_together([pair for pair in packs if not _is_as_it_is(pair[1])], numbers, known))
+    return [
+        _unpacked_alone(start_ms, pack, numbers, known) if _is_as_it_is(pack) else next(together)
+        for start_ms, pack in packs
+    ]
+
+
+def _unpacked_alone(start_ms: int, pack: bytes, numbers: Numbers, known: dict[bytes, list[int]]) -> Groups:
+    size, head, _, tail = _head_of(pack)
+    body_at, tail_at = _HEAD.size + head, len(pack) - tail
+    end = pack.index(b"\n", body_at) + 1
+    types = orjson.loads(pack[body_at:end])
+    own = RowBlocks([pack[:tail_at]], types, size, end, in_planes=False).columns(COLUMNS, slice(0, size))
+    codes = np.array(_codes_of(pack[_HEAD.size : body_at], numbers, known), dtype=np.int32)
+    own |= {"max_ms": of_hundredths(own["max_ms"]), "source": codes[own["source"]]}
+    own |= {name: own[name].astype(np.int64, copy=False) for name in ("count", "items", "data_size")}
+    own |= {name: own[name].view(np.bool_) for name in ("scrape", "success")}
+    own |= {name: own[name].astype(np.int64) + start_ms for name in ("first_ms", "last_ms")}
+    own["value"] = own["value"].astype(np.uint64, copy=False)
+    return of_columns([own[name] for name in COLUMNS], (PackedTexts(own["value"], pack[tail_at:]),))
+
+
+def _unpacked_together(
+    packs: Sequence[tuple[int, bytes]], numbers: Numbers, known: dict[bytes, list[int]]
+) -> list[Groups]:
     sizes: list[int] = []
     first_codes: list[int] = []  # where the sources of each pack begin among all of them
     codes: list[int] = []
-    known: dict[bytes, list[int]] = {}
     raws: list[bytes] = []
     texts: list[bytes] = []
     for _, pack in packs:
         size, head, body, tail = _head_of(pack)
         body_at = _HEAD.size + head
-        sources = pack[_HEAD.size : body_at]
-        if sources not in known:
-            known[sources] = [numbers.code(name) for name in orjson.loads(sources)]
         sizes.append(size)
         first_codes.append(len(codes))
-        codes += known[sources]
-        unpack = _of_those if pack[0] == _AS_THEY_ARE else zstd.decompress
-        raws.append(unpack(pack[body_at : body_at + body]))
+        codes += _codes_of(pack[_HEAD.size : body_at], numbers, known)
+        raws.append(zstd.decompress(pack[body_at : body_at + body]))
         texts.append(pack[body_at + body : body_at + body + tail])
     columns: dict[str, Any] = {}
     begins = [0] * len(raws)
@@ -213,14 +234,15 @@ def _as_they_are(columns: dict[str, Any]) -> bytes:
     return orjson.dumps(types) + b"\n" + matrix.tobytes()
 
 
-def _of_those(body: bytes) -> bytes:
-    """Return what columns are when they are unpacked."""
-    end = body.index(b"\n") + 1
-    types = orjson.loads(body[:end])
-    size = (len(body) - end) // sum(map(width_of, types.values()))
-    columns = RowBlocks([body], types, size, end, in_planes=False).columns(COLUMNS, slice(0, size))
-    columns["max_ms"] = of_hundredths(columns["max_ms"])
-    return b"".join(columns[name].astype(kind, copy=False).tobytes() for name, kind in _TYPES.items())
+def _is_as_it_is(pack: bytes) -> bool:
+    return pack[:2] == _AS_THEY_ARE.to_bytes(2, "little")
+
+
+def _codes_of(sources: bytes, numbers: Numbers, known: dict[bytes, list[int]]) -> list[int]:
+    """Return the numbers of the sources that a pack has, which many packs have alike."""
+    if sources not in known:
+        known[sources] = [numbers.code(name) for name in orjson.loads(sources)]
+    return known[sources]
 
 
 def _head_of(pack: bytes) -> tuple[int, int, int, int]:

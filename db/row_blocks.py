@@ -47,15 +47,6 @@ def of_hundredths(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return values if values.dtype.kind == "f" else values / HUNDREDTHS
 
 
-def width_of(kind: str) -> int:
-    """Return how many bytes each number of a column takes.
-
-    Args:
-        kind: What `kind_of` returned.
-    """
-    return 3 if kind == _THREE else np.dtype(kind).itemsize
-
-
 def in_blocks(columns: Mapping[str, npt.NDArray[Any]], block_rows: int) -> tuple[dict[str, str], ByteArray]:
     """Return the columns' types, and the bytes of each block (the last one filled up): one column after the other.
 
@@ -105,7 +96,7 @@ class RowBlocks:
         found: dict[str, npt.NDArray[Any]] = {}
         low = 0
         for name, kind in self._types.items():
-            width = width_of(kind)
+            width = _width(kind)
             if name in names:
                 raw = self._matrix[:, low * self._block_rows : (low + width) * self._block_rows]
                 rows = self._of_planes(raw, kind) if self._in_planes else self._as_they_are(raw, kind)
@@ -128,3 +119,7 @@ class RowBlocks:
         whole <<= 16
         whole |= np.ascontiguousarray(raw[:, :low_bytes]).view("<u2")
         return whole
+
+
+def _width(kind: str) -> int:
+    return 3 if kind == _THREE else np.dtype(kind).itemsize
