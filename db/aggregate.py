@@ -149,7 +149,8 @@ def aggregate(
     last_seen_ms = np.full(shape[0], -1, dtype=np.int64)
     last_seen_ms[source] = rows.created_at_ms  # in time order: the newest is written last
     last_ok_ms = np.full(shape[0], -1, dtype=np.int64)
-    last_ok_ms[source[rows.success]] = rows.created_at_ms[rows.success]
+    ok = np.flatnonzero(rows.success)  # a mask would take several times as long
+    last_ok_ms[source[ok]] = rows.created_at_ms[ok]
     order, source_offsets = _by_source(source, shape[0])
     durations_ms = rows.duration_ms
     if sealed is None and (cells is None or not len(cells.start_ms)):
@@ -295,8 +296,8 @@ def _present(
 
 def _by_source(source: IntArray, sources: int) -> tuple[IntArray, IntArray]:
     """Return the order that brings rows together by source, and where each source begins, int64[sources + 1]."""
-    # numpy sorts 16-bit numbers in linear time; there are never more sources at once, but if there were...
-    small = source.astype(np.uint16) if sources < 1 << 16 else source
+    # numpy sorts numbers of 8 and of 16 bits in linear time; there are never more sources at once, but if there were...
+    small = source.astype(np.uint8 if sources < 1 << 8 else np.uint16) if sources < 1 << 16 else source
     offsets = np.concatenate(([0], np.cumsum(np.bincount(source, minlength=sources))))
     return np.argsort(small, kind="stable"), offsets
 

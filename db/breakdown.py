@@ -70,7 +70,8 @@ class Groups:
 
     def chosen(self, mask: npt.NDArray[Any]) -> Groups:
         """Return the groups that a boolean mask or an array of indices picks."""
-        return Groups(**{name: getattr(self, name)[mask] for name in COLUMNS}, texts=self.texts)
+        places = np.flatnonzero(mask) if mask.dtype == np.bool_ else mask  # eleven times a mask would take far longer
+        return Groups(**{name: getattr(self, name)[places] for name in COLUMNS}, texts=self.texts)
 
     @classmethod
     def empty(cls) -> Groups:

@@ -12,12 +12,16 @@ import orjson
 from backports import zstd
 
 from db.breakdown import COLUMNS, OTHERS, Groups, of_columns, texts_of
+from db.cells import SLOT_MS
 from db.columns import Names
 from db.hashes import HashArray
 from db.labelled_sources import Numbers
+from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths
 
 _VERSION = 2
-_VERSIONS = (1, _VERSION)  # the first one didn't tell labels apart (db.labelled_sources)
+_AS_THEY_ARE = 3  # of many groups: their columns aren't compressed, which takes longer than all else that is asked
+_VERSIONS = (1, _VERSION, _AS_THEY_ARE)  # the first one didn't tell labels apart (db.labelled_sources)
+_MANY = 1_000
 _LEVEL = 3
 _MAX_TEXTS = 4
 # version, groups, bytes of the source names, of the columns and of the texts
@@ -102,14 +106,19 @@ def packed(groups: Groups, start_ms: int, names: Names) -> bytes:
     sources, source = np.unique(groups.source, return_inverse=True)
     columns = {name: getattr(groups, name) for name in COLUMNS}
     columns |= {"source": source, "first_ms": groups.first_ms - start_ms, "last_ms": groups.last_ms - start_ms}
-    body = zstd.compress(b"".join(columns[name].astype(kind).tobytes() for name, kind in _TYPES.items()), _LEVEL)
+    version, body = _VERSION, b""
+    # Those of five minutes are most of all that is kept, and few are ever asked for at once.
+    if len(groups) >= _MANY and int(groups.last_ms.max()) - start_ms > SLOT_MS:
+        version, body = _AS_THEY_ARE, _as_they_are(columns)
+    else:
+        body = zstd.compress(b"".join(columns[name].astype(kind).tobytes() for name, kind in _TYPES.items()), _LEVEL)
     value = np.unique(groups.value[groups.value != OTHERS])
     texts = texts_of(groups, value.tolist())
     encoded = [texts[one].encode("utf-8", "surrogatepass") for one in value.tolist()]
     lengths = np.array([len(text) for text in encoded], dtype="<u4").tobytes()
     tail = zstd.compress(lengths + b"".join(encoded), _LEVEL)
     head = orjson.dumps([names[code] for code in sources.tolist()])
-    return b"".join((_HEAD.pack(_VERSION, len(groups), len(head), len(body), len(tail)), head, body, tail))
+    return b"".join((_HEAD.pack(version, len(groups), len(head), len(body), len(tail)), head, body, tail))
 
 
 def names_in(pack: bytes) -> list[str]:
@@ -153,21 +162,43 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
+    known: dict[bytes, list[int]] = {}
+    together = iter(_unpacked_together([pair for pair in packs if not _is_as_it_is(pair[1])], numbers, known))
+    return [
+        _unpacked_alone(start_ms, pack, numbers, known) if _is_as_it_is(pack) else next(together)
+        for start_ms, pack in packs
+    ]
+
+
+def _unpacked_alone(start_ms: int, pack: bytes, numbers: Numbers, known: dict[bytes, list[int]]) -> Groups:
+    size, head, _, tail = _head_of(pack)
+    body_at, tail_at = _HEAD.size + head, len(pack) - tail
+    end = pack.index(b"\n", body_at) + 1
+    types = orjson.loads(pack[body_at:end])
+    own = RowBlocks([pack[:tail_at]], types, size, end, in_planes=False).columns(COLUMNS, slice(0, size))
+    codes = np.array(_codes_of(pack[_HEAD.size : body_at], numbers, known), dtype=np.int32)
+    own |= {"max_ms": of_hundredths(own["max_ms"]), "source": codes[own["source"]]}
+    own |= {name: own[name].astype(np.int64, copy=False) for name in ("count", "items", "data_size")}
+    own |= {name: own[name].view(np.bool_) for name in ("scrape", "success")}
+    own |= {name: own[name].astype(np.int64) + start_ms for name in ("first_ms", "last_ms")}
+    own["value"] = own["value"].astype(np.uint64, copy=False)
+    return of_columns([own[name] for name in COLUMNS], (PackedTexts(own["value"], pack[tail_at:]),))
+
+
+def _unpacked_together(
+    packs: Sequence[tuple[int, bytes]], numbers: Numbers, known: dict[bytes, list[int]]
+) -> list[Groups]:
     sizes: list[int] = []
     first_codes: list[int] = []  # where the sources of each pack begin among all of them
     codes: list[int] = []
-    known: dict[bytes, list[int]] = {}
     raws: list[bytes] = []
     texts: list[bytes] = []
     for _, pack in packs:
         size, head, body, tail = _head_of(pack)
         body_at = _HEAD.size + head
-        sources = pack[_HEAD.size : body_at]
-        if sources not in known:
-            known[sources] = [numbers.code(name) for name in orjson.loads(sources)]
         sizes.append(size)
         first_codes.append(len(codes))
-        codes += known[sources]
+        codes += _codes_of(pack[_HEAD.size : body_at], numbers, known)
         raws.append(zstd.decompress(pack[body_at : body_at + body]))
         texts.append(pack[body_at + body : body_at + body + tail])
     columns: dict[str, Any] = {}
@@ -191,6 +222,27 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
         found.append(of_columns(own, (PackedTexts(own[0], text),)))
         low += size
     return found
+
+
+def _as_they_are(columns: dict[str, Any]) -> bytes:
+    """Return columns as bytes of as few as hold each, after a line that says how many these are."""
+    narrow = columns | {"max_ms": whole_hundredths(columns["max_ms"])}
+    for name, kind in _TYPES.items():
+        if kind == np.dtype("?"):
+            narrow[name] = narrow[name].astype(np.uint8)
+    types, matrix = in_blocks({name: narrow[name] for name in COLUMNS}, len(narrow["value"]))
+    return orjson.dumps(types) + b"\n" + matrix.tobytes()
+
+
+def _is_as_it_is(pack: bytes) -> bool:
+    return pack[:2] == _AS_THEY_ARE.to_bytes(2, "little")
+
+
+def _codes_of(sources: bytes, numbers: Numbers, known: dict[bytes, list[int]]) -> list[int]:
+    """Return the numbers of the sources that a pack has, which many packs have alike."""
+    if sources not in known:
+        known[sources] = [numbers.code(name) for name in orjson.loads(sources)]
+    return known[sources]
 
 
 def _head_of(pack: bytes) -> tuple[int, int, int, int]:

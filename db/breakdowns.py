@@ -103,7 +103,15 @@ class Breakdowns:
         return None if parts is None else merged(parts)
 
     def parts(
-        self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None, *, keep: bool = True
+        self,
+        dimension: Dimension,
+        start_ms: int,
+        end_ms: int,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        keep: bool = True,
+        apart: bool = False,
     ) -> list[Groups] | None:
         """Return everything in a span that a filter lets through, counted out; None when too much isn't known yet.
 
@@ -114,6 +122,7 @@ class Breakdowns:
             filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out, but of its labels alone.
             kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
+            apart: Don't even add up what nobody follows: whoever asks is going to take most of it out first.
 
         Returns:
             Groups that are still to be added up.
@@ -135,7 +144,11 @@ class Breakdowns:
             self._read(dimension, filter.labels, pieces)
             if self._is_unsure(dimension, filter, pieces):
                 return None
-            parts = [self._sum(dimension, filter.labels, some, keep=keep) for some in (old, tuple(pieces[len(old) :]))]
+            if apart and self._must_read_ms([(start_ms, end_ms)]) == end_ms - start_ms:
+                parts = [self._piece(Kept(dimension, filter.labels, piece)) for piece in pieces]
+            else:
+                both = (old, tuple(pieces[len(old) :]))
+                parts = [self._sum(dimension, filter.labels, some, keep=keep) for some in both]
             self._trim()
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
         return parts

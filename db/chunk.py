@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from db.hashes import NO_ERROR, hash_of
+from db.hashes import NO_ERROR, HashArray, hash_of
 from db.labels import by_key, have
 from db.results import IntArray
 from db.url_search import UrlSearch, having
@@ -39,34 +39,37 @@ DTYPES: dict[str, Any] = {
     "run_id": np.object_,
 }
 
+URL_NUMBER = "url_number"  # a column that some rows have besides
 # Rows of packs (db.filtered_rows) have no hashes, but what these are of.
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
 _Test = Callable[[list[Any]], list[bool]]
 _MAX_SEARCHES = 8
+# Rows that were picked from no more than this many times as many may hold on to these: most share their columns.
+_MANY_TIMES = 4
 
 
-class _Picked(dict[str, npt.NDArray[Any]]):
-    """Some rows of arrays, each array made when it is first asked for: who narrows rows looks at few of their columns.
+class Made(dict[str, npt.NDArray[Any]]):
+    """Arrays that are made when they are first asked for.
 
     Args:
-        whole: The arrays.
-        rows: Which rows of them, int64[n].
+        names: Of all of them.
+        make: Makes one.
     """
 
-    def __init__(self, whole: Mapping[str, npt.NDArray[Any]], rows: IntArray) -> None:
+    def __init__(self, names: Collection[str], make: Callable[[str], npt.NDArray[Any]]) -> None:
         super().__init__()
-        self._whole = whole
-        self._rows = rows
+        self._names = names
+        self._make = make
 
     def __missing__(self, name: str) -> npt.NDArray[Any]:
-        found = self[name] = self._whole[name][self._rows]
+        found = self[name] = self._make(name)
         return found
 
     def __contains__(self, name: object) -> bool:
-        return name in self._whole or super().__contains__(name)
+        return name in self._names or super().__contains__(name)
 
     def __iter__(self) -> Iterator[str]:
-        return iter([*self._whole, *(name for name in dict.__iter__(self) if name not in self._whole)])
+        return iter([*self._names, *(name for name in dict.__iter__(self) if name not in self._names)])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -75,9 +78,35 @@ class _Picked(dict[str, npt.NDArray[Any]]):
         """Return all of them."""
         return [(name, self[name]) for name in self]
 
+
+class _Picked(Made):
+    """Some rows of arrays: who narrows rows looks at few of their columns.
+
+    Args:
+        whole: The arrays.
+        rows: Which rows of them, int64[n] or a slice with both ends.
+        names: Which of the arrays; None for all.
+        picked_of: How many rows these were picked from, which they hold on to.
+    """
+
+    def __init__(
+        self,
+        whole: Mapping[str, npt.NDArray[Any]],
+        rows: IntArray | slice,
+        names: Collection[str] | None = None,
+        *,
+        picked_of: int = 0,
+    ) -> None:
+        super().__init__(tuple(whole) if names is None else names, lambda name: whole[name][rows])
+        self._whole = whole
+        self._rows = rows
+        self.picked_of = picked_of
+
     def part(self, low: int, high: int) -> _Picked:
         """Return the rows low..high of these."""
-        return _Picked(self._whole, self._rows[low:high])
+        rows = self._rows
+        rows = slice(rows.start + low, rows.start + high) if isinstance(rows, slice) else rows[low:high]
+        return _Picked(self._whole, rows, self._names, picked_of=self.picked_of)
 
 
 class Chunk:
@@ -88,7 +117,7 @@ class Chunk:
         size: Number of rows.
     """
 
-    __slots__ = ("_found", "arrays", "search", "size", "url_numbers")
+    __slots__ = ("_found", "arrays", "search", "size", "url_numbers", "urls")
 
     def __init__(self, arrays: dict[str, npt.NDArray[Any]], size: int) -> None:
         self.arrays = arrays
@@ -98,6 +127,8 @@ class Chunk:
         # Of rows in memory: what looks for texts in their URLs, and the numbers that it gave these.
         self.search: UrlSearch | None = None
         self.url_numbers: dict[int, npt.NDArray[np.int32]] = {}
+        # Of rows that know which of few URLs each has (URL_NUMBER): returns these URLs' hashes and texts.
+        self.urls: Callable[[], tuple[HashArray, ObjectArray]] | None = None
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column; one of hashes is made where there is none.
@@ -115,6 +146,7 @@ class Chunk:
         """Return the rows as they are now, sharing memory and what is known of them: later ones don't show."""
         chunk = Chunk(self.arrays, self.size)
         chunk._found, chunk.search, chunk.url_numbers = self._found, self.search, self.url_numbers
+        chunk.urls = self.urls
         return chunk
 
     def with_in_url(self, text: str) -> BoolArray:
@@ -183,8 +215,9 @@ class Chunk:
     def part(self, low: int, high: int) -> Chunk:
         """Return the rows low..high as a chunk that shares memory with this one."""
         arrays = self.arrays
-        if isinstance(arrays, _Picked):
-            return Chunk(arrays.part(low, high), high - low)
+        if isinstance(arrays, Made):
+            some = arrays.part(low, high) if isinstance(arrays, _Picked) else _Picked(arrays, slice(low, high))
+            return self._with_urls(Chunk(some, high - low))
         chunk = Chunk({name: array[low:high] for name, array in arrays.items()}, high - low)
         chunk._found = {
             question: found[low:high] for question, found in list(self._found.items()) if len(found) >= high
@@ -204,11 +237,28 @@ class Chunk:
             mask: bool[size].
         """
         rows = np.flatnonzero(mask)
-        return self if len(rows) == self.size else Chunk(_Picked(self.arrays, rows), len(rows))
+        if len(rows) == self.size:
+            return self
+        return self._with_urls(Chunk(_Picked(self.arrays, rows, picked_of=self.size), len(rows)))
+
+    def _with_urls(self, some: Chunk) -> Chunk:
+        some.urls = self.urls
+        return some
+
+    def only(self, names: Collection[str]) -> Chunk:
+        """Return the rows with some of their columns; they share memory with these.
+
+        Args:
+            names: Which columns.
+        """
+        if isinstance(self.arrays, Made):
+            return Chunk(_Picked(self.arrays, slice(0, self.size), names), self.size)
+        return Chunk({name: self.arrays[name] for name in names}, self.size)
 
     def apart(self) -> Chunk:
-        """Return the same rows without the ones that they were picked from."""
-        return Chunk(dict(self.arrays.items()), self.size) if isinstance(self.arrays, _Picked) else self
+        """Return the same rows without the ones that they were picked from, unless they are many of these."""
+        few = isinstance(self.arrays, _Picked) and self.arrays.picked_of > _MANY_TIMES * self.size
+        return Chunk(dict(self.arrays.items()), self.size) if few else self
 
     def chosen(self, mask: npt.NDArray[Any]) -> Chunk:
         """Return the rows that a boolean mask or an array of indices picks."""

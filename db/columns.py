@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from collector import fields
 from collector.events import PageNavigation, PageScrape
-from db.chunk import DTYPES, Chunk, CodeArray, ObjectArray, look_in_urls
+from db.chunk import DTYPES, URL_NUMBER, Chunk, CodeArray, ObjectArray, look_in_urls
 from db.chunk import BoolArray as BoolArray
 from db.error_kinds import kind_of_error
 from db.hashes import HashArray, error_hash, hash_of
@@ -192,6 +192,20 @@ class DetailColumns:
     def url_hash(self) -> HashArray:
         """64 bits that stand for the URL (db.hashes)."""
         return self._column("url_hash")
+
+    def numbered_urls(self) -> tuple[IntArray, HashArray, ObjectArray] | None:
+        """Return which of a few URLs each row has, and these URLs' hashes and texts; None where nobody knows it."""
+        if not self._chunks or any(chunk.urls is None for chunk in self._chunks):
+            return None
+        known = [chunk.urls() for chunk in self._chunks if chunk.urls is not None]
+        first = np.cumsum([0, *(len(hashes) for hashes, _ in known)]).tolist()
+        numbers = np.concatenate(
+            [chunk.column(URL_NUMBER) + before for chunk, before in zip(self._chunks, first, strict=False)]
+        )
+        hashes, one, which = np.unique(
+            np.concatenate([hashes for hashes, _ in known]), return_index=True, return_inverse=True
+        )
+        return which[numbers], hashes, np.concatenate([texts for _, texts in known])[one]
 
     @cached_property
     def error_hash(self) -> HashArray:

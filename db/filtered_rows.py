@@ -25,8 +25,9 @@ from db.rollups import Rollups
 from db.row_pack import ROWS, unpacked
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
+from db.url_rolling import UrlSpan
 from db.url_rows import RowsByResult, UrlRows
-from db.url_span import EVERYTHING, places_of
+from db.url_span import EVERYTHING, SpanRows, places_of
 
 # Without packs, up to so many spans of five minutes are read from the table; beyond, SQL had better count by itself.
 _MOST_LOOSE = 4
@@ -39,7 +40,8 @@ _MOST_EMPTY = 105_000
 # More runs of spans are asked for as if they were one.
 _MOST_RUNS = 8
 _RARE = Filter(url_contains=" ")
-_Kept: TypeAlias = tuple[Chunk, Filter]  # rows, and what they are to be picked by
+# The rows of a wider span, their columns, and what they are to be picked by.
+_Kept: TypeAlias = tuple[UrlSpan, SpanRows, Collection[str], Filter]
 # What is said of a span besides the number of the rows that it is among.
 _APART, _EMPTY = -1, -2
 
@@ -88,11 +90,7 @@ class FilteredRows:
         parts = self.parts(connection, start_ms, end_ms, filter, kind, columns=STATISTICS)
         if parts is None:
             return None
-        chunks = [
-            Chunk({name: chunk.arrays[name] for name in STATISTICS}, chunk.size)
-            for rows in parts
-            for chunk in rows.chunks
-        ]
+        chunks = [chunk.only(STATISTICS) for rows in parts for chunk in rows.chunks]
         return DetailColumns(chunks, self._recent.sources, self._recent.outcomes)
 
     def first_ms(self, connection: Connection) -> int | None:
@@ -119,6 +117,7 @@ class FilteredRows:
         *,
         columns: Collection[str] = EVERYTHING,
         most_apart: int | None = None,
+        in_order: bool = True,
     ) -> Iterator[DetailColumns] | None:
         """Return the rows of [start_ms, end_ms), some at a time in order of time; None when too few are packed.
 
@@ -133,6 +132,8 @@ class FilteredRows:
             columns: Of these at least, of EVERYTHING; those of statistics are there always.
             most_apart: Of so many spans of five minutes at most rows are looked for in their own packs; of more of
                 them nothing is returned.
+            in_order: False for whoever counts rows without looking at when they were: those of one time may come in
+                any order.
         """
         slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
@@ -154,7 +155,7 @@ class FilteredRows:
                 own = missing[low:high] & rows.complete[first : first + high - low]
                 owner[low:high][own] = len(kept)
                 missing[low:high] &= ~own
-                kept.append((rows.chunk(wanted), rest))
+                kept.append((span, rows, wanted, rest))
         left = [slots[place] for place in np.flatnonzero(missing).tolist()]
         settled = settled_slots(self._rollups.breakdowns, left)
         if len(left) - len(settled) > _MOST_LOOSE:
@@ -169,7 +170,10 @@ class FilteredRows:
         self._empty.keep(Filter(), version, dict.fromkeys(empty))
         owner[_places(slots, empty)] = _EMPTY
         pieces = _pieces(slots, owner)
-        return self._found(connection, pieces, (start_ms, end_ms), (text, filter, kind), (known, kept), version)
+        found_before = known, kept
+        return self._found(
+            connection, pieces, (start_ms, end_ms), (text, filter, kind), found_before, version, in_order=in_order
+        )
 
     def _places(self, filter: Filter, columns: Iterable[str]) -> Iterator[tuple[UrlRows, dict[str, None], Filter]]:
         """Return where rows are kept so that few are read, the columns needed there, and what a filter asks besides."""
@@ -186,16 +190,20 @@ class FilteredRows:
         filters: tuple[Filter, Filter, Kind | None],
         found_before: tuple[dict[int, Chunk], list[_Kept]],
         version: int,
+        *,
+        in_order: bool,
     ) -> Iterator[DetailColumns]:
         text, filter, kind = filters
         known, kept = found_before
         rest = Filter(sources=filter.sources, result=filter.result)
         for owner, some in pieces:
             if owner != _APART:
-                chunk, left = kept[owner]
+                span, found_there, columns, left = kept[owner]
+                low_ms, high_ms = max(bounds[0], some[0]), min(bounds[1], some[-1] + SLOT_MS)
+                whole = low_ms <= span.start_ms and span.end_ms <= high_ms
+                chunk = found_there.chunk(columns, in_order=in_order or not whole)
                 rows = DetailColumns([chunk], self._recent.sources, self._recent.outcomes)
-                rows = rows.between(max(bounds[0], some[0]), min(bounds[1], some[-1] + SLOT_MS))
-                yield rows.matching(left, kind)
+                yield (rows if whole else rows.between(low_ms, high_ms)).matching(left, kind)
                 continue
             missing = [slot for slot in some if slot not in known]
             new = self._searched(connection, missing, text)

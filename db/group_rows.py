@@ -72,6 +72,10 @@ def bucketed_groups_of(rows: DetailColumns, dimension: Dimension, bucket: IntArr
     elif dimension == "error":
         chosen = np.flatnonzero(~rows.success)
         value = rows.error_hash[chosen]
+    elif (numbered := rows.numbered_urls()) is not None:
+        numbers, hashes, urls = numbered
+        texts, place = Texts(hashes, urls), (numbers, len(hashes))
+        value = hashes[numbers]
     else:
         value = rows.url_hash
     own = None if bucket is None else bucket[chosen]

@@ -13,7 +13,8 @@ from db.url_pack import Found, Packing, UrlIndex
 RESULTS = "ends"  # as in db.url_pack: what is kept once for a span
 RESULT_ROWS = "ends.rows"
 RESULT_REST = "ends.rest"
-_VERSION = 0x0402  # of no other pack
+_VERSION = 0x0404  # of no other pack
+_IN_PLANES = 0x0402  # an earlier one
 _REST = ("url", "run", "fields", "data_size")
 
 
@@ -33,6 +34,7 @@ class ResultIndex(UrlIndex):
     """As `db.url_pack.UrlIndex`; `Found.urls` are the numbers of results."""
 
     VERSION = _VERSION
+    IN_PLANES = _IN_PLANES
     REST = _REST
 
     def rows_ended(self, is_wanted: Callable[[Result], bool]) -> Found:

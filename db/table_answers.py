@@ -190,7 +190,9 @@ class TableAnswers:
                 return groups
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
-                parts = self._breakdowns.parts(dimension, span.start_ms, span.end_ms, filter, kind, keep=keep)
+                parts = self._breakdowns.parts(
+                    dimension, span.start_ms, span.end_ms, filter, kind, keep=keep, apart=apart
+                )
             if parts is not None:
                 parts = [narrowed(groups, filter, kind, self._recent.sources) for groups in parts]
                 return joined(parts or [Groups.empty()]) if apart else merged(parts)
@@ -220,8 +222,9 @@ class TableAnswers:
                 return None
             columns = columns_of_packs(dimension)
             parts = filtered.parts(
-                connection, old.start_ms, old.end_ms, filter, kind, columns=columns, most_apart=_MOST_APART
-            )
+                connection, old.start_ms, old.end_ms, filter, kind,
+                columns=columns, most_apart=_MOST_APART, in_order=False,
+            )  # fmt: skip
             return None if parts is None else groups_of_parts(parts, dimension)
 
         before = self._once_old(("by url", dimension, old, filter, kind), old, ask)
@@ -235,7 +238,9 @@ class TableAnswers:
         parts = None
         if filtered is not None:
             columns = columns_of_packs(dimension)
-            parts = filtered.parts(connection, span.start_ms, span.end_ms, filter, kind, columns=columns)
+            parts = filtered.parts(
+                connection, span.start_ms, span.end_ms, filter, kind, columns=columns, in_order=False
+            )
         if parts is not None:
             return groups_of_parts(parts, dimension)
         return groups_by_sql(connection, dimension, span, filter, kind, self._recent.sources)

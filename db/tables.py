@@ -27,7 +27,9 @@ def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest
         limit: How many at most.
         order: What comes first.
     """
-    groups = groups.chosen(groups.value != OTHERS)
+    known = groups.value != OTHERS
+    if not known.all():
+        groups = groups.chosen(known)
     group, size = numbered(groups.value, groups.source)
 
     def sums(values: Any) -> Any:

@@ -19,6 +19,7 @@ from db.columns import Names
 from db.hashes import NO_ERROR, hash_of
 from db.rest_pack import RestPack, RestValues, lines_of, objects, of_lines
 from db.results import IntArray
+from db.row_blocks import ByteArray, RowBlocks, in_blocks, of_hundredths, whole_hundredths
 
 URLS = "urls"  # the dimension of what is kept once for a span, beside the breakdowns
 URL_ROWS = "urls.rows"  # of its rows, a block in each; they begin a millisecond after one another
@@ -26,7 +27,8 @@ URL_REST = "urls.rest"  # and of what statistics don't need of them
 BLOCK_ROWS = 1024
 # One with more bytes of URLs isn't made: looking through them would cost more than it saves.
 _MOST_URL_BYTES = 8 * 1024 * 1024
-_VERSION = 0x0401  # of no other pack
+_VERSION = 0x0403  # of no other pack
+_IN_PLANES = 0x0401  # an earlier one
 _LEVEL = 3
 # version, what its blocks begin with, rows, bytes of the facts, of the URLs, of their rows and of the other texts
 _HEAD = struct.Struct("<HQQIIII")
@@ -37,9 +39,14 @@ _REST = ("result", "run", "fields", "data_size")
 # Where columns stand in what rows tell of their results and runs.
 _OF_RESULTS = {"retry_count": 1, "status_code": 2, "outcome": 3, "error_kind": 4, "error_hash": 4}
 _OF_RUNS = {"run_id": 0, "labels": 1}
+# What is kept for each column, but for those of URLs.
+KEPT_FOR = {
+    "created_at_ms": "at", "source": "source", "scrape": "flags", "success": "flags", "items": "items",
+    "duration_ms": "duration", "data_size": "data_size", "fields": "fields",
+    **dict.fromkeys(_OF_RESULTS, "result"), **dict.fromkeys(_OF_RUNS, "run"),
+}  # fmt: skip
 _ESCAPED, _UTF8 = b"\\", ("utf-8", "surrogatepass")
 _SCRAPE, _SUCCESS = 1, 2
-_HUNDREDTHS = 100.0
 _Columns = dict[str, npt.NDArray[Any]]
 
 
@@ -68,8 +75,11 @@ class Found(NamedTuple):
     blocks: list[int]  # that hold the rows, rising
 
     @property
-    def where(self) -> IntArray:
+    def where(self) -> IntArray | slice:
         """The places, counted as if these blocks were all there are."""
+        if _follow_each_other(self.places):
+            first = int(self.places[0]) % BLOCK_ROWS
+            return slice(first, first + len(self.places))
         numbers = np.zeros(max(self.blocks, default=0) + 1, dtype=np.int64)
         numbers[self.blocks] = np.arange(len(self.blocks))
         found: IntArray = numbers[self.places // BLOCK_ROWS] * BLOCK_ROWS + self.places % BLOCK_ROWS
@@ -126,7 +136,7 @@ class Packing:
     def packs(self) -> UrlPacks:
         """Return the bytes."""
         types: dict[str, str] = {}
-        matrices = []
+        matrices: list[ByteArray] = []
         texts = sorted(self._numbers["url"])
         place = np.empty(len(texts), dtype=np.uint16 if len(texts) < 1 << 16 else np.uint32)
         place[[self._numbers["url"][text] for text in texts]] = np.arange(len(texts))
@@ -135,14 +145,12 @@ class Packing:
         key = self._column(self.KEY)
         order = np.argsort(key, kind="stable")  # rows of one stay in time order
         for kept in (_ROWS, self.REST):
-            planes = []
-            for name in kept:
-                values = self._column(name)[order]
-                if name == "duration":
-                    values = _whole_hundredths(values)
-                types[name], matrix = _planes(values if values.dtype.kind == "f" else _narrow(values))
-                planes.append(matrix)
-            matrices.append(np.concatenate(planes, axis=1))
+            values = {name: self._column(name)[order] for name in kept}
+            if "duration" in values:
+                values["duration"] = whole_hundredths(values["duration"])
+            own, matrix = in_blocks(values, BLOCK_ROWS)
+            types |= own
+            matrices.append(matrix)
         facts = orjson.dumps({"types": types, "sources": self._names.all(), "slots": self._slots})
         counts = np.bincount(key, minlength=len(self._numbers[self.KEY])).astype("<u4")
         told = orjson.dumps([list(self._numbers[name]) for name in _TOLD[1:]])
@@ -154,7 +162,7 @@ class Packing:
         pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
         once = b"".join((_HEAD.pack(self.VERSION, stamp, size, *map(len, pieces)), *pieces))
         begin = _STAMP.pack(stamp)
-        rows_of, rest_of = ([begin + zstd.compress(block, _LEVEL) for block in matrix] for matrix in matrices)
+        rows_of, rest_of = ([begin + block.tobytes() for block in matrix] for matrix in matrices)
         return UrlPacks(once, rows_of, rest_of)
 
     def _chosen(self, values: RestValues) -> IntArray:
@@ -189,12 +197,15 @@ class UrlIndex:
     """
 
     VERSION = Packing.VERSION
+    IN_PLANES = _IN_PLANES
     REST = Packing.REST
 
     def __init__(self, pack: bytes, start_ms: int) -> None:
-        if len(pack) < _HEAD.size or pack[:2] != self.VERSION.to_bytes(2, "little"):
+        version = int.from_bytes(pack[:2], "little")
+        if len(pack) < _HEAD.size or version not in (self.VERSION, self.IN_PLANES):
             raise ValueError(f"not rows of version {self.VERSION}; rebuild the rollups")
         _, self._stamp, self.size, *sizes = _HEAD.unpack_from(pack)
+        self._in_planes = version == self.IN_PLANES
         self._start_ms = start_ms
         ends = np.cumsum([_HEAD.size, *sizes]).tolist()
         self._parts = [pack[low:high] for low, high in pairwise(ends)]
@@ -218,28 +229,34 @@ class UrlIndex:
         own = _STAMP.pack(self._stamp)
         return all(block.startswith(own) for block in blocks)
 
-    def statistics(self, blocks: Sequence[bytes], where: IntArray, names: Names) -> _Columns:
-        """Return the columns of statistics (`db.detail.STATISTICS`) of some rows.
+    def rows(self, blocks: Sequence[bytes], where: IntArray | slice) -> _Columns:
+        """Return what is kept of some rows for statistics: what `statistic` makes columns of.
 
         Args:
             blocks: Of `UrlPacks.rows`, in their order.
             where: Which rows of these blocks, counted as if they were one.
+        """
+        return self._columns(blocks, _ROWS, where)
+
+    def statistic(self, name: str, rows: _Columns, names: Names) -> npt.NDArray[Any]:
+        """Return a column of statistics (`db.detail.STATISTICS`) of some rows.
+
+        Args:
+            name: Which column.
+            rows: What `rows` returned, in any order.
             names: Gives sources their numbers.
         """
-        found = self._columns(blocks, _ROWS, where)
-        codes = np.array([names.code(name) for name in self._facts["sources"]], dtype=np.int32)
-        duration, flags = found["duration"], found["flags"]
-        whole = duration.dtype.kind != "f"
-        return {
-            "created_at_ms": found["at"].astype(np.int64) + self._start_ms,
-            "source": codes[found["source"]],
-            "scrape": flags & _SCRAPE > 0,
-            "duration_ms": duration / _HUNDREDTHS if whole else duration,
-            "success": flags & _SUCCESS > 0,
-            "items": found["items"].astype(np.int64),
-        }
+        if name == "created_at_ms":
+            return rows["at"].astype(np.int64) + self._start_ms
+        if name == "source":
+            return np.array([names.code(name) for name in self._facts["sources"]], dtype=np.int32)[rows["source"]]
+        if name == "duration_ms":
+            return of_hundredths(rows["duration"])
+        if name == "items":
+            return rows["items"].astype(np.int64)
+        return rows["flags"] & {"scrape": _SCRAPE, "success": _SUCCESS}[name] > 0
 
-    def rest(self, blocks: Sequence[bytes], where: IntArray) -> _Columns:
+    def rest(self, blocks: Sequence[bytes], where: IntArray | slice) -> _Columns:
         """Return which of the told texts some rows have, and how much data: what `others` makes columns of.
 
         Args:
@@ -297,20 +314,15 @@ class UrlIndex:
         # The places of one URL after those of another: each begins where its rows do.
         places = np.repeat(ends[keys] - np.cumsum(counts), counts)
         places += np.arange(len(places))
-        blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
+        if _follow_each_other(places):  # such as those of all URLs of a domain
+            blocks = list(range(int(places[0]) // BLOCK_ROWS, int(places[-1]) // BLOCK_ROWS + 1))
+        else:
+            blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
         return Found(places, keys, np.repeat(np.arange(len(keys)), counts), blocks)
 
-    def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray) -> _Columns:
-        raw = b"".join([zstd.decompress(memoryview(block)[_STAMP.size :]) for block in blocks])
-        matrix = np.frombuffer(raw, np.uint8).reshape(len(blocks), -1)
-        found, low = {}, 0
-        for name in names:
-            kind = np.dtype(self._facts["types"][name])
-            planes = matrix[:, low : low + BLOCK_ROWS * kind.itemsize].reshape(len(blocks), kind.itemsize, BLOCK_ROWS)
-            rows = np.ascontiguousarray(planes.transpose(0, 2, 1)).view(kind)
-            found[name] = rows.reshape(-1)[where]
-            low += BLOCK_ROWS * kind.itemsize
-        return found
+    def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray | slice) -> _Columns:
+        types = {name: self._facts["types"][name] for name in names}
+        return RowBlocks(blocks, types, BLOCK_ROWS, _STAMP.size, in_planes=self._in_planes).columns(names, where)
 
     def _urls_with(self, needle: str, url: str) -> IntArray:
         """Return the numbers of URLs that have a text in them (in small letters) and are a certain one if given."""
@@ -353,6 +365,11 @@ class UrlIndex:
         return np.frombuffer(zstd.decompress(self._parts[2]), "<u4").astype(np.int64)
 
 
+def _follow_each_other(places: IntArray) -> bool:
+    """Say whether rising places have no hole between them."""
+    return len(places) > 0 and int(places[-1]) - int(places[0]) == len(places) - 1
+
+
 def _line_ends(lines: bytes) -> IntArray:
     return np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
 
@@ -364,21 +381,3 @@ def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     most = int(values.max(initial=0))
     kind = next((f"<u{size}" for size in (1, 2, 4) if most < 1 << 8 * size), "<i8")
     return values.astype(kind, copy=False)
-
-
-def _whole_hundredths(durations_ms: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return durations as whole hundredths, if that is what each of them is exactly; else as they are."""
-    if not (durations_ms >= 0).all() or not (durations_ms < (1 << 32) / _HUNDREDTHS - 1).all():
-        return durations_ms
-    whole = np.round(durations_ms * _HUNDREDTHS).astype("<u4")
-    return whole if (whole / _HUNDREDTHS == durations_ms).all() else durations_ms
-
-
-def _planes(values: npt.NDArray[Any]) -> tuple[str, npt.NDArray[np.uint8]]:
-    """Return a column's type, and its bytes by block (the last one filled up): the lowest of each row, the next..."""
-    width = values.dtype.itemsize
-    blocks = -(-len(values) // BLOCK_ROWS)
-    padded = np.zeros(blocks * BLOCK_ROWS, dtype=values.dtype)
-    padded[: len(values)] = values
-    planes = padded.view(np.uint8).reshape(blocks, BLOCK_ROWS, width).transpose(0, 2, 1)
-    return values.dtype.str, np.ascontiguousarray(planes).reshape(blocks, width * BLOCK_ROWS)

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.chunk import BoolArray, Chunk
+from db.chunk import URL_NUMBER, BoolArray, Chunk, Made, ObjectArray
 from db.columns import Names
 from db.detail import STATISTICS
-from db.hashes import hashes_of
+from db.hashes import HashArray, hashes_of
 from db.rest_pack import objects
 from db.results import IntArray
-from db.url_pack import Found, UrlIndex
+from db.url_pack import KEPT_FOR, Found, UrlIndex
 
-_OF_URLS = ("url", "url_hash")
+_OF_URLS = ("url", "url_hash", URL_NUMBER)
 _OF_RESULTS = ("retry_count", "status_code", "outcome", "error_kind", "error_hash")
+_AS_KEPT = slice(None)  # the order of who needs none
 # Every column that packs hold or that is made of what they hold (db.filtered_rows).
 EVERYTHING = (
     *STATISTICS, "retry_count", "data_size", "status_code", "outcome", *_OF_URLS, "error_kind", "error_hash",
@@ -53,16 +54,15 @@ class SpanRows:
         self.blocks = found.blocks  # their numbers
         self.size = len(found.places)
         self._index = index
-        self._outcomes = outcomes
-        self._lock = threading.Lock()  # protects what is below: columns that are added
+        self._sources, self._outcomes = sources, outcomes
+        self._lock = threading.Lock()  # protects what is below: columns that are made, and what they are made of
         self._columns: dict[str, npt.NDArray[Any]] = {}
         self._rest: dict[str, npt.NDArray[Any]] | None = None
+        self._order: IntArray | None = None
+        self._distinct_urls: tuple[HashArray, ObjectArray] | None = None
         if self.size:
-            where = found.where
-            columns = index.statistics(blocks, where, sources)
-            order = _order(columns["created_at_ms"])
-            self._columns = {name: column[order] for name, column in columns.items()}
-            self._where, self._urls, self._which = where[order], found.urls, found.which[order]
+            self._where, self._urls, self._which = found.where, found.urls, found.which
+            self._rows = index.rows(blocks, self._where)
 
     @classmethod
     def needs_rest(cls, columns: Iterable[str]) -> bool:
@@ -93,34 +93,68 @@ class SpanRows:
             self._rest = rest
         return True
 
-    def chunk(self, columns: Collection[str]) -> Chunk:
-        """Return the rows with some columns.
+    def chunk(self, columns: Collection[str], *, in_order: bool = True) -> Chunk:
+        """Return the rows with some columns, which are made when they are first asked for.
 
         Args:
             columns: Names of EVERYTHING; `lacks_rest` of them was False.
+            in_order: Whether whoever asks needs them in order of time: it takes longer than to count them.
         """
         if not self.size:
             return Chunk({}, 0)
+        numbered = not {*_OF_URLS}.isdisjoint(columns)
+        names = (*columns, URL_NUMBER) if numbered else tuple(columns)
+        chunk = Chunk(Made(names, self._column if in_order else self._as_kept), self.size)
+        chunk.urls = self._urls_of_numbers if numbered else None
+        return chunk
+
+    def _urls_of_numbers(self) -> tuple[HashArray, ObjectArray]:
+        """Return the hashes and texts of the URLs that URL_NUMBER counts."""
         with self._lock:
-            missing = [name for name in columns if name not in self._columns]
-            if missing:
-                self._columns |= self._made(missing)
-            return Chunk({name: self._columns[name] for name in columns}, self.size)
+            return self._distinct(self._numbered(_AS_KEPT)[0])
 
-    def _made(self, names: list[str]) -> dict[str, npt.NDArray[Any]]:
-        """Make columns; the caller holds the lock."""
-        made: dict[str, npt.NDArray[Any]] = {}
-        if not {*_OF_URLS}.isdisjoint(names):
-            made |= self._of_urls(self._urls, self._which)
-        others = [name for name in names if name not in _OF_URLS]
-        if others:
-            assert self._rest is not None
-            made |= self._index.others(others, self._rest, self._outcomes)
-        return made
+    def _distinct(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
+        """Return the hashes and texts of some URLs, always the same ones; the caller holds the lock."""
+        if self._distinct_urls is None:
+            urls = self._index.urls(numbers)
+            self._distinct_urls = hashes_of(urls), objects(urls)
+        return self._distinct_urls
 
-    def _of_urls(self, numbers: IntArray, which: IntArray) -> dict[str, npt.NDArray[Any]]:
-        urls = self._index.urls(numbers)
-        return {"url": objects(urls)[which], "url_hash": hashes_of(urls)[which]}
+    def _column(self, name: str) -> npt.NDArray[Any]:
+        with self._lock:
+            if self._order is None:
+                moments, self._order = _in_order(self._rows["at"])
+                own = {"at": moments}
+                self._columns["created_at_ms"] = self._index.statistic("created_at_ms", own, self._sources)
+            if name not in self._columns:
+                self._columns[name] = self._made(name, self._order)
+            return self._columns[name]
+
+    def _as_kept(self, name: str) -> npt.NDArray[Any]:
+        with self._lock:
+            return self._made(name, _AS_KEPT)
+
+    def _made(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
+        """Make a column; the caller holds the lock."""
+        if name in STATISTICS:
+            kept = KEPT_FOR[name]
+            return self._index.statistic(name, {kept: self._rows[kept][order]}, self._sources)
+        if name in _OF_URLS:
+            numbers, which = self._numbered(order)
+            hashes, texts = self._distinct(numbers)
+            if name == URL_NUMBER:
+                return which
+            return hashes[which] if name == "url_hash" else texts[which]
+        return self._other(name, order)
+
+    def _other(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
+        assert self._rest is not None
+        kept = KEPT_FOR[name]
+        return self._index.others((name,), {kept: self._rest[kept][order]}, self._outcomes)[name]
+
+    def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
+        """Return the numbers of the URLs that there are, rising, and which of them each row has."""
+        return self._urls, self._which[order]
 
 
 class ResultRows(SpanRows):
@@ -128,21 +162,27 @@ class ResultRows(SpanRows):
 
     WITHOUT_REST = frozenset({*STATISTICS, *_OF_RESULTS})
 
-    def _made(self, names: list[str]) -> dict[str, npt.NDArray[Any]]:
-        made: dict[str, npt.NDArray[Any]] = {}
-        rest = {"result": self._urls[self._which], **(self._rest or {})}
-        if not {*_OF_URLS}.isdisjoint(names):
-            made |= self._of_urls(*np.unique(rest["url"].astype(np.int64), return_inverse=True))
-        return made | self._index.others([name for name in names if name not in _OF_URLS], rest, self._outcomes)
+    def _other(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
+        if name in _OF_RESULTS:
+            return self._index.others((name,), {"result": self._urls[self._which[order]]}, self._outcomes)[name]
+        return super()._other(name, order)
+
+    def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
+        assert self._rest is not None
+        return np.unique(self._rest["url"][order].astype(np.int64), return_inverse=True)
 
 
-def _order(moments_ms: IntArray) -> IntArray:
-    """Return the order of time of moments inside a day: numbers are sorted in a fifth of what their places take."""
+def _in_order(moments_ms: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
+    """Return moments inside a day in order of time, and that order.
+
+    Numbers are sorted in a fifth of what their places take.
+    """
     bits = len(moments_ms).bit_length()
-    key = ((moments_ms - moments_ms.min()) << bits) | np.arange(len(moments_ms))
+    key = moments_ms.astype(np.int64)
+    key <<= bits
+    key |= np.arange(len(moments_ms))
     key.sort()
-    order: IntArray = key & ((1 << bits) - 1)
-    return order
+    return key >> bits, key & ((1 << bits) - 1)
 
 
 def places_of(slots: range, start_ms: int, end_ms: int) -> tuple[int, int]:

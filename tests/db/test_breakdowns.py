@@ -13,6 +13,7 @@ from sqlalchemy import delete, event, func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageScrape
+from db import breakdown_pack
 from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, merged, narrowed, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
 from db.breakdown_rolling import LENGTHS_MS
@@ -84,8 +85,10 @@ def kept(engine: Engine) -> dict[tuple[str, int, int], tuple[int, bytes]]:
         return {tuple(row[:3]): (row[3], row[4]) for row in connection.execute(own)}  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("many", [1, 1_000_000])
 @pytest.mark.parametrize("dimension", DIMENSIONS)
-def test_groups_come_back_from_their_bytes(dimension: str) -> None:
+def test_groups_come_back_from_their_bytes(dimension: str, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(breakdown_pack, "_MANY", many)  # from so many on, they aren't compressed
     rows, other = rows_of(some_metrics()), Names()
     other.code("another source was met first")
     groups = groups_of(rows, dimension)  # type: ignore[arg-type]
@@ -105,7 +108,7 @@ def test_parts_add_up_to_the_whole(dimension: str) -> None:
 
 
 def test_bytes_of_something_else_are_refused() -> None:
-    for nonsense in (b"", b"\x03\x00" + bytes(40)):
+    for nonsense in (b"", b"\x04\x00" + bytes(40)):
         with pytest.raises(ValueError, match="rebuild the rollups"):
             unpacked(nonsense, 0, Names())
 
