@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import inspect
 import json
 import os
 import runpy
@@ -161,11 +162,15 @@ def start_app(
 
 def _serve(orders: socket.socket) -> None:
     """Fork for each order until whoever gives them is gone."""
+    from sqlalchemy.orm import configure_mappers
+
     import app  # noqa: F401 - what this process is for
     import web.commands
     import web.serve
     import web.worker  # noqa: F401
 
+    configure_mappers()
+    inspect.stack()  # Dash asks for it at its start, and it looks at the file of every module that it doesn't know yet
     gc.collect()
     gc.freeze()  # or the collector of each app would copy all of this
     running: dict[int, tuple[int, socket.socket]] = {}  # by the file that becomes readable at its end
