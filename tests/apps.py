@@ -15,9 +15,10 @@ import urllib.request
 from collections.abc import Mapping
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from tests.servers import PrivateServer
+from tests.servers import PrivateServer, Process
+from tests.warm_start import start_app
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -40,6 +41,10 @@ class PrivateApp(PrivateServer):
     def command(self) -> list[str]:
         """Return the command line."""
         return [sys.executable, str(ROOT / "app.py")]
+
+    def launch(self, log: IO[bytes]) -> Process:
+        """Start it, the quick way where tests prepared that."""
+        return start_app(self.environment(), log)
 
     def environment(self) -> Mapping[str, str]:
         """Return the environment: ours without its settings, and the app's."""

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Engine
 from db.engine import make_engine
 from tests.servers import PrivateMariaDB
 from tests.templates import MariaTemplate, SqliteTemplate
+from tests.warm_start import warm_starts
 
 _ENOUGH_MEMORY_BYTES = 3 << 30
 
@@ -52,6 +53,13 @@ def no_spools_at_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """Collectors of tests, and of the processes that they start, leave nothing in the home of who runs them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_apps(no_spools_at_home: None) -> Iterator[None]:
+    """Apps are forked from a process that has imported the program, one for the session, made for the first app."""
+    with warm_starts():
         yield
 
 

@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Protocol, Self
 
 import pymysql
 
@@ -33,6 +33,18 @@ class ServerFailedError(RuntimeError):
     """The server didn't start; the text ends with its own last words."""
 
 
+class Process(Protocol):
+    """What is done with a server's process."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, sig: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 class PrivateServer(ABC):
     """A server process of one's own: `with PrivateX() as server`, or start, kill, start, stop.
 
@@ -47,7 +59,7 @@ class PrivateServer(ABC):
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix=f"scrapeboard-{self.name}-", dir=parent or _scratch()))
         self._start_timeout_s = start_timeout_s
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     @abstractmethod
     def command(self) -> list[str]:
@@ -71,10 +83,7 @@ class PrivateServer(ABC):
         assert self._process is None, f"{self.name} is running already"
         log_path = self.directory / "server.log"
         with log_path.open("ab") as log:
-            self._process = subprocess.Popen(
-                self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment(),
-                start_new_session=True,  # so that its own children can be ended with it
-            )  # fmt: skip
+            self._process = self.launch(log)
         deadline_s = time.monotonic() + self._start_timeout_s
         # Asked first whether it lives: one that found its port taken must not be confused with who answers there.
         while self._process.poll() is not None or not self.answers():
@@ -85,6 +94,13 @@ class PrivateServer(ABC):
                 self.kill()
                 raise ServerFailedError(f"{self.name} did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
         return self
+
+    def launch(self, log: IO[bytes]) -> Process:
+        """Start the process in a session of its own, so that its own children can be ended with it."""
+        return subprocess.Popen(
+            self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment(),
+            start_new_session=True,
+        )  # fmt: skip
 
     def environment(self) -> Mapping[str, str] | None:
         """Return the server's environment; None for this process's own."""

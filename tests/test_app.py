@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,24 +19,41 @@ import websocket
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
-from db.engine import make_engine
+from db.engine import make_engine, opened
+from db.migrate import current_revision, known_revisions
 from tests.browser.conftest import App
 from tests.servers import free_port
+from tests.warm_start import ROOT, cold_starts, start_app
 
-ROOT = Path(__file__).resolve().parents[1]
+
+def environment(**settings: str) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")}
+    return {**plain, **{f"SCRAPEBOARD_{name}": value for name, value in settings.items()}}
 
 
-def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SCRAPEBOARD_")}
+def run(**settings: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "app.py"), *arguments],
+        [sys.executable, str(ROOT / "app.py")],
         cwd=ROOT,
-        env={**environment, **{f"SCRAPEBOARD_{name}": value for name, value in settings.items()}},
+        env=environment(**settings),
         capture_output=True,
         text=True,
         timeout=180,
         check=False,
     )
+
+
+@pytest.fixture
+def run_warm(tmp_path: Path) -> Callable[..., tuple[int, str]]:
+    """Run a command to its end, and return its exit code and all that it said."""
+
+    def run(*arguments: str, **settings: str) -> tuple[int, str]:
+        output = tmp_path / "output"
+        with output.open("wb") as file:
+            code = start_app(environment(**settings), file, *arguments).wait(180)
+        return code, output.read_text()
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -56,18 +73,35 @@ def test_what_stops_the_start_is_said_in_one_line(settings: dict[str, str], word
     assert "s3cret" not in ended.stderr
 
 
-def test_a_schema_from_the_future_is_refused(engine: Engine, database_url: str) -> None:
+def test_a_schema_from_the_future_is_refused(
+    engine: Engine, database_url: str, run_warm: Callable[..., tuple[int, str]]
+) -> None:
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'future'"))
-    ended = run(DATABASE_URL=database_url)
-    assert ended.returncode == 1
-    assert "newer than this program" in ended.stderr
-    assert len(ended.stderr.strip().splitlines()) == 1
+    code, said = run_warm(DATABASE_URL=database_url)
+    assert code == 1
+    assert "newer than this program" in said
+    assert len(said.strip().splitlines()) == 1
 
 
-def test_migrate_and_maintain_do_their_work_and_end(database_url: str) -> None:
-    assert run("migrate", DATABASE_URL=database_url).returncode == 0
-    assert run("maintain", DATABASE_URL=database_url).returncode == 0
+def test_migrate_and_maintain_do_their_work_and_end(
+    database_url: str, run_warm: Callable[..., tuple[int, str]]
+) -> None:
+    assert run_warm("migrate", DATABASE_URL=database_url)[0] == 0
+    with opened(database_url) as migrated:
+        assert current_revision(migrated) == known_revisions()[0]
+    assert run_warm("maintain", DATABASE_URL=database_url)[0] == 0
+
+
+@pytest.fixture
+def app_as_operators_start_it(tmp_path: Path) -> Iterator[App]:
+    """`python app.py`; the other apps of tests are forked."""
+    with cold_starts():
+        made = App(f"sqlite:///{tmp_path}/board.db", free_port())
+        made.start()
+    assert isinstance(made.process, subprocess.Popen)
+    yield made
+    made.stop()
 
 
 @pytest.fixture
@@ -86,7 +120,8 @@ def app_with_few_threads(tmp_path: Path) -> Iterator[App]:
     made.stop()
 
 
-def test_sigterm_says_going_away_and_ends_in_time(app: App) -> None:
+def test_sigterm_says_going_away_and_ends_in_time(app_as_operators_start_it: App) -> None:
+    app = app_as_operators_start_it
     client = websocket.create_connection(app.url.replace("http", "ws") + "/ws/metrics", timeout=90)
     assert json.loads(client.recv())["type"] == "connected"
     assert app.process is not None

@@ -31,6 +31,8 @@ NOW_MS = 1_714_564_800_000 + 25 * 60_000 + 13_000  # 12:25:13
 SOURCES = ("shop-a", "shop-b", "news")
 Event = PageNavigation | PageScrape
 
+pytestmark = pytest.mark.xdist_group("alerts-measure")  # one of each fleet for all
+
 
 def events_of(rng: random.Random, count: int, start_ms: int, end_ms: int) -> list[Event]:
     made: list[Event] = []

@@ -18,6 +18,8 @@ from db.cells import HOUR_MS, SLOT_MS
 from tests.alerts.test_measure import MEASURES, NOW_MS, SOURCES, Event, Fleet, events_of, make, same, truth
 from tests.db.samples import batch, navigation
 
+pytestmark = pytest.mark.xdist_group("alerts-past")  # one fleet for most
+
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,9 +20,9 @@ from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.options import Options
 
 from collector.client import Collector
-from tests.servers import PrivateMariaDB, free_port
+from tests.servers import PrivateMariaDB, Process, free_port
+from tests.warm_start import start_app
 
-ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
@@ -49,7 +48,7 @@ class App:
     database_url: str
     port: int
     settings: dict[str, str] = field(default_factory=dict)
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
 
     @property
     def url(self) -> str:
@@ -63,7 +62,7 @@ class App:
             "SCRAPEBOARD_PORT": str(self.port),
             **self.settings,
         }
-        self.process = subprocess.Popen([sys.executable, str(ROOT / "app.py")], cwd=ROOT, env=environment)
+        self.process = start_app(environment, None)
         deadline = time.monotonic() + 150
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the app ended at its start"

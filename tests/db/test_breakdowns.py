@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -20,7 +22,7 @@ from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
-from db.engine import begin_writing
+from db.engine import begin_writing, make_engine
 from db.group_rows import groups_of
 from db.labelled_sources import AnyLabels
 from db.models import Breakdown
@@ -37,21 +39,22 @@ from db.time_packs import TIME
 from db.url_rolling import URL_KEPT
 from tests.db.brute_force import Truth
 from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.servers import PrivateMariaDB
 
 START_MS = NOON_MS - 60 * HOUR_MS
 
 
 def some_metrics(count: int = 200, *, seed: int = 3) -> list[Metric]:
-    """Make metrics over two and a half days, in two of every six hours, one in five of them failed."""
+    """Make metrics over two and a half days, in two of every six hours, one in five failed."""
     rng = random.Random(seed)
     made: list[Metric] = []
     for number in range(count):
-        burst, within_ms = divmod(number * (60 * HOUR_MS // count), 6 * HOUR_MS)
+        burst, within_ms = divmod(number // 4 * 4 * (60 * HOUR_MS // count), 6 * HOUR_MS)
         ok = rng.random() < 0.8
         kind, fields = rng.choice(((navigation, {}), (scrape, {"fields": {"price": rng.randrange(6), "title": 5}})))
         made.append(
             kind(
-                f"source{rng.randrange(3)}", START_MS + burst * 6 * HOUR_MS + within_ms // 3,
+                f"source{rng.randrange(3)}", START_MS + burst * 6 * HOUR_MS + within_ms // 3 + number % 4 * 20_000,
                 url=f"https://shop.example/{rng.randrange(20)}", success=ok,
                 error=None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None)),
                 **fields,
@@ -273,15 +276,46 @@ def test_tables_of_any_range_read_no_detail_rows(engine: Engine) -> None:
                 assert sum(url.errors for url in found) == failures
 
 
-@pytest.mark.parametrize("dimension", DIMENSIONS)
-def test_edges_between_pieces_send_what_is_counted_and_nothing_else(engine: Engine, dimension: Dimension) -> None:
-    store, recent = Store(engine), RecentDetail(1)
-    rollups = Rollups(engine, clock_ms=lambda: NOON_MS)
-    metrics = some_metrics(3000)
-    store.send(batch(*metrics))
+@dataclass(frozen=True)
+class RolledUp:
+    """A database of 3000 metrics that are added up, and what is remembered of it; nobody changes it."""
+
+    engine: Engine
+    recent: RecentDetail
+    rollups: Rollups
+
+
+def rolled_up(url: str) -> RolledUp:
+    engine = make_engine(url=url)
+    recent, rollups = RecentDetail(1), Rollups(engine, clock_ms=lambda: NOON_MS)
+    Store(engine).send(batch(*some_metrics(3000)))
     rollups.run_once()
     recent.load(engine)
-    breakdowns = Breakdowns(engine, recent, rollups)
+    return RolledUp(engine, recent, rollups)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def large(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RolledUp]:
+    """One of each kind for all tests that only read it."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('large') / 'large.db'}"
+    else:
+        server: PrivateMariaDB = request.getfixturevalue("mariadb")
+        server.execute("CREATE DATABASE large_breakdowns")
+        url = server.url("large_breakdowns")
+    request.getfixturevalue(f"{request.param}_template").copy_to(url)
+    made = rolled_up(url)
+    yield made
+    made.engine.dispose()
+    if request.param == "mariadb":
+        server.execute("DROP DATABASE large_breakdowns")
+
+
+@pytest.mark.xdist_group("breakdowns-large")
+@pytest.mark.parametrize("dimension", DIMENSIONS)
+def test_edges_between_pieces_send_what_is_counted_and_nothing_else(large: RolledUp, dimension: Dimension) -> None:
+    engine, recent, metrics = large.engine, large.recent, some_metrics(3000)
+    breakdowns = Breakdowns(engine, recent, large.rollups)
     low, high = NOON_MS - 17 * HOUR_MS - 130_000, NOON_MS - 16 * HOUR_MS - 70_000
     own = rows_of([metric for metric in metrics if low <= metric.recorded_at_ms < high])
     asked: list[str] = []
@@ -302,13 +336,10 @@ def test_edges_between_pieces_send_what_is_counted_and_nothing_else(engine: Engi
         assert set(read) == {dimension == needed_by}
 
 
-def test_buckets_of_an_hour_are_read_in_one_piece(engine: Engine) -> None:
-    store, recent = Store(engine), RecentDetail(1)
-    rollups = Rollups(engine, clock_ms=lambda: NOON_MS)
-    queries = Queries(engine, recent, rollups=rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
-    store.send(batch(*some_metrics(3000)))
-    rollups.run_once()
-    recent.load(engine)
+@pytest.mark.xdist_group("breakdowns-large")
+def test_buckets_of_an_hour_are_read_in_one_piece(large: RolledUp) -> None:
+    engine = large.engine
+    queries = Queries(engine, large.recent, rollups=large.rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
     asked: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
     start_ms = NOON_MS - 17 * HOUR_MS - 2 * SLOT_MS

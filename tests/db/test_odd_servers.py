@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from sqlalchemy import text
@@ -19,6 +19,7 @@ from tests.db.samples import NOON_MS, batch, navigation, run, scrape
 from tests.db.transfers import content, fill
 from tests.servers import PrivateMariaDB
 
+Content: TypeAlias = dict[str, tuple[int, str]]  # table -> rows and their checksum
 ODD = {
     "lax, in Tokyo, latin1": (
         ["--sql-mode=", "--default-time-zone=+09:00", "--character-set-server=latin1"],
@@ -47,6 +48,9 @@ TEXTS = [
 CHANGES_MS = (1_711_846_800_000, 1_729_990_800_000, 1_710_054_000_000, 1_730_613_600_000)
 
 
+pytestmark = pytest.mark.xdist_group("odd-servers")  # each server is started once
+
+
 @pytest.fixture(scope="module", params=list(ODD))
 def odd_server(request: pytest.FixtureRequest) -> Iterator[PrivateMariaDB]:
     """A server of each kind."""
@@ -65,25 +69,29 @@ def odd(odd_server: PrivateMariaDB) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-def plain(tmp_path: Path) -> Iterator[Engine]:
-    """The same on SQLite, to compare with."""
-    engine = make_engine(url=f"sqlite:///{tmp_path / 'metrics.db'}")
+@pytest.fixture(scope="module")
+def wanted(tmp_path_factory: pytest.TempPathFactory) -> Content:
+    """What the same metrics leave on SQLite, to compare with."""
+    engine = make_engine(url=f"sqlite:///{tmp_path_factory.mktemp('plain') / 'metrics.db'}")
     upgrade(engine)
-    yield engine
+    found = left_by_metrics(engine)
     engine.dispose()
+    return found
 
 
-def test_same_metrics_leave_the_same_rows_and_rollups(odd: Engine, plain: Engine) -> None:
-    for engine in (odd, plain):
-        fill(engine)
-        store = Store(engine, clock_ms=lambda: NOON_MS)
-        for moment_ms in CHANGES_MS:
-            for quarter in range(-8, 8):
-                at_ms = moment_ms + quarter * 900_000
-                store.send(batch(navigation("ö🦊", at_ms), scrape("'\\", at_ms), run("🕷'\\", at_ms)))
-        Rollups(engine).run_once()
-    found, wanted = content(odd), content(plain)
+def left_by_metrics(engine: Engine) -> Content:
+    fill(engine)
+    store = Store(engine, clock_ms=lambda: NOON_MS)
+    for moment_ms in CHANGES_MS:
+        for quarter in range(-8, 8):
+            at_ms = moment_ms + quarter * 900_000
+            store.send(batch(navigation("ö🦊", at_ms), scrape("'\\", at_ms), run("🕷'\\", at_ms)))
+    Rollups(engine).run_once()
+    return content(engine)
+
+
+def test_same_metrics_leave_the_same_rows_and_rollups(odd: Engine, wanted: Content) -> None:
+    found = left_by_metrics(odd)
     assert {name: found[name] for name in TABLES} == {name: wanted[name] for name in TABLES}
 
 

@@ -20,6 +20,8 @@ from db.store import Store
 from tests.db.samples import NOON_MS, batch, navigation, run
 from tests.servers import PrivateMariaDB
 
+pytestmark = pytest.mark.xdist_group("replica")  # one pair of servers for all
+
 
 class Replicated(PrivateMariaDB):
     """A server with a binary log and a number of its own."""

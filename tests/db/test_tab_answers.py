@@ -35,12 +35,13 @@ LATER = ("attempt", "yield", "field")
 FILTERS = (Filter(), Filter(("source1",)), Filter(result="failed"), Filter(("source0", "source2"), "ok"))
 
 
-def some_metrics(count: int = 350, *, hours: int = 24 * 9, seed: int = 4) -> list[Metric]:
-    """Make metrics of more than a week that ends at noon, in whole milliseconds."""
+def some_metrics(count: int = 350, *, hours: int = 24 * 9, seed: int = 4, together: int = 10) -> list[Metric]:
+    """Make metrics of more than a week that ends at noon, in whole milliseconds; so many of them in ten minutes."""
     rng = random.Random(seed)
     made: list[Metric] = []
+    first_ms, apart_ms = NOON_MS - hours * HOUR_MS - 8 * SLOT_MS, hours * HOUR_MS * together // count
     for number in range(count):
-        at_ms = NOON_MS - hours * HOUR_MS + number * (hours * HOUR_MS // count)
+        at_ms = first_ms + (number // together + 1) * apart_ms + number % together * 70_001
         ok, source, url = rng.random() < 0.8, f"source{rng.randrange(3)}", f"https://shop.example/{rng.randrange(9)}"
         error = None if ok else rng.choice((f"timeout after {rng.randrange(9000)} ms", "HTTP 503", None))
         if rng.random() < 0.5:
@@ -130,7 +131,7 @@ def test_a_database_from_before_is_counted_out_as_far_as_its_rows_reach_and_then
     engine: Engine, statements: list[str]
 ) -> None:
     store = Store(engine)
-    store.send(batch(*some_metrics(60)))
+    store.send(batch(*some_metrics(60, together=2)))
     Rollups(engine).run_once()
     cleanup(engine, 2, now_ms=NOON_MS)  # detail rows from the start of the day before yesterday
     since_ms = NOON_MS // DAY_MS * DAY_MS - 2 * DAY_MS

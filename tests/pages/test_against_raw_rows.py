@@ -61,7 +61,11 @@ class Board:
     rows: Raw
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+# Each is filled once, by the worker that has all of its tests.
+KINDS = [pytest.param(kind, marks=pytest.mark.xdist_group(f"raw-rows-{kind}")) for kind in ("sqlite", "mariadb")]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """The fleet, stored as the app stores it; memory holds a few hours of it."""
     if request.param == "sqlite":

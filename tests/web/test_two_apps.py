@@ -6,12 +6,12 @@ import csv
 import functools
 import io
 import json
-import subprocess
-import sys
+import os
 import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import websocket
@@ -25,7 +25,8 @@ from db.engine import begin_writing, opened
 from db.migrate import current_revision, known_revisions
 from db.state import MAINTAINED_MS, read_state, write_state
 from db.store import Store
-from tests.apps import ROOT, PrivateApp
+from tests.apps import PrivateApp
+from tests.warm_start import start_app
 
 DAY_MS = 86_400_000
 
@@ -159,13 +160,11 @@ def same(apps: list[PrivateApp], name: str) -> bool:
     return first == second != []
 
 
-def test_two_processes_that_migrate_an_empty_database_together_both_succeed(database_url: str) -> None:
-    migrate = "import sys\nfrom db.migrate import migrated\nwith migrated(sys.argv[1]): pass"
-    processes = [
-        subprocess.Popen([sys.executable, "-c", migrate, database_url], cwd=ROOT, stderr=subprocess.PIPE)
-        for _ in range(4)
-    ]
-    said = [process.communicate(timeout=200)[1] for process in processes]
-    assert ([process.returncode for process in processes], said) == ([0] * 4, [b""] * 4)
+def test_two_processes_that_migrate_an_empty_database_together_both_succeed(database_url: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "SCRAPEBOARD_DATABASE_URL": database_url}
+    with (tmp_path / "said").open("wb") as said:
+        processes = [start_app(environment, said, "migrate") for _ in range(4)]
+        assert [process.wait(200) for process in processes] == [0] * 4
+    assert (tmp_path / "said").read_text() == ""
     with opened(database_url) as engine:
         assert current_revision(engine) == known_revisions()[0]
