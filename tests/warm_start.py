@@ -7,6 +7,7 @@ import gc
 import inspect
 import json
 import os
+import random
 import runpy
 import select
 import signal
@@ -214,6 +215,7 @@ def _become(arguments: list[str], environment: dict[str, str], output: int) -> N
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    random.seed()  # or all of them would draw the same numbers
     program = str(ROOT / "app.py")
     sys.argv = [program, *arguments]
     runpy.run_path(program, run_name="__main__")  # it ends with SystemExit, which goes through to the interpreter
