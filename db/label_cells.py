@@ -203,9 +203,7 @@ class LabelCells:
         asked = {self._recent.sources.known(name) for name in filter.sources}
         parts: list[tuple[int, Cells]] = []
         for length_ms, pack_ms, low_ms, high_ms in pieces:
-            kept = self._kept.get((filter.labels, length_ms, pack_ms))
-            if kept is None:
-                continue
+            kept = self._kept[filter.labels, length_ms, pack_ms]
             if kept.unsure & asked if asked else kept.unsure:
                 return None
             self._kept.move_to_end((filter.labels, length_ms, pack_ms))
@@ -296,11 +294,17 @@ def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tu
 
     def cut(low_ms: int, high_ms: int, lengths: Sequence[int]) -> None:
         length_ms, *finer = lengths
+        # A day's pack is by hours, an hour's by five minutes: rows of a pack must lie inside one bucket each.
+        step_ms = HOUR_MS if length_ms == DAY_MS else SLOT_MS
         for pack_ms in range(low_ms // length_ms * length_ms, high_ms, length_ms):
             low, high = max(low_ms, pack_ms), min(high_ms, pack_ms + length_ms)
-            # A day's pack is by hours, an hour's by five minutes.
-            if pack_ms not in apart[length_ms] and _is_cut_so(length_ms, bucket_ms, low, high):
-                pieces.append(_Piece(length_ms, pack_ms, low, high))
+            first, last = -(-low // step_ms) * step_ms, high // step_ms * step_ms
+            if pack_ms not in apart[length_ms] and bucket_ms % step_ms == 0 and first < last:
+                if low < first:
+                    cut(low, first, finer)
+                pieces.append(_Piece(length_ms, pack_ms, first, last))
+                if last < high:
+                    cut(last, high, finer)
             elif finer:
                 cut(low, high, finer)
             else:
@@ -315,11 +319,6 @@ def _is_packed_so(span: TimeRange) -> bool:
     bucket_ms = span.bucket_ms
     fits = bucket_ms % HOUR_MS == 0 or (HOUR_MS % bucket_ms == 0 and bucket_ms % SLOT_MS == 0)
     return fits and span.start_ms % bucket_ms == 0
-
-
-def _is_cut_so(length_ms: int, bucket_ms: int, low_ms: int, high_ms: int) -> bool:
-    """Say whether rows of a pack of some length begin where a part of it does, and lie inside one bucket each."""
-    return length_ms < DAY_MS or bucket_ms % HOUR_MS == low_ms % HOUR_MS == high_ms % HOUR_MS == 0
 
 
 def _united(spans: Iterable[_Bounds]) -> Iterator[_Bounds]:
