@@ -6,6 +6,7 @@ Whatever adapter a page uses, a picture is drawn from the Altair adapter's Vega-
 from __future__ import annotations
 
 import json
+import re
 import threading
 from typing import Any
 
@@ -25,6 +26,8 @@ _FOOTER_PX = 26
 _SHARPNESS = 2  # a PNG has this many pixels to a pixel, so that it is sharp in print and on dense screens
 _SMALLEST_PX, _LARGEST_PX = 120, 8_000
 
+# Characters that take two units of UTF-16, as they are and as expressions inside a spec have them.
+_OF_TWO_UNITS = re.compile(r"[\U00010000-\U0010ffff]|\\+u[dD][89abAB][\da-fA-F]{2}\\+u[dD][c-fC-F][\da-fA-F]{2}")
 # Protects vl-convert's one engine, which several threads must not run at the same time.
 _engine = threading.Lock()
 
@@ -84,7 +87,7 @@ def _picture(
     bottom = _FOOTER_PX if footer else _SIDES_PX // 2
     across, down = width_px - 2 * _SIDES_PX, height_px - top - bottom
     spec = spec_of(info, palette, chrome=chrome, width_px=across, height_px=down)
-    chart = str(vl_convert.vegalite_to_svg(_encodable(spec), vl_version="5.20", allowed_base_urls=[]))
+    chart = _chart(_encodable(spec))
     placed = chart.replace("<svg ", f'<svg x="{_SIDES_PX}" y="{top}" ', 1)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1"'
@@ -98,6 +101,21 @@ def _picture(
         "</svg>",
     ]
     return "".join(parts)
+
+
+def _chart(spec: str) -> str:
+    """Return the SVG of a spec.
+
+    Vega cuts long names, as the fonts of the machine will have it in the middle of a character that takes two units of
+    UTF-16, and then can't measure what it cut: such characters become boxes where that happens.
+    """
+    try:
+        return str(vl_convert.vegalite_to_svg(spec, vl_version="5.20", allowed_base_urls=[]))
+    except ValueError:
+        plain = _OF_TWO_UNITS.sub("□", spec)
+        if plain == spec:
+            raise
+        return str(vl_convert.vegalite_to_svg(plain, vl_version="5.20", allowed_base_urls=[]))
 
 
 def _encodable(spec: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from charts.errors import ExportError
 from charts.export import export_chart
-from charts.info import ChartInfo
+from charts.info import BarInfo, ChartInfo
 from tests.charts import samples
 
 FULL = [pytest.param(info, id=key) for key, info in samples.gallery().items()]
@@ -95,3 +95,10 @@ def test_pictures_need_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody answers there
     assert export_chart(samples.durations(), "png")[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize("letters", range(6))
+def test_a_long_name_may_be_cut_in_the_middle_of_a_character(letters: int) -> None:
+    # Where it is cut depends on the machine's fonts: of these lengths some are cut between two halves.
+    bars = BarInfo("Foxes", "", ("i" * letters + "\U0001f98a" * 50, "cub"), [1, 2], horizontal=True)
+    assert export_chart(bars, "svg").startswith(b"<svg")
