@@ -58,28 +58,15 @@ class Rows:
         made: list[Metric] = []
         names = (
             "metric_type", "scraper_source", "page_url", "navigation_duration_ms", "retry_count", "status_code",
-            "scrape_duration_ms", "items_extracted", "data_size", "outcome", "success", "error", "created_at", "run_id",
-            "labels",
+            "scrape_duration_ms", "items_extracted", "data_size", "outcome", "success", "error",
         )  # fmt: skip
-        known = {text: None if text is None else json.loads(text) for text in set(self.columns["labels"])}
-        for (
-            kind,
-            source,
-            url,
-            load_ms,
-            retries,
-            status,
-            scrape_ms,
-            items,
-            size,
-            outcome,
-            ok,
-            error,
-            at_ms,
-            run,
-            text,
-        ) in zip(*(self.columns[name] for name in names), strict=True):
-            told = (at_ms, run, known[text])
+        labels = {text: None if text is None else json.loads(text) for text in set(self.columns["labels"])}
+        told_of_each = zip(
+            self.columns["created_at"], self.columns["run_id"], map(labels.get, self.columns["labels"]), strict=True
+        )
+        for kind, source, url, load_ms, retries, status, scrape_ms, items, size, outcome, ok, error, told in zip(
+            *(self.columns[name] for name in names), told_of_each, strict=True
+        ):
             if kind == "navigation":
                 made.append(PageNavigation(source, url, load_ms, bool(ok), retries, error, status, *told))
             else:
