@@ -238,24 +238,11 @@ def counts(dimension: Dimension, filter: Filter) -> bool:
     return not filter.run and not any(value for name, value in asked.items() if name != dimension)
 
 
-def narrowed(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> Groups:
-    """Return the groups that a filter lets through.
-
-    Args:
-        groups: Counted by what the filter asks for, if it does (see `counts`), and of its labels alone.
-        filter: What to keep.
-        kind: Navigations or scrapes only; None for both.
-        names: What their source numbers stand for.
-    """
-    mask = letting_through(groups, filter, kind, names)
-    return groups if mask is None else groups.chosen(mask)
-
-
 def letting_through(groups: Groups, filter: Filter, kind: Kind | None, names: Names) -> BoolArray | None:
     """Return which groups a filter lets through, bool[g]; None when it lets all of them.
 
     Args:
-        groups: As for `narrowed`, and the others too.
+        groups: Counted by what the filter asks for, if it does (see `counts`), and of its labels alone.
         filter: What to keep.
         kind: Navigations or scrapes only; None for both.
         names: What their source numbers stand for.

@@ -1,4 +1,4 @@
-"""Keep breakdowns equal to the detail rows: five minutes from detail, hours from these, days from hours; recomputed."""
+"""Keep breakdowns equal to the detail rows: five minutes from detail, each longer span from the next shorter ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import DIMENSIONS, Groups, merged, shortened
 from db.breakdown_pack import names_in, packed, unpacked
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, QUARTER_MS, SLOT_MS
 from db.columns import DetailColumns, Names
 from db.detail import ROLLED, read_detail
 from db.group_rows import groups_of
@@ -34,16 +34,18 @@ KEPT = (*DIMENSIONS, TIME)
 KEPT_OF_SLOTS = (*KEPT, ROWS, REST)
 # Counted since a later version: of what outlived its detail rows then, the database holds some or nothing.
 _LATER = ("attempt", "yield", "field")
-LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
-_FINER_MS = {HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
+LENGTHS_MS = (SLOT_MS, HOUR_MS, QUARTER_MS, DAY_MS)
+_FINER_MS = {HOUR_MS: SLOT_MS, QUARTER_MS: HOUR_MS, DAY_MS: QUARTER_MS}
 # What stands for "nothing finer than this is left": such a span isn't computed again.
-_SINCE = {SLOT_MS: DETAIL_SINCE_MS, HOUR_MS: MINUTES_SINCE_MS, DAY_MS: HOURS_SINCE_MS}
+_SINCE = {
+    SLOT_MS: DETAIL_SINCE_MS, HOUR_MS: MINUTES_SINCE_MS, QUARTER_MS: HOURS_SINCE_MS, DAY_MS: HOURS_SINCE_MS,
+}  # fmt: skip
 # A span is written once it is over and its last batches are in; until then readers count it from memory.
 _GRACE_MS = 5_000
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
 _START, _COUNT = 2, 3  # where they stand in a row
 # So many different labels of a source are told apart; of what has more, rows are looked through for one.
-_MOST_LABELS = {SLOT_MS: 16, HOUR_MS: 32, DAY_MS: 64}
+_MOST_LABELS = {SLOT_MS: 16, HOUR_MS: 32, QUARTER_MS: 48, DAY_MS: 64}
 # Spans of five minutes that are written in one transaction: so many at most, and until they have so many detail rows.
 _MOST_TOGETHER = 24
 _ROWS_TOGETHER = 2_000
@@ -126,7 +128,7 @@ class BreakdownRoller:
             done += len(some)
             # A transaction for each would cost most of the work where few metrics come.
             together = max(1, min(_MOST_TOGETHER, _ROWS_TOGETHER * len(some) // max(rows, 1)))
-        for length_ms in (HOUR_MS, DAY_MS):
+        for length_ms in _FINER_MS:
             for start_ms in self._over(length_ms):
                 if stopping():
                     break

@@ -1,4 +1,4 @@
-"""Groups of any span of time: whole days, hours and five minutes from the database, the rest from detail rows."""
+"""Groups of any span of time: days, quarters, hours and five minutes from the database, the rest from detail rows."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Breakdowns:
             dimension: What by.
             start_ms: Epoch ms, inclusive.
             end_ms: Epoch ms, exclusive.
-            filter: Which rows; there may be more, which `db.breakdown.narrowed` takes out, but of its labels alone.
+            filter: Which rows; there may be more, which `db.breakdown.letting_through` tells, but of its labels alone.
             kind: Navigations or scrapes only, likewise; None for both.
             keep: Remember what its pieces add up to; who keeps the answer needn't have it kept twice.
             apart: Don't even add up what nobody follows: whoever asks is going to take most of it out first.
@@ -314,7 +314,7 @@ class Breakdowns:
         """Count detail rows out: from memory, and what it doesn't hold from the database."""
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
         if covered_ms is not None and covered_ms > start_ms:
-            # What the database needn't send: that is what takes the time. Texts of a filter are left to `narrowed`.
+            # What the database needn't send: that is what takes the time. A filter's texts are left to the caller.
             counted = _KINDS.get(dimension, kind)
             if kind in (None, counted):
                 failed = dimension == "error" and filter.result == "all"
@@ -355,7 +355,7 @@ def _divided(start_ms: int, end_ms: int, apart: Unsettled) -> tuple[list[Piece],
     loose: list[tuple[int, int]] = []
     at_ms = start_ms
     while at_ms < end_ms:
-        for length_ms in (DAY_MS, HOUR_MS, SLOT_MS):
+        for length_ms in reversed(LENGTHS_MS):
             if at_ms % length_ms == 0 and at_ms + length_ms <= end_ms and at_ms not in apart[length_ms]:
                 pieces.append(Piece(length_ms, at_ms))
                 at_ms += length_ms

@@ -14,6 +14,7 @@ from db.results import FloatArray, IntArray, Kind
 MINUTE_MS = 60_000
 SLOT_MS = 300_000  # what the finest breakdowns are of
 HOUR_MS = 3_600_000
+QUARTER_MS = 21_600_000  # of a day
 DAY_MS = 86_400_000
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown_rolling import Unsettled, closed
+from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cell_sums import merged, minute_cells
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
+from db.cells import HOUR_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.labelled_sources import OTHER, WithLabels, unknown
 from db.models import Breakdown
@@ -23,7 +23,7 @@ from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
-from db.time_packs import read_packs
+from db.time_packs import STEP_MS, read_packs
 
 ReadRows: TypeAlias = Callable[[int, int, Filter, Kind | None], DetailColumns]
 _Bounds: TypeAlias = tuple[int, int]
@@ -31,7 +31,7 @@ _Bounds: TypeAlias = tuple[int, int]
 _MAX_REMEMBERED = 24
 # Rows that memory doesn't hold are read for so long in all; beyond, the caller had better read all of them.
 _MAX_READ_MS = 2 * SLOT_MS
-_LENGTHS_MS = (DAY_MS, HOUR_MS, SLOT_MS)
+_LENGTHS_MS = tuple(reversed(LENGTHS_MS))
 _OF_ALL = "url"  # a dimension that has every row
 
 
@@ -231,8 +231,9 @@ class LabelCells:
         with self._engine.connect() as connection:
             state = read_state(connection)
             # Packs of hours and of five minutes are kept as long as rollups of minutes.
-            since_ms = dict.fromkeys(_LENGTHS_MS, state.get(MINUTES_SINCE_MS, 0))
-            since_ms[DAY_MS] = state.get(HOURS_SINCE_MS, 0)
+            minutes_ms = state.get(MINUTES_SINCE_MS, 0)
+            of_hours_ms = state.get(HOURS_SINCE_MS, 0)
+            since_ms = {length_ms: of_hours_ms if length_ms > HOUR_MS else minutes_ms for length_ms in _LENGTHS_MS}
             for length_ms, missing in missing_of.items():
                 if not missing:
                     continue
@@ -294,8 +295,7 @@ def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tu
 
     def cut(low_ms: int, high_ms: int, lengths: Sequence[int]) -> None:
         length_ms, *finer = lengths
-        # A day's pack is by hours, an hour's by five minutes: rows of a pack must lie inside one bucket each.
-        step_ms = HOUR_MS if length_ms == DAY_MS else SLOT_MS
+        step_ms = STEP_MS[length_ms]  # rows of a pack must lie inside one bucket each
         for pack_ms in range(low_ms // length_ms * length_ms, high_ms, length_ms):
             low, high = max(low_ms, pack_ms), min(high_ms, pack_ms + length_ms)
             first, last = -(-low // step_ms) * step_ms, high // step_ms * step_ms

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import DIMENSIONS
 from db.breakdown_rolling import KEPT
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, QUARTER_MS, SLOT_MS
 from db.engine import begin_writing
 from db.errors import unavailable_as_ours
 from db.ingest_log import shorten_log
@@ -154,7 +154,8 @@ def cleanup(
         for length_ms, before_ms, dimensions in (
             (SLOT_MS, detail_ms, (ROWS, REST)),
             (SLOT_MS, minutes_ms, KEPT), (HOUR_MS, minutes_ms, (TIME,)), (HOUR_MS, hours_ms, DIMENSIONS),
-            (DAY_MS, hours_ms, KEPT), *((length_ms, detail_ms, URL_KEPT) for length_ms in URL_LENGTHS_MS),
+            (QUARTER_MS, hours_ms, KEPT), (DAY_MS, hours_ms, KEPT),
+            *((length_ms, detail_ms, URL_KEPT) for length_ms in URL_LENGTHS_MS),
         ):  # fmt: skip
             for dimension in dimensions:
                 own = (Breakdown.dimension == dimension, Breakdown.length_ms == length_ms)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy.engine import Connection, Engine
 
-from db.breakdown import Dimension, Groups, counts, joined, merged, narrowed
+from db.breakdown import Dimension, Groups, counts, letting_through, merged
 from db.breakdowns import Breakdowns
 from db.bucket_groups import BucketGroups
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
@@ -20,6 +20,7 @@ from db.error_groups import ErrorSamples, error_groups
 from db.errors import NotAddedUpYet, unavailable_as_ours
 from db.group_rows import groups_of
 from db.history import History
+from db.leading_urls import Part, UrlOrder, leading
 from db.old_groups import groups_by_sql
 from db.over_time import OverTime, cut
 from db.pack_groups import columns_of_packs, groups_of_parts
@@ -28,7 +29,7 @@ from db.results import ErrorGroup, Filter, Kind, TimeRange, UrlStats
 from db.rollups import Rollups
 from db.scraper_runs import ScraperRun, joined_runs, runs_by_sql, runs_of
 from db.state import DETAIL_SINCE_MS, read_state
-from db.tables import UrlOrder, outcomes_of, urls_of
+from db.tables import outcomes_of, urls_of
 from db.timed_groups import TimedGroups
 
 _Answer = TypeVar("_Answer")
@@ -87,7 +88,8 @@ class TableAnswers:
         self, span: TimeRange, filter: Filter, kind: Kind, limit: int, order: UrlOrder = "slowest"
     ) -> tuple[UrlStats, ...]:
         """Return the URLs with the highest mean duration, or those that fail most."""
-        return urls_of(self.groups("url", span, filter, kind, apart=True), self._recent.sources, limit, order)
+        parts = self._parts("url", span, filter, kind, apart=True)
+        return urls_of(leading(parts, limit, order), self._recent.sources, limit, order)
 
     def outcomes(self, span: TimeRange, filter: Filter) -> Mapping[str, int]:
         """Return scrapes per outcome."""
@@ -161,7 +163,6 @@ class TableAnswers:
         kind: Kind | None,
         *,
         keep: bool = True,
-        apart: bool = False,
     ) -> Groups:
         """Return what a range adds up to.
 
@@ -171,39 +172,52 @@ class TableAnswers:
             filter: Which rows.
             kind: Navigations or scrapes only; None for both.
             keep: Remember sums of old spans; who keeps the answer needn't have them kept twice.
-            apart: Whoever asks adds them up: there may be several groups of a value, source, kind and result.
 
         Raises:
             NotAddedUpYet: Its rows are deleted already, and the sums that stay are still being checked.
         """
+        parts = self._parts(dimension, span, filter, kind, keep=keep)
+        return merged([groups if mask is None else groups.chosen(mask) for groups, mask in parts])
+
+    def _parts(
+        self,
+        dimension: Dimension,
+        span: TimeRange,
+        filter: Filter,
+        kind: Kind | None,
+        *,
+        keep: bool = True,
+        apart: bool = False,
+    ) -> list[Part]:
+        """Return what `groups` returns, still to be added up; `apart`: even what is asked for again and again."""
         settled = filter.within(kind)
         if settled is None:
-            return Groups.empty()
+            return []
         filter, kind = settled
         rows = self._history.in_memory(span)
         counted = self._breakdowns is not None and counts(dimension, filter)
         if rows is not None and (not counted or len(rows) <= self._exact_rows):
-            return groups_of(rows.matching(filter, kind), dimension)
+            return [(groups_of(rows.matching(filter, kind), dimension), None)]
         if filter.url_contains or filter.url:
-            groups = self._found_by_url(dimension, span, filter, kind) if counted else None
-            if groups is not None:
-                return groups
+            found = self._found_by_url(dimension, span, filter, kind) if counted else None
+            if found is not None:
+                return [(found, None)]
         if self._breakdowns is not None and counted:
             with unavailable_as_ours(self._engine):
                 parts = self._breakdowns.parts(
                     dimension, span.start_ms, span.end_ms, filter, kind, keep=keep, apart=apart
                 )
             if parts is not None:
-                parts = [narrowed(groups, filter, kind, self._recent.sources) for groups in parts]
-                return joined(parts or [Groups.empty()]) if apart else merged(parts)
+                names = self._recent.sources
+                return [(groups, letting_through(groups, filter, kind, names)) for groups in parts]
         if rows is not None:
-            return groups_of(rows.matching(filter, kind), dimension)
+            return [(groups_of(rows.matching(filter, kind), dimension), None)]
         old, rows = self._history.split(span, filter, kind)
         ask = partial(self._old_groups, dimension=dimension, span=old, filter=filter, kind=kind)
         if counted and not filter.labels:  # what is left of these is told as what there was
             ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
-        return merged([before, groups_of(rows, dimension)])
+        return [(before, None), (groups_of(rows, dimension), None)]
 
     def _found_by_url(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
         """Return the groups of the few rows that a text in URLs lets through; None where they aren't found at once.

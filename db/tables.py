@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from db.breakdown import OTHERS, Groups, numbered, texts_of
 from db.columns import Names
+from db.leading_urls import UrlOrder, first_of
 from db.results import UrlStats
-
-UrlOrder = Literal["slowest", "worst"]
 
 
 def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest") -> tuple[UrlStats, ...]:
@@ -38,14 +37,7 @@ def urls_of(groups: Groups, names: Names, limit: int, order: UrlOrder = "slowest
     counts = sums(groups.count)
     mean_ms = sums(groups.sum_ms) / np.maximum(counts, 1)
     errors, items = sums(groups.count * ~groups.success), sums(groups.items)
-    badness = np.zeros(size) if order == "slowest" else errors * errors / np.maximum(counts, 1)
-    # Everything that could be among the first, equals of the last one too: the text decides among those.
-    kept = np.arange(size)
-    if size > limit:
-        by_rank = np.argpartition(-mean_ms, limit - 1) if order == "slowest" else np.lexsort((-mean_ms, -badness))
-        last = by_rank[limit - 1]
-        equal = badness == badness[last]
-        kept = np.flatnonzero((badness > badness[last]) | (equal & (mean_ms >= mean_ms[last])))
+    kept = first_of(counts, sums(groups.sum_ms), np.zeros(size) if order == "slowest" else errors, limit)
     max_ms, last_seen_ms, one = np.zeros(size), np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
     np.maximum.at(max_ms, group, groups.max_ms)
     np.maximum.at(last_seen_ms, group, groups.last_ms)

@@ -1,4 +1,4 @@
-"""Rollup rows of all sources over five minutes, an hour or a day in one row of the database: cheap to read."""
+"""Rollup rows of all sources over five minutes, an hour, six hours or a day in one row: cheap to read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy.engine import Connection
 
 from db.cell_sums import merged, minute_cells
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS, Cells
+from db.cells import DAY_MS, HOUR_MS, QUARTER_MS, SLOT_MS, Cells
 from db.cells_pack import names_in, packed, unpacked
 from db.columns import DetailColumns, Names
 from db.labelled_sources import Bounded, Numbers
@@ -16,8 +16,8 @@ from db.stored_cells import read_cells
 from db.stored_packs import stored_packs
 
 TIME = "time"  # the dimension that these are kept as, beside the breakdowns
-# What a row of a pack stands for: an hour is kept by five minutes, a day by hours.
-_STEP_MS = {SLOT_MS: SLOT_MS, HOUR_MS: SLOT_MS, DAY_MS: HOUR_MS}
+# What a row of a pack stands for: what is longer than an hour is kept by hours.
+STEP_MS = {SLOT_MS: SLOT_MS, HOUR_MS: SLOT_MS, QUARTER_MS: HOUR_MS, DAY_MS: HOUR_MS}
 
 
 def pack_of_detail(rows: DetailColumns, start_ms: int) -> bytes:
@@ -31,27 +31,28 @@ def pack_of_detail(rows: DetailColumns, start_ms: int) -> bytes:
 
 
 def pack_of_packs(length_ms: int, start_ms: int, finer: Sequence[tuple[int, bytes]], most_labels: int) -> bytes:
-    """Return the pack of an hour or of a day.
+    """Return the pack of a span that is longer than five minutes.
 
     Args:
-        length_ms: An hour or a day.
+        length_ms: How long it is.
         start_ms: Where it begins, epoch ms.
-        finer: (start in epoch ms, pack) of its five minutes, or of its hours; by time.
+        finer: (start in epoch ms, pack) of the next shorter spans in it; by time.
         most_labels: As for `db.labelled_sources.by_labels`.
     """
     sources = Bounded((name for _, pack in finer for name in names_in(pack)), most_labels)
     cells = [unpacked(pack, begin, sources) for begin, pack in finer]
-    if length_ms == DAY_MS:
-        cells = [merged(hour, begin) for hour, (begin, _) in zip(cells, finer, strict=True)]
-    return packed(Cells.joined(cells), start_ms, sources.names)
+    joined = Cells.joined(cells)
+    if length_ms > HOUR_MS:
+        joined = merged(joined, joined.start_ms // HOUR_MS * HOUR_MS)
+    return packed(joined, start_ms, sources.names)
 
 
 def pack_of_table(connection: Connection, length_ms: int, start_ms: int) -> tuple[int, bytes]:
-    """Return the pack of an hour or of a day from before packs were kept, of which nothing finer is left.
+    """Return the pack of a span from before packs were kept, of which nothing finer is left.
 
     Args:
         connection: An open connection.
-        length_ms: An hour, from its minute rollups, or a day, from its hours.
+        length_ms: An hour, from its minute rollups, or what is longer, from its hours.
         start_ms: Where it begins, epoch ms.
 
     Returns:
@@ -60,7 +61,7 @@ def pack_of_table(connection: Connection, length_ms: int, start_ms: int) -> tupl
     names = Names()
     table = MinuteRollup if length_ms == HOUR_MS else HourlyRollup
     cells = read_cells(connection, table, start_ms, start_ms + length_ms, names)
-    step_ms = _STEP_MS[length_ms]
+    step_ms = STEP_MS[length_ms]
     cells = merged(cells, cells.start_ms // step_ms * step_ms)
     return int(cells.navigations.sum() + cells.scrapes.sum()), packed(cells, start_ms, names)
 
@@ -75,7 +76,7 @@ def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], nu
         numbers: Those of sources.
 
     Returns:
-        Rows of five minutes (of a day's pack: of hours) by start, in time order; a pack that isn't there is left out.
+        Rows by start, in time order, each of STEP_MS of that length; a pack that isn't there is left out.
     """
     packs = stored_packs(connection, TIME, length_ms, starts)
     return {start_ms: unpacked(pack, start_ms, numbers) for start_ms, pack in packs}

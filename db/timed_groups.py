@@ -68,7 +68,7 @@ class TimedGroups:
         return codes.astype(np.int64, copy=False), distinct
 
     def narrowed(self, filter: Filter, kind: Kind | None, names: Names) -> TimedGroups:
-        """Return the groups that a filter lets through, as `db.breakdown.narrowed` does."""
+        """Return the groups that a filter lets through, as `db.breakdown.letting_through` tells."""
         mask = letting_through(self.groups, filter, kind, names)
         return self if mask is None else TimedGroups(self.bounds, self.groups.chosen(mask), self.bucket[mask])
 

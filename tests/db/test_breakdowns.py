@@ -16,11 +16,11 @@ from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageScrape
 from db import breakdown_pack
-from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, merged, narrowed, shortened, texts_of
+from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, letting_through, merged, shortened, texts_of
 from db.breakdown_pack import packed, unpacked
 from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, QUARTER_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing, make_engine
 from db.group_rows import groups_of
@@ -143,10 +143,10 @@ def starts_of(length_ms: int) -> st.SearchStrategy[set[int]]:
 
 @given(st.integers(0, 30 * HOUR_MS), st.integers(0, 50 * HOUR_MS), *map(starts_of, LENGTHS_MS))
 def test_pieces_and_what_is_loose_cover_a_span_once(
-    start_ms: int, duration_ms: int, slots: set[int], hours: set[int], days: set[int]
+    start_ms: int, duration_ms: int, slots: set[int], hours: set[int], quarters: set[int], days: set[int]
 ) -> None:
     end_ms = start_ms + duration_ms
-    unsettled = dict(zip(LENGTHS_MS, (slots, hours, days), strict=True))
+    unsettled = dict(zip(LENGTHS_MS, (slots, hours, quarters, days), strict=True))
     pieces, loose = divided(start_ms, end_ms, unsettled)
     spans = sorted([(piece.start_ms, piece.start_ms + piece.length_ms) for piece in pieces] + loose)
     assert [low for low, _ in spans] == [start_ms, *(high for _, high in spans)][: len(spans)]
@@ -190,14 +190,16 @@ def test_a_span_is_written_when_it_is_over(engine: Engine, store: Store) -> None
     store.subscribe(rollups.mark)
     store.send(batch(navigation(at_ms=NOON_MS), navigation(at_ms=NOON_MS - HOUR_MS)))
     rollups.run_once()
-    assert {key[1:] for key in kept(engine)} == {(SLOT_MS, NOON_MS - HOUR_MS), (HOUR_MS, NOON_MS - HOUR_MS)}
+    over = {(SLOT_MS, NOON_MS - HOUR_MS), (HOUR_MS, NOON_MS - HOUR_MS), (QUARTER_MS, NOON_MS - QUARTER_MS)}
+    assert {key[1:] for key in kept(engine)} == over
     now_ms += SLOT_MS
     rollups.run_once()
     assert (SLOT_MS, NOON_MS) in {key[1:] for key in kept(engine)}
     assert (HOUR_MS, NOON_MS) not in {key[1:] for key in kept(engine)}
     now_ms += DAY_MS
     rollups.run_once()
-    assert {key[1:] for key in kept(engine)} >= {(HOUR_MS, NOON_MS), (DAY_MS, NOON_MS // DAY_MS * DAY_MS)}
+    day_ms = NOON_MS // DAY_MS * DAY_MS
+    assert {key[1:] for key in kept(engine)} >= {(HOUR_MS, NOON_MS), (QUARTER_MS, NOON_MS), (DAY_MS, day_ms)}
 
 
 def test_what_a_killed_program_left_undone_is_found_by_the_next(engine: Engine, store: Store) -> None:
@@ -235,7 +237,7 @@ def test_retention_of_rollups_is_that_of_breakdowns(engine: Engine, store: Store
     cleanup(engine, 1, minute_days=1, hour_days=2, now_ms=NOON_MS)
     today_ms = NOON_MS // DAY_MS * DAY_MS
     oldest = {length: min(start for _, own, start in kept(engine) if own == length) for length in LENGTHS_MS}
-    assert oldest == {SLOT_MS: today_ms - DAY_MS, HOUR_MS: today_ms - 2 * DAY_MS, DAY_MS: today_ms - 2 * DAY_MS}
+    assert oldest == {SLOT_MS: today_ms - DAY_MS} | dict.fromkeys(LENGTHS_MS[1:], today_ms - 2 * DAY_MS)
     before = kept(engine)
     Rollups(engine).run_once()
     assert kept(engine) == before
@@ -328,7 +330,9 @@ def test_edges_between_pieces_send_what_is_counted_and_nothing_else(large: Rolle
         found = breakdowns.of(dimension, low, high, filter, kind)
         assert found is not None
         right = groups_of(own.matching(filter, kind), dimension)
-        assert plain(narrowed(found, filter, kind, recent.sources), recent.sources) == plain(right, own.source_names)
+        let_through = letting_through(found, filter, kind, recent.sources)
+        narrowed = found if let_through is None else found.chosen(let_through)
+        assert plain(narrowed, recent.sources) == plain(right, own.source_names)
     of_detail = [sql for sql in asked if "FROM scraper_page_performance" in sql]
     assert of_detail
     for column, needed_by in (("page_url", "url"), ("error", "error"), ("fields", "field"), ("outcome", "outcome")):

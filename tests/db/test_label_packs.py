@@ -134,7 +134,7 @@ def test_labels_and_what_only_rows_tell_besides(program: Program) -> None:
 def test_of_a_source_with_too_many_labels_rows_are_looked_through(
     engine: Engine, store: Store, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breakdown_rolling, "_MOST_LABELS", {SLOT_MS: most, HOUR_MS: most, DAY_MS: most})
+    monkeypatch.setattr(breakdown_rolling, "_MOST_LABELS", dict.fromkeys(breakdown_rolling.LENGTHS_MS, most))
     metrics = some_metrics()
     store.send(batch(*metrics))
     program = Program(engine, metrics)

@@ -25,7 +25,7 @@ from db.results import Filter, TimeRange
 from db.retention import cleanup
 from db.rollups import Rollups
 from db.store import Store
-from db.time_packs import TIME, read_packs
+from db.time_packs import STEP_MS, TIME, read_packs
 from tests.db.brute_force import Truth, check_overview, check_series
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 
@@ -165,7 +165,7 @@ def test_packs_hold_what_the_detail_rows_add_up_to(engine: Engine, stored: list[
     program.rollups.run_once()
     names = Names()
     rows = rows_of(program.stored, names)
-    for length_ms, step_ms in ((SLOT_MS, SLOT_MS), (HOUR_MS, SLOT_MS), (DAY_MS, HOUR_MS)):
+    for length_ms, step_ms in STEP_MS.items():
         found = packs(engine, length_ms)
         assert found
         with engine.connect() as connection:
