@@ -283,10 +283,11 @@ class Breakdowns:
     def _keep(self, kept: Kept, groups: Groups) -> None:
         """Remember a piece, of some labels those groups alone; the caller holds the lock."""
         if kept.labels:
-            unsure = frozenset(unknown(code) for code in np.unique(groups.source[groups.source < OTHER]).tolist())
-            if unsure:
-                self._unsure[kept] = unsure
-            groups = groups.chosen(groups.source > OTHER) if (groups.source > OTHER).any() else Groups.empty()
+            if int(groups.source.min(initial=0)) < OTHER:
+                others = np.unique(groups.source[groups.source < OTHER])
+                self._unsure[kept] = frozenset(unknown(code) for code in others.tolist())
+            own = np.flatnonzero(groups.source > OTHER)
+            groups = groups.chosen(own) if len(own) else Groups.empty()
         self._pieces[kept] = groups
         self._bytes += groups.size_bytes
 

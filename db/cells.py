@@ -67,7 +67,8 @@ class Cells:
     def chosen(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """Return the rows that a mask picks, with their sketches."""
         new_row: Any = (np.cumsum(mask) - 1).astype(_DTYPES["sketch_row"])
-        kept = mask[self.sketch_row]
+        # Of places three columns are picked in half the time that a mask takes.
+        kept = np.flatnonzero(mask[self.sketch_row])
         picked = {name: getattr(self, name)[mask] for name in _ROW_COLUMNS}
         return Cells(
             **picked,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -42,10 +42,22 @@ DTYPES: dict[str, Any] = {
 URL_NUMBER = "url_number"  # a column that some rows have besides
 # Rows of packs (db.filtered_rows) have no hashes, but what these are of.
 _HASHED = {"url_hash": "url", "error_hash": "error_kind"}
-_Test = Callable[[list[Any]], list[bool]]
+_Test = Callable[[list[Any]], Iterable[bool]]
 _MAX_SEARCHES = 8
 # Rows that were picked from no more than this many times as many may hold on to these: most share their columns.
 _MANY_TIMES = 4
+
+
+class _Having(dict[str | None, bool]):
+    """Says of labels whether they are those that are asked for: many rows have the same."""
+
+    def __init__(self, wanted: Sequence[frozenset[str]]) -> None:
+        super().__init__()
+        self._wanted = wanted
+
+    def __missing__(self, text: str | None) -> bool:
+        found = self[text] = have(text, self._wanted)
+        return found
 
 
 class Made(dict[str, npt.NDArray[Any]]):
@@ -173,16 +185,14 @@ class Chunk:
             wanted: As for `db.labels.by_key`.
         """
         sets = by_key(wanted)
-        # Many rows have the same labels; what is known lasts no longer than this one look through a chunk.
-        known = cache(lambda text: have(text, sets))
-        return self._where(("labels", tuple(wanted)), lambda values: list(map(known, values)))
+        return self._where(("labels", tuple(wanted)), lambda values: map(_Having(sets).__getitem__, values))
 
     def _where(self, question: tuple[str, Hashable], test: _Test) -> BoolArray:
         """Return which rows fulfil a test, which the question (its column first) stands for."""
         known = self._found.get(question)
         if known is None or len(known) < self.size:
             done = 0 if known is None else len(known)
-            new = np.array(test(self.arrays[question[0]][done : self.size].tolist()), np.bool_)
+            new = np.fromiter(test(self.arrays[question[0]][done : self.size].tolist()), np.bool_, self.size - done)
             known = new if known is None else np.concatenate((known, new))
             self._remember(question, known)
         return known[: self.size]

@@ -37,6 +37,7 @@ class AnyLabels:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._known: dict[str, int] = {}  # many packs call them alike
 
     def code(self, name: str) -> int:
         """Return the number of a source.
@@ -44,7 +45,10 @@ class AnyLabels:
         Args:
             name: What a pack calls it.
         """
-        return self._names.code(source_of(name))
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = self._names.code(source_of(name))
+        return found
 
 
 class WithLabels:
@@ -58,6 +62,7 @@ class WithLabels:
     def __init__(self, names: Names, labels: Sequence[str]) -> None:
         self._names = names
         self._wanted = by_key(labels)
+        self._known: dict[str, int] = {}
 
     def code(self, name: str) -> int:
         """Return the number of a source; where nobody knows the labels, the one that `unknown` makes of it.
@@ -65,6 +70,12 @@ class WithLabels:
         Args:
             name: What a pack calls it.
         """
+        found = self._known.get(name)
+        if found is None:
+            found = self._known[name] = self._of(name)
+        return found
+
+    def _of(self, name: str) -> int:
         source, mark, labels = name.rpartition(_MARK)
         if not mark or labels == _TOO_MANY:
             return unknown(self._names.code(source if mark else name))
