@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
 
+from db.cell_sums import merged, minute_cells
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
 from db.columns import DetailColumns
 from db.detail import read_detail
@@ -25,6 +27,8 @@ from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
+# Of so many old rows that a filter lets through quantiles are exact; of more, what sketches say.
+_MOST_ONE_BY_ONE = 50_000
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
     (HOUR_MS, (MINUTE_MS,)),
@@ -66,9 +70,11 @@ class History:
         self._packed = None if rollups is None else PackedRows(engine, recent, rollups)
         self.filtered = None if rollups is None else FilteredRows(recent, rollups)
         self._labelled = None if rollups is None else LabelCells(engine, recent, rollups, self._detail)
-        self._lock = threading.Lock()  # protects _remembered
+        self._lock = threading.Lock()  # protects the two below
         # What was read for old parts, with the rollups' version from before reading.
         self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
+        # What many of those add up to.
+        self._sums: OrderedDict[tuple[object, ...], tuple[weakref.ref[DetailColumns], Cells | Sealed]] = OrderedDict()
 
     def rows(
         self,
@@ -121,15 +127,47 @@ class History:
             and span.start_ms % MINUTE_MS == 0
         )
         # Where memory takes over: rollups end at whole minutes.
-        border_ms = -(-covered_since_ms // MINUTE_MS) * MINUTE_MS if rolled else covered_since_ms
-        border_ms = min(border_ms, span.end_ms)
+        minute_ms = min(-(-covered_since_ms // MINUTE_MS) * MINUTE_MS, span.end_ms)
+        border_ms = minute_ms if rolled else _border_ms(span, recent, covered_since_ms)
         if rolled and border_ms == span.end_ms and border_ms % MINUTE_MS:
-            rolled = False  # the range ends inside a minute
+            rolled, border_ms = False, _border_ms(span, recent, covered_since_ms)  # the range ends inside a minute
         old = self._old(span, border_ms, filter, kind, rolled=rolled)
         recent = recent.between(border_ms, span.end_ms).matching(filter, kind)
         if isinstance(old, Cells):
             return Rows(recent, old)
-        return Rows(old.followed_by(recent))
+        counted = self._counted_out(span, border_ms, old, filter, kind, together=together)
+        if counted is None:
+            return Rows(old.followed_by(recent))
+        later_ms, sums = counted
+        detail = old.between(later_ms, border_ms).followed_by(recent)
+        return Rows(detail, sums) if isinstance(sums, Cells) else Rows(detail, None, sums)
+
+    def _counted_out(
+        self, span: TimeRange, border_ms: int, old: DetailColumns, filter: Filter, kind: Kind | None, *, together: bool
+    ) -> tuple[int, Cells | Sealed] | None:
+        """Count many old rows once: what lands after them is all that is counted again.
+
+        Returns:
+            (where those begin that aren't counted, epoch ms; what those before add up to); None of few rows, whose
+            quantiles are exact.
+        """
+        bucket_ms = span.bucket_ms
+        later_ms = border_ms if together else border_ms // bucket_ms * bucket_ms
+        if len(old) <= _MOST_ONE_BY_ONE or span.start_ms % bucket_ms or later_ms <= span.start_ms:
+            return None
+        key = (span.start_ms, border_ms, bucket_ms, together, filter, kind)
+        with self._lock:
+            known = self._sums.get(key)
+        if known is None or known[0]() is not old:
+            cells = minute_cells(old.between(span.start_ms, later_ms), bucket_ms)
+            buckets = (later_ms - span.start_ms) // bucket_ms
+            sums = merged(cells, span.start_ms) if together else Sealed.of(cells, span.start_ms, bucket_ms, buckets)
+            known = (weakref.ref(old), sums)
+            with self._lock:
+                self._sums[key] = known
+                while len(self._sums) > _MAX_REMEMBERED:
+                    self._sums.popitem(last=False)
+        return later_ms, known[1]
 
     def _one_by_one(self, span: TimeRange, covered_since_ms: int | None) -> DetailColumns | None:
         """Return all rows of a span before memory begins, where they cost less than the minutes that they add up to.
@@ -214,15 +252,15 @@ class History:
             return none, none
         filter, kind = settled
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
-        recent = recent.matching(filter, kind)
         if covered_since_ms is None or covered_since_ms <= span.start_ms:
-            return none, recent
-        old = self._old(span, min(covered_since_ms, span.end_ms), filter, kind, rolled=False)
+            return none, recent.matching(filter, kind)
+        border_ms = _border_ms(span, recent, covered_since_ms)
+        old = self._old(span, border_ms, filter, kind, rolled=False)
         assert isinstance(old, DetailColumns)
-        return old, recent
+        return old, recent.between(border_ms, span.end_ms).matching(filter, kind)
 
     def split(self, span: TimeRange, filter: Filter, kind: Kind | None = None) -> tuple[TimeRange, DetailColumns]:
-        """Cut a range in two where memory begins, at a full hour if it holds one: the old part then rarely changes.
+        """Cut a range in two where memory begins.
 
         Args:
             span: A range that memory doesn't hold all of.
@@ -233,11 +271,7 @@ class History:
             (the part that is to be asked of the database, the filtered rows after it with all their columns).
         """
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
-        border_ms = span.start_ms if covered_since_ms is None else covered_since_ms
-        hour_ms = -(-border_ms // HOUR_MS) * HOUR_MS
-        if len(recent) and hour_ms <= int(recent.created_at_ms[-1]):
-            border_ms = hour_ms
-        border_ms = max(span.start_ms, min(border_ms, span.end_ms))
+        border_ms = _border_ms(span, recent, span.start_ms if covered_since_ms is None else covered_since_ms)
         old = TimeRange(span.start_ms, border_ms, span.bucket_ms)
         return old, recent.between(border_ms, span.end_ms).matching(filter, kind)
 
@@ -325,6 +359,13 @@ class History:
                     )
                 )  # fmt: skip
         return Cells.joined(parts)
+
+
+def _border_ms(span: TimeRange, recent: DetailColumns, covered_since_ms: int) -> int:
+    """Return where memory takes over: at a full hour if it holds one, so that the old part rarely changes; epoch ms."""
+    hour_ms = -(-covered_since_ms // HOUR_MS) * HOUR_MS
+    held = len(recent) and hour_ms <= int(recent.created_at_ms[-1])
+    return max(span.start_ms, min(hour_ms if held else covered_since_ms, span.end_ms))
 
 
 def _is_rollable(span: TimeRange) -> bool:

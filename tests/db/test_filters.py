@@ -12,6 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape
+from db import history
+from db.cell_sums import minute_cells
+from db.cells import Cells
+from db.columns import DetailColumns
 from db.error_kinds import kind_of_error, longest_piece
 from db.labels import KnownLabels, by_key, have, label_conditions, labels_of, labels_text
 from db.models import PagePerformance
@@ -63,18 +67,22 @@ parts = st.lists(
     asked=st.lists(st.tuples(st.integers(0, 15), parts, st.one_of(spans, st.just(WIDE))), min_size=1, max_size=3),
     max_rows=st.sampled_from([1, 3, 1000]),
     exact_rows=st.sampled_from([0, 10_000]),
+    most_one_by_one=st.sampled_from([0, 50_000]),
     with_rollups=st.booleans(),
     rolled=st.booleans(),
 )
 def test_every_read_answers_a_filter_as_the_rows_do(
+    monkeypatch: pytest.MonkeyPatch,
     engine: Engine,
     pages: list[Metric],
     asked: list[Any],
     max_rows: int,
     exact_rows: int,
+    most_one_by_one: int,
     with_rollups: bool,
     rolled: bool,
 ) -> None:
+    monkeypatch.setattr(history, "_MOST_ONE_BY_ONE", most_one_by_one)
     empty(engine)
     program = Program(engine, max_rows, with_rollups=with_rollups, exact_rows=exact_rows)
     program.send(pages[: len(pages) // 2])
@@ -85,6 +93,43 @@ def test_every_read_answers_a_filter_as_the_rows_do(
         filter = filter_of(pages[place % len(pages)], some)  # type: ignore[arg-type]
         check_overview(program.queries.overview(span, filter), program.truth, span, filter)
         check_other_answers(program.queries, program.truth, span, filter)
+
+
+def test_of_many_rows_that_a_filter_lets_through_only_new_ones_are_counted_again(
+    monkeypatch: pytest.MonkeyPatch, engine: Engine
+) -> None:
+    monkeypatch.setattr(history, "_MOST_ONE_BY_ONE", 20)
+    counted: list[int] = []
+
+    def counting(rows: DetailColumns, step_ms: int) -> Cells:
+        counted.append(len(rows))
+        return minute_cells(rows, step_ms)
+
+    monkeypatch.setattr(history, "minute_cells", counting)
+    program = Program(engine, 40)
+    program.send([
+        make("ab"[n % 2], NOON_MS - n * 5 * MINUTE_MS, url=f"https://{'xy'[n % 3 == 0]}/{n}", success=n % 5 > 0)
+        for n in range(120)
+        for make in (navigation, scrape)
+    ])  # fmt: skip
+    program.restart()
+    program.rollups.run_once()
+    span, filter = TimeRange(NOON_MS - 9 * HOUR_MS, NOON_MS + HOUR_MS, HOUR_MS), Filter(url_contains="//x/")
+
+    def check() -> None:
+        check_overview(program.queries.overview(span, filter), program.truth, span, filter)
+        check_other_answers(program.queries, program.truth, span, filter)
+
+    check()
+    assert counted
+    assert min(counted) > 20
+    before = len(counted)
+    program.send([navigation("a", NOON_MS + 1, url="https://x/new"), scrape("c", NOON_MS + 2, url="https://x/new")])
+    check()
+    assert len(counted) == before
+    program.send([navigation("a", NOON_MS - 8 * HOUR_MS, url="https://x/late", success=False)])
+    check()
+    assert len(counted) > before
 
 
 LABELS = {
