@@ -179,7 +179,7 @@ class DailySummary(Aggregates, Percentiles, Results, Base):
 
 
 class Breakdown(Base):
-    """All sources over five minutes, an hour or a day, by one dimension (db.breakdown)."""
+    """All sources over five minutes, an hour, six hours or a day, by one dimension (db.breakdown)."""
 
     __tablename__ = "scraper_breakdowns"
 
