@@ -27,8 +27,6 @@ from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
-# Of so many old rows that a filter lets through quantiles are exact; of more, what sketches say.
-_MOST_ONE_BY_ONE = 50_000
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
     (HOUR_MS, (MINUTE_MS,)),
@@ -56,7 +54,7 @@ class History:
         recent: The newest rows.
         rollups: The rollups of this database, None to count old ranges from detail rows always.
         exact_rows: Up to so many rows in memory are counted one by one, so that quantiles are exact; more of them from
-            rollups.
+            rollups. Likewise so many old ones that a filter lets through; of more, sketches are made.
     """
 
     def __init__(
@@ -153,7 +151,7 @@ class History:
         """
         bucket_ms = span.bucket_ms
         later_ms = border_ms if together else border_ms // bucket_ms * bucket_ms
-        if len(old) <= _MOST_ONE_BY_ONE or span.start_ms % bucket_ms or later_ms <= span.start_ms:
+        if len(old) <= self._exact_rows or span.start_ms % bucket_ms or later_ms <= span.start_ms:
             return None
         key = (span.start_ms, border_ms, bucket_ms, together, filter, kind)
         with self._lock:

@@ -291,8 +291,12 @@ class Queries(
             limit: How many at most.
         """
         start_ms, end_ms = (None, None) if range is None else (range.start_ms, range.end_ms)
-        with unavailable_as_ours(self._engine):
-            pages = self._event_search.newest(start_ms, end_ms, filter, limit)
+
+        def answer() -> tuple[Event, ...]:
+            with unavailable_as_ours(self._engine):
+                return self._event_search.newest(start_ms, end_ms, filter, limit)
+
+        pages = self._once(("newest_pages", start_ms, end_ms, filter, limit), answer)
         runs = () if filter.without_runs else self._newest_runs(start_ms, end_ms, filter, limit)
         return newest_of(pages, runs, limit)
 

@@ -67,22 +67,18 @@ parts = st.lists(
     asked=st.lists(st.tuples(st.integers(0, 15), parts, st.one_of(spans, st.just(WIDE))), min_size=1, max_size=3),
     max_rows=st.sampled_from([1, 3, 1000]),
     exact_rows=st.sampled_from([0, 10_000]),
-    most_one_by_one=st.sampled_from([0, 50_000]),
     with_rollups=st.booleans(),
     rolled=st.booleans(),
 )
 def test_every_read_answers_a_filter_as_the_rows_do(
-    monkeypatch: pytest.MonkeyPatch,
     engine: Engine,
     pages: list[Metric],
     asked: list[Any],
     max_rows: int,
     exact_rows: int,
-    most_one_by_one: int,
     with_rollups: bool,
     rolled: bool,
 ) -> None:
-    monkeypatch.setattr(history, "_MOST_ONE_BY_ONE", most_one_by_one)
     empty(engine)
     program = Program(engine, max_rows, with_rollups=with_rollups, exact_rows=exact_rows)
     program.send(pages[: len(pages) // 2])
@@ -98,7 +94,6 @@ def test_every_read_answers_a_filter_as_the_rows_do(
 def test_of_many_rows_that_a_filter_lets_through_only_new_ones_are_counted_again(
     monkeypatch: pytest.MonkeyPatch, engine: Engine
 ) -> None:
-    monkeypatch.setattr(history, "_MOST_ONE_BY_ONE", 20)
     counted: list[int] = []
 
     def counting(rows: DetailColumns, step_ms: int) -> Cells:
@@ -106,7 +101,7 @@ def test_of_many_rows_that_a_filter_lets_through_only_new_ones_are_counted_again
         return minute_cells(rows, step_ms)
 
     monkeypatch.setattr(history, "minute_cells", counting)
-    program = Program(engine, 40)
+    program = Program(engine, 40, exact_rows=20)
     program.send([
         make("ab"[n % 2], NOON_MS - n * 5 * MINUTE_MS, url=f"https://{'xy'[n % 3 == 0]}/{n}", success=n % 5 > 0)
         for n in range(120)
