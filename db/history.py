@@ -27,6 +27,7 @@ from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
+_MAX_SUMS = 48  # a page asks for the same old rows in three or four ways
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
     (HOUR_MS, (MINUTE_MS,)),
@@ -161,10 +162,11 @@ class History:
             buckets = (later_ms - span.start_ms) // bucket_ms
             sums = merged(cells, span.start_ms) if together else Sealed.of(cells, span.start_ms, bucket_ms, buckets)
             known = (weakref.ref(old), sums)
-            with self._lock:
-                self._sums[key] = known
-                while len(self._sums) > _MAX_REMEMBERED:
-                    self._sums.popitem(last=False)
+        with self._lock:
+            self._sums[key] = known
+            self._sums.move_to_end(key)
+            while len(self._sums) > _MAX_SUMS:
+                self._sums.popitem(last=False)
         return later_ms, known[1]
 
     def _one_by_one(self, span: TimeRange, covered_since_ms: int | None) -> DetailColumns | None:
