@@ -95,8 +95,10 @@ def _errors(rows: DetailColumns, value: HashArray, chosen: IntArray) -> Texts:
 
 
 def _outcomes_of(rows: DetailColumns) -> _Few:
-    chosen, names = np.flatnonzero(rows.scrape), outcomes(rows)
-    return chosen, names, outcome_places(rows.outcome[chosen], rows.success[chosen], names)
+    chosen = np.flatnonzero(rows.scrape)
+    outcome = rows.outcome[chosen]  # before their names: a column that is made now may bring new ones
+    names = outcomes(rows)
+    return chosen, names, outcome_places(outcome, rows.success[chosen], names)
 
 
 def _attempts_of(rows: DetailColumns) -> _Few:

@@ -99,14 +99,15 @@ class LabelCells:
             (its newest rows, which aren't packed yet; the rows of the packs before them; of the first buckets these
             are counted out). None of them counts what another one does.
         """
-        if not self._rollups.breakdowns.ready or not (together or _is_packed_so(span)) or span.start_ms % SLOT_MS:
+        if not self._rollups.breakdowns.ready or not (together or _is_packed_so(span)):
             return None
         recent, covered_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)
         newest_ms = int(recent.created_at_ms[-1]) if len(recent) else span.end_ms
         border_ms = max(span.start_ms, min(newest_ms, span.end_ms) // SLOT_MS * SLOT_MS)
         if covered_ms is not None and covered_ms > border_ms:
             # Packs reach to where memory begins.
-            border_ms = min(-(-covered_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS)
+            packed_ms = min(-(-covered_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS)
+            border_ms = max(border_ms, packed_ms)
         sealed_ms = span.start_ms if together else border_ms // span.bucket_ms * span.bucket_ms
         with self._lock:
             self._follow()
@@ -289,11 +290,14 @@ class LabelCells:
 
 
 def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tuple[list[_Piece], list[_Bounds]]:
-    """Cut a span into packs, of which a part may do, and what isn't packed: both by time, of whole five minutes."""
+    """Cut a span into packs, of which a part may do, and what isn't packed or only in part of five minutes, by time."""
     pieces: list[_Piece] = []
     loose: list[_Bounds] = []
 
     def cut(low_ms: int, high_ms: int, lengths: Sequence[int]) -> None:
+        if not lengths:
+            loose.append((low_ms, high_ms))
+            return
         length_ms, *finer = lengths
         step_ms = STEP_MS[length_ms]  # rows of a pack must lie inside one bucket each
         for pack_ms in range(low_ms // length_ms * length_ms, high_ms, length_ms):
@@ -305,10 +309,8 @@ def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tu
                 pieces.append(_Piece(length_ms, pack_ms, first, last))
                 if last < high:
                     cut(last, high, finer)
-            elif finer:
-                cut(low, high, finer)
             else:
-                loose.append((low, high))
+                cut(low, high, finer)
 
     cut(start_ms, end_ms, _LENGTHS_MS)
     return pieces, list(_united(loose))

@@ -215,6 +215,12 @@ class UrlIndex:
         """How many rows it has of five minutes, by their start in epoch ms."""
         return dict(self._facts["slots"])
 
+    @property
+    def sources(self) -> list[str]:
+        """What it calls the sources of its rows."""
+        names: list[str] = self._facts["sources"]
+        return names
+
     def rows_with(self, needle: str, url: str) -> Found:
         """Return which rows have a text in their URL, and are of a certain one if given.
 
@@ -249,7 +255,7 @@ class UrlIndex:
         if name == "created_at_ms":
             return rows["at"].astype(np.int64) + self._start_ms
         if name == "source":
-            return np.array([names.code(name) for name in self._facts["sources"]], dtype=np.int32)[rows["source"]]
+            return np.array([names.code(name) for name in self.sources], dtype=np.int32)[rows["source"]]
         if name == "duration_ms":
             return of_hundredths(rows["duration"])
         if name == "items":

@@ -63,6 +63,9 @@ class SpanRows:
         if self.size:
             self._where, self._urls, self._which = found.where, found.urls, found.which
             self._rows = index.rows(blocks, self._where)
+            # Now, not when their column is made: who counts by sources asks before that how many there are.
+            for name in index.sources:
+                sources.code(name)
 
     @classmethod
     def needs_rest(cls, columns: Iterable[str]) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,8 @@ _MOST_MINUTES_BACK = 6 * 24 * 60  # of the week that there is
 _WARM_ASKS = 20
 _NEAR = 0.5  # a first ask that took this much of its goal is measured again, as often as was asked for
 _COLD_GOAL_MS = 50.0
+_WITHOUT_FILTER = "no_filter"
+_SEED = 1
 
 Cell = tuple[str, str, str]  # range, filter, question
 
@@ -56,7 +59,7 @@ class Effort:
     ticks: int = 20
     slow_ms: float = 1_500.0
     filters: tuple[str, ...] = tuple(FILTERS)
-    limit_s: float = 240.0
+    limit_s: float = 300.0
 
 
 class Asking:
@@ -159,9 +162,21 @@ class Asking:
         return [now_ms - back * MINUTE_MS for back in backs]
 
     def _cells(self, how: str) -> Iterator[Cell]:
-        """Walk through all cells, short ranges first; those that would take too long are noted and left out."""
+        """Walk through all cells, short ranges first; those that would take too long are noted and left out.
+
+        First asks don't hang on each other, and each takes a copy: where the time isn't enough for all, it is the
+        filters that are asked of a seeded selection, not the long ranges that are left out.
+        """
         end_s = time.monotonic() + self._effort.limit_s
-        for cell in self._worth_asking(of_the_past=how == "elsewhere"):
+        cells: Iterable[Cell] = self._worth_asking(of_the_past=how == "elsewhere")
+        if how != "tick":
+            every = list(cells)
+            others = [cell for cell in every if cell[1] != _WITHOUT_FILTER]
+            random.Random(_SEED).shuffle(others)
+            cells = [*(cell for cell in every if cell[1] == _WITHOUT_FILTER), *others]
+        for cell in cells:
+            if self._is_too_slow(cell):
+                continue
             if time.monotonic() < end_s:
                 yield cell
             else:
@@ -175,13 +190,16 @@ class Asking:
         for range_name in RANGES:
             for filter_name in self._effort.filters:
                 for question in names:
-                    if not is_asked(range_name, filter_name, question, of_the_past=of_the_past):
-                        continue
-                    slow, why = self._too_slow.get((filter_name, question), (len(RANGES), ""))
-                    if RANGES.index(range_name) <= slow:
+                    if is_asked(range_name, filter_name, question, of_the_past=of_the_past):
                         yield range_name, filter_name, question
-                    else:
-                        self.found.setdefault((range_name, filter_name, question), {})["not_measured"] = why
+
+    def _is_too_slow(self, cell: Cell) -> bool:
+        """Say whether a shorter range took too long already, and note it."""
+        slow, why = self._too_slow.get(cell[1:], (len(RANGES), ""))
+        if cell[0] not in RANGES or RANGES.index(cell[0]) <= slow:
+            return False
+        self.found.setdefault(cell, {})["not_measured"] = why
+        return True
 
     def _ask(self, cell: Cell, *, end_ms: int | None = None) -> Ask:
         range_name, filter_name, question = cell

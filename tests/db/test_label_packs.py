@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric
 from db import breakdown_rolling
 from db.breakdown import DIMENSIONS
-from db.cells import DAY_MS, HOUR_MS, SLOT_MS
+from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
 from db.columns import DetailColumns
 from db.engine import begin_writing
 from db.models import Breakdown, MinuteRollup
@@ -31,6 +31,13 @@ SPANS = (
     TimeRange(NOON_MS - 30 * HOUR_MS + SLOT_MS, NOON_MS - 24 * HOUR_MS + SLOT_MS, SLOT_MS),
     TimeRange(NOON_MS - 34 * HOUR_MS - 2 * SLOT_MS, NOON_MS - 10 * HOUR_MS - 2 * SLOT_MS, 2 * SLOT_MS),
     TimeRange(NOON_MS - 54 * HOUR_MS, NOON_MS, 6 * HOUR_MS),
+)
+# Of these five minutes at the ends lie inside in part only.
+UNEVEN = (
+    TimeRange(NOON_MS - 30 * HOUR_MS - 17 * MINUTE_MS, NOON_MS - 29 * HOUR_MS - 17 * MINUTE_MS, MINUTE_MS),
+    TimeRange(NOON_MS - 30 * HOUR_MS + 17 * MINUTE_MS, NOON_MS - 30 * HOUR_MS + 32 * MINUTE_MS, 10_000),
+    TimeRange(NOON_MS - 30 * HOUR_MS + 13 * MINUTE_MS, NOON_MS - 30 * HOUR_MS + 14 * MINUTE_MS, 10_000),
+    TimeRange(NOON_MS - 8 * HOUR_MS - MINUTE_MS, NOON_MS + MINUTE_MS, 3 * MINUTE_MS),
 )
 # What packs tell by themselves...
 OF_PACKS = (
@@ -107,6 +114,18 @@ def program(engine: Engine, store: Store) -> Program:
 def test_labels_are_answered_without_a_single_row(engine: Engine, program: Program) -> None:
     without_rows(engine)
     check_without_rows(program, OF_PACKS)
+
+
+@pytest.mark.parametrize("memory_rows", [1, 60, 200])
+def test_ranges_that_begin_inside_five_minutes_have_every_row_once(
+    engine: Engine, store: Store, memory_rows: int
+) -> None:
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    program = Program(engine, metrics, memory_rows=memory_rows)
+    check(program, OF_PACKS, UNEVEN)
+    program.send(navigation("source1", NOON_MS - 8 * HOUR_MS + 1, labels={"env": "live"}))
+    check(program, OF_PACKS[:2], UNEVEN)
 
 
 def test_a_tick_after_a_batch_tells_its_labels(program: Program) -> None:
