@@ -296,7 +296,9 @@ class Queries(
             with unavailable_as_ours(self._engine):
                 return self._event_search.newest(start_ms, end_ms, filter, limit)
 
-        pages = self._once(("newest_pages", start_ms, end_ms, filter, limit), answer)
+        # Without rollups nobody says that something was stored.
+        followed = self._rollups is not None
+        pages = self._once(("newest_pages", start_ms, end_ms, filter, limit), answer) if followed else answer()
         runs = () if filter.without_runs else self._newest_runs(start_ms, end_ms, filter, limit)
         return newest_of(pages, runs, limit)
 
