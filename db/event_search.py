@@ -72,9 +72,11 @@ class EventSearch:
             return self._ask(start_ms, end_ms, filter, limit)
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
         times_ms = rows.matching(filter).created_at_ms[-limit:]
+        # Of some rows memory says when they were recorded; all of them lie side by side anyway.
+        moments = None if filter == Filter() else set(times_ms.tolist())
+        new = self._ask(int(times_ms[0]), end_ms, filter, limit, moments) if len(times_ms) else ()
         if len(times_ms) == limit:
-            return self._ask(int(times_ms[0]), end_ms, filter, limit)
-        new = self._ask(int(times_ms[0]), end_ms, filter, limit) if len(times_ms) else ()
+            return new
         if covered_ms is None or (start_ms is not None and covered_ms <= start_ms):
             return new
         if end_ms is not None and end_ms <= covered_ms:
@@ -104,11 +106,12 @@ class EventSearch:
                 self._older.popitem(last=False)
         return found
 
-    def _ask(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> tuple[Event, ...]:
+    def _ask(
+        self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, moments: set[int] | None = None
+    ) -> tuple[Event, ...]:
         with self._engine.connect() as connection:
-            moments = None
             # A result or a source is found soon enough by walking back.
-            if start_ms is not None and end_ms is not None and not filter.in_rollups:
+            if moments is None and start_ms is not None and end_ms is not None and not filter.in_rollups:
                 moments = self._moments(connection, start_ms, end_ms, filter, limit)
             if moments is not None and not moments:
                 return ()
