@@ -219,7 +219,7 @@ def _placed(stream: IntArray, place: IntArray, places: int) -> tuple[IntArray, i
     if most > max(_DENSE, 4 * len(key)):
         used, group = np.unique(key, return_inverse=True)
         return group.astype(np.int64, copy=False), len(used)
-    used = np.flatnonzero(np.bincount(key, minlength=most))
+    used = np.flatnonzero(np.bincount(key, minlength=most) != 0)
     number = np.zeros(most, dtype=np.int64)
     number[used] = np.arange(len(used))
     return number[key], len(used)

@@ -60,7 +60,7 @@ def attempt_texts(retry_count: npt.NDArray[Any], status_code: npt.NDArray[Any]) 
     """
     retries = np.clip(retry_count, 0, MOST_RETRIES).astype(np.int64)
     key = retries * _STATUSES + np.maximum(status_code, 0)
-    found = np.flatnonzero(np.bincount(key))  # small numbers: cheaper than to sort them
+    found = np.flatnonzero(np.bincount(key) != 0)  # small numbers: cheaper than to sort them
     place = np.zeros(int(key.max(initial=-1)) + 1, dtype=np.int64)
     place[found] = np.arange(len(found))
     texts = [str(Attempt(code // _STATUSES, code % _STATUSES or None)) for code in found.tolist()]

@@ -10,8 +10,10 @@ from db.chunk import BoolArray
 from db.columns import DetailColumns
 from db.results import FloatArray, IntArray
 
-# Up to so many bins are counted in an array of all of them (in bytes eight times as much).
+# Up to so many bins are counted in an array of all of them (in bytes eight times as much), and up to so many for each
+# that is counted: to sort them would take longer.
 _DENSE = 1 << 20
+_DENSE_PER_ENTRY = 4
 
 
 def minute_cells(rows: DetailColumns, step_ms: int = MINUTE_MS) -> Cells:
@@ -69,7 +71,7 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
     key = (part * sources + cells.source) << 3
     if not together:
         key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
-    keys, group = np.unique(key, return_inverse=True)
+    keys, group = _numbered(key)
     size = len(keys)
     last_seen_ms, seen_since_ms, last_ok_ms = (np.full(size, -1, dtype=np.int64) for _ in range(3))
     np.maximum.at(last_seen_ms, group, cells.last_seen_ms)
@@ -104,7 +106,7 @@ def _numbered(key: IntArray) -> tuple[IntArray, IntArray]:
     size = int(key.max()) - low + 1 if len(key) else 0
     if size > _DENSE:
         return np.unique(key, return_inverse=True)
-    used = np.flatnonzero(np.bincount(key - low, minlength=size))
+    used = np.flatnonzero(np.bincount(key - low, minlength=size) != 0)
     number = np.zeros(size, dtype=np.int64)
     number[used] = np.arange(len(used))
     return used + low, number[key - low]
@@ -124,10 +126,12 @@ def _sums(group: IntArray, values: IntArray | BoolArray, size: int) -> IntArray:
 def _sketches(
     row: IntArray, bins: IntArray, counts: FloatArray | None, size: int
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    place = row * sketch.BINS + bins
-    if size * sketch.BINS <= _DENSE:
-        dense = np.bincount(place, weights=counts, minlength=size * sketch.BINS)
-        used = np.flatnonzero(dense)
+    first_bin = int(bins.min()) if len(bins) else 0
+    width = int(bins.max()) - first_bin + 1 if len(bins) else 1  # mostly a small part of all bins
+    place = row * width + (bins - first_bin)
+    if size * width <= max(_DENSE, _DENSE_PER_ENTRY * len(place)):
+        dense = np.bincount(place, weights=counts, minlength=size * width)
+        used = np.flatnonzero(dense != 0)  # a third of the time that numbers themselves take
         found = dense[used]
     elif counts is None:  # many rows of few durations each: nearly all of their bins are empty
         used, found = np.unique(place, return_counts=True)
@@ -136,7 +140,7 @@ def _sketches(
         found = np.bincount(where, weights=counts, minlength=len(used))
     # 16 and 32 bits: there may be millions of these in memory.
     return (
-        (used // sketch.BINS).astype(np.int32),
-        (used % sketch.BINS).astype(np.int16),
+        (used // width).astype(np.int32),
+        (used % width + first_bin).astype(np.int16),
         found.astype(np.float32 if found.size == 0 or found.max() < 1 << 24 else np.float64),
     )

@@ -118,6 +118,7 @@ class Queries(
             self._recent.warm()
             self._history.warm(present_ms)
             self._tables.warm(present_ms)
+            self._week_hours.warm(present_ms)
             if self._jobs is not None:
                 self._jobs.warm(present_ms)
 

@@ -13,7 +13,7 @@ from db.cells import Cells
 from db.results import FloatArray, IntArray
 from db.spread import RANKS, Spread
 
-_MOST_GROUPS = 2_000
+_MOST_PLACES = 1 << 21  # of histograms that are made at once: 16 MB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,13 +112,25 @@ def _spread(group: IntArray, groups: int, cells: Cells) -> Spread:
     min_ms, max_ms = _extremes(group, groups, cells)
     min_ms[np.isinf(min_ms)] = np.nan
     max_ms[np.isinf(max_ms)] = np.nan
-    quantiles_ms = np.empty((groups, len(RANKS)))
-    # So many groups at a time that their histograms stay small; all at once where there are few, as mostly.
-    for low in range(0, groups, _MOST_GROUPS):
-        high = min(low + _MOST_GROUPS, groups)
-        some, own = cells, group
-        if high - low < groups:
-            mask = (group >= low) & (group < high)
-            some, own = cells.chosen(mask), group[mask] - low
-        quantiles_ms[low:high] = sketch.quantiles_of(_histograms(own, high - low, some), RANKS)
+    quantiles_ms = _quantiles(group, groups, cells)
     return Spread(min_ms, max_ms, np.clip(quantiles_ms, min_ms[:, np.newaxis], max_ms[:, np.newaxis]))
+
+
+def _quantiles(group: IntArray, groups: int, cells: Cells) -> FloatArray:
+    """Return RANKS of each group, float64[groups, 3], from histograms of those bins that occur at all."""
+    bins = cells.sketch_bin
+    first_bin = int(bins.min()) if len(bins) else 0
+    width = int(bins.max()) - first_bin + 1 if len(bins) else 1
+    place = (group * width)[cells.sketch_row] + (bins - first_bin)
+    counts = cells.sketch_count
+    most = max(1, _MOST_PLACES // width)
+    quantiles_ms = np.empty((groups, len(RANKS)))
+    for low in range(0, groups, most):  # all at once where there are few, as mostly
+        high = min(low + most, groups)
+        own, weights = place, counts
+        if high - low < groups:
+            picked = np.flatnonzero((place >= low * width) & (place < high * width))
+            own, weights = place[picked] - low * width, counts[picked]
+        histograms = np.bincount(own, weights=weights, minlength=(high - low) * width).reshape(high - low, width)
+        quantiles_ms[low:high] = sketch.quantiles_of(histograms, RANKS, first_bin=first_bin)
+    return quantiles_ms

@@ -24,6 +24,7 @@ from db.tab_results import WeekHours
 # Hours are kept for 400 days: of what is older, nobody knows the hour.
 _LONGEST_MS = 401 * DAY_MS
 _READ_AT_ONCE_MS = 31 * DAY_MS
+_WARM_MS = 30 * DAY_MS
 _MAX_FILTERS, _MAX_PIECES, _MAX_COUNTED = 32, 1_000, 16
 
 Piece = tuple[int, int]  # length (an hour or a day) and start, in ms
@@ -64,6 +65,14 @@ class WeekHoursHistory:
             return _counted([], [rows.matching(filter, kind)])
         found = self._of_pieces(start_ms, end_ms, filter, kind) if filter.in_packs else None
         return self._of_rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind) if found is None else found
+
+    def warm(self, present_ms: int) -> None:
+        """Count out the last month: its days are those of every shorter range, too.
+
+        Args:
+            present_ms: The present, epoch ms.
+        """
+        self.of(TimeRange(present_ms - _WARM_MS, present_ms, HOUR_MS), Filter(), "navigation")
 
     def _of_pieces(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> WeekHours | None:
         """Count days and hours together; None where only rows can tell."""

@@ -21,6 +21,7 @@ from db.rollups import Rollups
 from db.store import Store
 from tests.db.brute_force import Truth, check_overview, check_quantile, check_series, duration_ms
 from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.db.tab_truth import check_week
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 SPANS = (
@@ -106,6 +107,17 @@ def test_warmed_ranges_ask_the_database_nothing(program: Program, engine: Engine
         for filter in FILTERS:
             program.queries.overview(TimeRange(end_ms - length_ms, end_ms, bucket_ms), filter)
     assert asked == []
+
+
+def test_the_hours_of_the_week_are_counted_out_before_anybody_asks(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program.queries.warm(NOON_MS)
+    truth, midnight_ms = Truth(program.stored), NOON_MS // DAY_MS * DAY_MS
+    monkeypatch.setattr(RecentRollups, "hours", lambda *_: pytest.fail("counted only now"))
+    for days in (1, 7, 28):
+        span = TimeRange(midnight_ms - days * DAY_MS, NOON_MS, HOUR_MS)
+        check_week(program.queries, truth.pages(span, Filter(), "navigation"), span, Filter(), "navigation")
 
 
 @pytest.mark.parametrize("max_rows", [1, 300])
