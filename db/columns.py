@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -301,6 +301,23 @@ class DetailColumns:
         for name in taken_for:
             found |= (outcome < 0) & (success == (name == "ok"))
         return found
+
+    def pieces(self, least: int) -> Iterator[DetailColumns]:
+        """Return the same rows in several runs, each of at least so many (but the last): whole chunks.
+
+        Args:
+            least: How many.
+        """
+        some: list[Chunk] = []
+        rows = 0
+        for chunk in self._chunks:
+            some.append(chunk)
+            rows += chunk.size
+            if rows >= least:
+                yield DetailColumns(some, self.source_names, self.outcome_names)
+                some, rows = [], 0
+        if some:
+            yield DetailColumns(some, self.source_names, self.outcome_names)
 
     def of_source(self, code: int) -> DetailColumns:
         """Return the rows of the source with this number."""

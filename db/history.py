@@ -27,6 +27,7 @@ from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 
 _MAX_REMEMBERED = 16
+_COUNTED_AT_ONCE = 1 << 14  # rows: what they are counted with stays in the processor's cache
 _MAX_SUMS = 48  # a page asks for the same old rows in three or four ways
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
@@ -158,7 +159,8 @@ class History:
         with self._lock:
             known = self._sums.get(key)
         if known is None or known[0]() is not old:
-            cells = minute_cells(old.between(span.start_ms, later_ms), bucket_ms)
+            pieces = old.between(span.start_ms, later_ms).pieces(_COUNTED_AT_ONCE)
+            cells = Cells.joined([minute_cells(piece, bucket_ms) for piece in pieces])
             buckets = (later_ms - span.start_ms) // bucket_ms
             sums = merged(cells, span.start_ms) if together else Sealed.of(cells, span.start_ms, bucket_ms, buckets)
             known = (weakref.ref(old), sums)

@@ -47,10 +47,16 @@ def bins_of(durations_ms: FloatArray) -> IntArray:
     Returns:
         int64[n], each 0 to BINS - 1.
     """
-    raised = np.maximum(durations_ms, _SMALLEST_MS)
-    bins = np.ceil(np.log(raised / _SMALLEST_MS) / _LOG_GAMMA).astype(np.int64) + 1
+    places = np.maximum(durations_ms, _SMALLEST_MS)
+    # In place: of many durations, fresh memory for each step would cost as much as the logarithm.
+    places /= _SMALLEST_MS
+    np.log(places, out=places)
+    places /= _LOG_GAMMA
+    np.ceil(places, out=places)
+    bins = places.astype(np.int64)
+    bins += 1
     bins[durations_ms < _SMALLEST_MS] = 0
-    return np.minimum(bins, BINS - 1)
+    return np.minimum(bins, BINS - 1, out=bins)
 
 
 def build(durations_ms: FloatArray) -> bytes:
