@@ -9,12 +9,15 @@ import numpy as np
 from charts.arrays import as_floats, as_plain, largest_of
 from charts.info import ACCENT_KEY, BarInfo
 from charts.plotly.common import LONGEST_LABEL, Figure, axis_title, category_axis, layout, safe, short, value_axis
+from charts.plotly.room import text_px
 from charts.styles import MOST_LABELLED, thinned_names
 from charts.theme import Palette
 from charts.units import format_value, is_word, scale_for
 
 _FEWEST_SLOTS = 4
 _MOST_ROOMY = 14  # more bars below each other touch each other's names
+_NARROW_PX = 200  # what a phone leaves for bars that lie beside their names
+_BESIDE_PX = 6  # between a bar and its label, and beyond that
 
 
 def bar_figure(info: BarInfo, palette: Palette) -> Figure:
@@ -64,7 +67,8 @@ def bar_figure(info: BarInfo, palette: Palette) -> Figure:
         data.append(trace)
 
     whole = info.unit not in ("ms", "s", "%") and bool((np.rint(rows) == rows)[~np.isnan(rows)].all())
-    values_at = value_axis(info.unit, largest, whole=whole, range=_range(info, largest, labelled, scale.divisor))
+    label_px = text_px(format_value(largest, label_unit)) if labelled and not info.stacked else 0.0
+    values_at = value_axis(info.unit, largest, whole=whole, range=_range(info, largest, label_px, scale.divisor))
     if info.value_title and (info.horizontal or info.ordered):
         values_at["title"] = axis_title(info.value_title)
     labels = thinned_names(info.categories) if info.ordered else info.categories
@@ -105,10 +109,13 @@ def _tones(info: BarInfo, palette: Palette, index: int) -> str | list[str]:
     return [tones[key] for key in info.colour_keys]
 
 
-def _range(info: BarInfo, largest: float, labelled: bool, divisor: float) -> list[float]:
-    """Return the value axis' range, with room for the labels beyond the bars' ends."""
+def _range(info: BarInfo, largest: float, label_px: float, divisor: float) -> list[float]:
+    """Return the value axis' range, with room for a label of some width beyond the longest bar's end; 0 for none."""
     low, high = info.y_range or (0.0, largest if largest > 0 else 1.0)
     if info.y_range is None:
         low = min(0.0, *(float(np.nanmin(as_floats(v), initial=0.0)) for _, v in info.series()), 0.0)
-    room = (0.16 if info.horizontal else 0.12) if labelled and not info.stacked else 0.04
+    room = 0.04
+    if label_px:
+        needed_px = min(label_px + _BESIDE_PX, _NARROW_PX / 3)
+        room = max(0.16, needed_px / (_NARROW_PX - needed_px)) if info.horizontal else 0.12
     return [low / divisor, (high + room * (high - low)) / divisor]

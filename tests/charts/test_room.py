@@ -64,6 +64,16 @@ def test_the_label_at_the_end_of_the_axis_below_has_its_room() -> None:
     assert margins(HistogramInfo("T", "", edges, [1.0, 2.0, 3.0], unit="ms"))["r"] > 12
 
 
+@pytest.mark.parametrize("largest", [3.0, 64_900.0, 1_234_567.0])
+@pytest.mark.parametrize("unit", ["failures", "ms", "%"])
+def test_the_longest_bar_leaves_room_for_its_number_on_a_phone(unit: str, largest: float) -> None:
+    info = BarInfo("T", "", ("a", "b"), [1.0, largest], unit=unit, horizontal=True)
+    spec = PlotlyAdapter().draw(info).spec
+    bars, axis = spec["data"][0], spec["layout"]["xaxis"]
+    label_px = text_px(bars["text"][1])
+    assert 200 * (1 - bars["x"][1] / axis["range"][1]) > label_px + 3
+
+
 @pytest.mark.parametrize("name", sorted(gallery()))
 def test_whatever_is_drawn_keeps_the_smallest_of_its_margins(name: str) -> None:
     # Plotly leaves as much beyond a label: were it more, all labels would need more than was foreseen.
