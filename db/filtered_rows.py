@@ -175,6 +175,35 @@ class FilteredRows:
             connection, pieces, (start_ms, end_ms), (text, filter, kind), found_before, version, in_order=in_order
         )
 
+    def sources(
+        self, connection: Connection, start_ms: int, end_ms: int, filter: Filter
+    ) -> tuple[set[str], set[str]] | None:
+        """Return which sources have rows with a URL around [start_ms, end_ms), and which ones have others.
+
+        Args:
+            connection: An open connection.
+            start_ms: Epoch ms.
+            end_ms: Epoch ms.
+            filter: Which URLs; whatever else it asks for doesn't matter.
+
+        Returns:
+            Both; None where a source is among both, or too few rows are kept by URL to tell.
+        """
+        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
+        version = self._rollups.version
+        missing = np.ones(len(slots), dtype=np.bool_)
+        missing[_places(slots, self._empty.of(Filter(), slots))] = False
+        found = self._by_url.sources(connection, slots, missing, filter)
+        if found is None:
+            return None
+        left = [slots[place] for place in np.flatnonzero(found[2]).tolist()]
+        if left:
+            settled = settled_slots(self._rollups.breakdowns, left)
+            if len(settled) < len(left) or _packed(connection, settled):
+                return None
+            self._empty.keep(Filter(), version, dict.fromkeys(left))
+        return found[:2]
+
     def _places(self, filter: Filter, columns: Iterable[str]) -> Iterator[tuple[UrlRows, dict[str, None], Filter]]:
         """Return where rows are kept so that few are read, the columns needed there, and what a filter asks besides."""
         # The rows of some results have to be looked through for a URL; those of some URLs for everything else.

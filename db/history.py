@@ -25,6 +25,7 @@ from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
+from db.whole_sources import WholeSources
 
 _MAX_REMEMBERED = 16
 _COUNTED_AT_ONCE = 1 << 14  # rows: what they are counted with stays in the processor's cache
@@ -69,6 +70,9 @@ class History:
         self._pyramid = None if rollups is None else RecentRollups(engine, recent, rollups)
         self._packed = None if rollups is None else PackedRows(engine, recent, rollups)
         self.filtered = None if rollups is None else FilteredRows(recent, rollups)
+        self._whole = None
+        if rollups is not None and self.filtered is not None:
+            self._whole = WholeSources(engine, recent, rollups, self.filtered)
         self._labelled = None if rollups is None else LabelCells(engine, recent, rollups, self._detail)
         self._lock = threading.Lock()  # protects the two below
         # What was read for old parts, with the rollups' version from before reading.
@@ -95,7 +99,7 @@ class History:
             moments: When each source was seen last, and last did well, is asked for: rollup rows of one kind alone
                 often don't know that.
         """
-        settled = filter.within(kind)
+        settled = self.simpler(span, filter).within(kind)
         if settled is None:
             return Rows(DetailColumns([], self._recent.sources, self._recent.outcomes))
         filter, kind = settled  # rollups are asked for a kind in one way only
@@ -103,6 +107,15 @@ class History:
         if not moments or kind is None or self._packed is None:
             return rows
         return Rows(rows.detail, *exactly_seen(rows.detail, rows.cells, rows.sealed, self._packed, filter, kind))
+
+    def simpler(self, span: TimeRange, filter: Filter) -> Filter:
+        """Return a filter that lets the same rows of a range through and is asked for less, where there is one.
+
+        Args:
+            span: The range; its buckets don't matter.
+            filter: Any.
+        """
+        return filter if self._whole is None else self._whole.simpler(span, filter)
 
     def _rows(self, span: TimeRange, filter: Filter, kind: Kind | None, *, together: bool) -> Rows:
         recent, covered_since_ms, _ = self._recent.snapshot(span.start_ms, span.end_ms)

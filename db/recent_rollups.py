@@ -26,6 +26,7 @@ from db.time_packs import read_packs
 _Found = TypeVar("_Found", Sealed, Cells)
 
 _MAX_REMEMBERED = 64
+_PICKED_TOGETHER = 24
 _FOREVER_MS = 1 << 62
 
 
@@ -313,11 +314,17 @@ class RecentRollups:
         return -_FOREVER_MS if since_ms is None else -(-since_ms // MINUTE_MS) * MINUTE_MS
 
     def _chosen(self, parts: Sequence[Cells], kind: Kind | None, filter: Filter) -> Cells:
-        cells = Cells.joined(parts).only(kind, filter.result)
-        if not filter.sources:
-            return cells
+        if kind is None and filter.result == "all" and not filter.sources:
+            return Cells.joined(parts)
         codes = [code for code in map(self._recent.sources.known, filter.sources) if code is not None]
-        return cells.chosen(np.isin(cells.source, codes))
+        found = []
+        # Some at a time: few of them are left, and what they are picked from stays in the processor's cache.
+        for low in range(0, len(parts), _PICKED_TOGETHER):
+            cells = Cells.joined(parts[low : low + _PICKED_TOGETHER])
+            if filter.sources:
+                cells = cells.chosen(np.isin(cells.source, codes))
+            found.append(cells.only(kind, filter.result))
+        return Cells.joined(found)
 
     def _remember(self, key: tuple[object, ...], start_ms: int, end_ms: int, found: _Found) -> _Found:
         self._remembered[key] = (start_ms, end_ms, found)

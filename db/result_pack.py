@@ -29,6 +29,9 @@ class ResultPacking(Packing):
         bad = np.array([not is_good(result) for result in values.told[0]], dtype=np.bool_)
         return np.flatnonzero(bad[values.codes["result"]])
 
+    def _owners(self, urls: int) -> None:
+        """Keep nothing: these aren't all rows of a URL."""
+
 
 class ResultIndex(UrlIndex):
     """As `db.url_pack.UrlIndex`; `Found.urls` are the numbers of results."""

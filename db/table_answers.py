@@ -110,6 +110,7 @@ class TableAnswers:
         if bucket_ms < SLOT_MS and self._history.in_memory(span) is None:
             bucket_ms = SLOT_MS
         bounds = cut(span, bucket_ms)
+        filter = self._simpler(span, filter)
         if dimension == "url" or not counts(dimension, filter):
             return self._over_time.of(dimension, bounds, bucket_ms, filter, kind)
         # Groups know all that is asked for: whoever wants some of them shares what was counted for all.
@@ -190,7 +191,7 @@ class TableAnswers:
         apart: bool = False,
     ) -> list[Part]:
         """Return what `groups` returns, still to be added up; `apart`: even what is asked for again and again."""
-        settled = filter.within(kind)
+        settled = self._simpler(span, filter).within(kind)
         if settled is None:
             return []
         filter, kind = settled
@@ -218,6 +219,10 @@ class TableAnswers:
             ask = partial(_of_kept_rows, ask, old)
         before = self._once_old((dimension, old, filter, kind), old, ask)
         return [(before, None), (groups_of(rows, dimension), None)]
+
+    def _simpler(self, span: TimeRange, filter: Filter) -> Filter:
+        with unavailable_as_ours(self._engine):
+            return self._history.simpler(span, filter)
 
     def _found_by_url(self, dimension: Dimension, span: TimeRange, filter: Filter, kind: Kind | None) -> Groups | None:
         """Return the groups of the few rows that a text in URLs lets through; None where they aren't found at once.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,8 @@ _MOST_URL_BYTES = 8 * 1024 * 1024
 _VERSION = 0x0403  # of no other pack
 _IN_PLANES = 0x0401  # an earlier one
 _LEVEL = 3
+# More runs of URLs with the same sources aren't noted.
+_MOST_RUNS = 2_000
 # version, what its blocks begin with, rows, bytes of the facts, of the URLs, of their rows and of the other texts
 _HEAD = struct.Struct("<HQQIIII")
 _STAMP = struct.Struct("<Q")
@@ -151,7 +153,8 @@ class Packing:
             own, matrix = in_blocks(values, BLOCK_ROWS)
             types |= own
             matrices.append(matrix)
-        facts = orjson.dumps({"types": types, "sources": self._names.all(), "slots": self._slots})
+        known = {"types": types, "sources": self._names.all(), "slots": self._slots, "owners": self._owners(len(texts))}
+        facts = orjson.dumps(known)
         counts = np.bincount(key, minlength=len(self._numbers[self.KEY])).astype("<u4")
         told = orjson.dumps([list(self._numbers[name]) for name in _TOLD[1:]])
         pieces = [facts, lines_of(texts), counts.tobytes(), told]
@@ -168,6 +171,18 @@ class Packing:
     def _chosen(self, values: RestValues) -> IntArray:
         """Return which rows are taken in."""
         return np.arange(len(values.codes["url"]))
+
+    def _owners(self, urls: int) -> list[tuple[int, list[int]]] | None:
+        """Return how many URLs, in their order, the same sources have rows of, and which; None where it isn't kept."""
+        pairs = np.unique(self._column("url").astype(np.int64) << 32 | self._column("source"))
+        sources = (pairs & 0xFFFFFFFF).tolist()
+        begins = np.searchsorted(pairs >> 32, np.arange(urls + 1)).tolist()
+        found: list[tuple[int, list[int]]] = []
+        for own, run in groupby(range(urls), key=lambda url: sources[begins[url] : begins[url + 1]]):
+            if len(found) == _MOST_RUNS:
+                return None
+            found.append((sum(1 for _ in run), own))
+        return found
 
     def _numbered(self, name: str, texts: Sequence[Any], codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the numbers that texts have in the whole span, of those that rows have."""
@@ -229,6 +244,21 @@ class UrlIndex:
             url: This very URL; "" for any.
         """
         return self._found(self._urls_with(needle, url))
+
+    def sources_of(self, urls: IntArray) -> tuple[set[str], set[str]] | None:
+        """Return which sources have rows of some URLs, and which ones of others; None where that isn't known.
+
+        Args:
+            urls: Their numbers.
+        """
+        owners: list[tuple[int, list[int]]] | None = self._facts.get("owners")
+        if owners is None:
+            return None
+        ends = np.cumsum([size for size, _ in owners])
+        found = np.bincount(np.searchsorted(ends, urls, side="right"), minlength=len(owners)).tolist()
+        those = {source for (_, own), count in zip(owners, found, strict=True) if count for source in own}
+        others = {source for (size, own), count in zip(owners, found, strict=True) if count < size for source in own}
+        return {self.sources[source] for source in those}, {self.sources[source] for source in others}
 
     def is_of(self, blocks: Iterable[bytes]) -> bool:
         """Say whether blocks were written together with this."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
 
@@ -40,6 +41,15 @@ _LEAST_ROWS = 100
 _Chosen: TypeAlias = dict[UrlSpan, int]  # -> how many of its five minutes are looked for
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What is kept once for a span, which of its rows were looked for, and of which five minutes these are all."""
+
+    index: UrlIndex
+    found: Found
+    complete: BoolArray
+
+
 class UrlRows:
     """Looks for rows by their URLs, and keeps what was found in each span: any question shares it.
 
@@ -59,6 +69,9 @@ class UrlRows:
         self._finds = Finds[UrlSpan, SpanRows](rollups, _spans_of, lambda rows: rows.size + _LEAST_ROWS, most=most_rows)
         # How many rows there were where they were too many, about: not counted again for each part of a question.
         self._many = Finds[UrlSpan, int](rollups, _spans_of, lambda _: 1, most=_MOST_NOTED)
+        self._looks = Finds[UrlSpan, _Look](
+            rollups, _spans_of, lambda one: len(one.found.places) + _LEAST_ROWS, most=most_rows
+        )
 
     def of(
         self, connection: Connection, slots: range, missing: BoolArray, filter: Filter, columns: Collection[str]
@@ -97,8 +110,51 @@ class UrlRows:
         self._finds.forget(filter, without_rest)
         return [(span, rows) for span, rows in found if span not in without_rest]
 
-    def _chosen(self, connection: Connection, slots: range, left: BoolArray, filter: Filter) -> _Chosen:
-        """Return which spans are worth reading, the widest of each moment."""
+    def sources(
+        self, connection: Connection, slots: range, missing: BoolArray, filter: Filter
+    ) -> tuple[set[str], set[str], BoolArray] | None:
+        """Return which sources have rows with a URL in some spans of five minutes, and which ones have others.
+
+        Both are told of the wider spans that these lie in.
+
+        Args:
+            connection: An open connection.
+            slots: Where five minutes begin, epoch ms, one after the other.
+            missing: Which of them are looked for.
+            filter: Which URLs; whatever else it asks for doesn't matter.
+
+        Returns:
+            (sources with such rows, sources with others, which spans of five minutes this isn't known of); None as
+            soon as a source has both, or where the packs of an earlier version don't tell.
+        """
+        roller = self._rollups.breakdowns
+        if not roller.ready:
+            return None
+        filter, left = self._own(filter), missing.copy()
+        version = self._rollups.version
+        apart = closed(roller.unsettled())
+        looks = [one for one in self._looks.of(filter).items() if _take(left, slots, one[0], one[1].complete)]
+        chosen = sorted(self._chosen(connection, slots, left, filter, each=True)) if left.any() else []
+        those, others = set[str](), set[str]()
+        for some in ([], chosen[:1], chosen[1:]):  # most texts aren't all that a source has: the first span says so
+            for span, look in self._looked(connection, some, filter, apart, version).items():
+                _take(left, slots, span, look.complete)
+                looks.append((span, look))
+            for _, look in looks:
+                own = look.index.sources_of(look.found.urls)
+                if own is None:
+                    return None
+                those |= own[0]
+                others |= own[1]
+            if those & others:
+                return None
+            looks = []
+        return those, others, left
+
+    def _chosen(
+        self, connection: Connection, slots: range, left: BoolArray, filter: Filter, *, each: bool = False
+    ) -> _Chosen:
+        """Return which spans are worth reading, the widest of each moment; `each` of those that there are."""
         places = np.flatnonzero(left)
         first_ms, last_ms = slots[int(places[0])] // DAY_MS * DAY_MS, slots[int(places[-1])]
         stored = stored_spans(connection, first_ms, last_ms, self.DIMENSIONS[0])
@@ -108,8 +164,9 @@ class UrlRows:
         for span in sorted(stored, reverse=True):  # the widest first
             low, high = places_of(slots, span.start_ms, span.end_ms)
             own = int(np.count_nonzero(left[low:high]))
-            worth_it = own >= max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART)
-            if stored[span] > 0 and worth_it and many.get(span, 0) <= _most_rows(own):
+            few = own < max(_LEAST_SLOTS, span.length_ms // SLOT_MS // _LEAST_PART)
+            worth_it = own > 0 if each else not few and many.get(span, 0) <= _most_rows(own)
+            if stored[span] > 0 and worth_it:
                 chosen[span] = own
                 left[low:high] = False
         return chosen
@@ -124,30 +181,41 @@ class UrlRows:
         *,
         with_rest: bool,
     ) -> dict[UrlSpan, SpanRows]:
-        once, *blocks_of = self.DIMENSIONS
-        indexes: dict[UrlSpan, UrlIndex] = {}
-        places: dict[UrlSpan, Found] = {}
-        many: dict[UrlSpan, int] = {}
-        for (_, span), pack in _blocks(connection, (once,), {span: [0] for span in chosen}).items():
-            index, some = self._look(pack[0], span, filter)
-            if len(some.places) <= _most_rows(chosen[span]):
-                indexes[span], places[span] = index, some
-            else:
-                many[span] = len(some.places)
+        blocks_of = self.DIMENSIONS[1:]
+        looks = self._looked(connection, chosen, filter, apart, version)
+        many = {span: len(look.found.places) for span, look in looks.items()}
+        looks = {span: look for span, look in looks.items() if many[span] <= _most_rows(chosen[span])}
+        many = {span: rows for span, rows in many.items() if span not in looks}
         self._many.keep(filter, version, many)
         dimensions = blocks_of if with_rest else blocks_of[:1]
-        blocks = _blocks(connection, dimensions, {span: some.blocks for span, some in places.items()})
+        blocks = _blocks(connection, dimensions, {span: look.found.blocks for span, look in looks.items()})
         names = (self._recent.sources, self._recent.outcomes)
         found = {}
-        for span, complete in _complete(connection, indexes, apart):
+        for span, look in looks.items():
             own = [blocks.get((dimension, span), []) for dimension in dimensions]
-            if any(len(kept) < len(places[span].blocks) or not indexes[span].is_of(kept) for kept in own):
+            if any(len(kept) < len(look.found.blocks) or not look.index.is_of(kept) for kept in own):
                 self._rollups.breakdowns.by_url.again(span)  # written anew just now, or by two programs at once
+                self._looks.forget(filter, [span])
                 continue
-            found[span] = self.ROWS(indexes[span], places[span], own[0], complete, *names)
+            found[span] = self.ROWS(look.index, look.found, own[0], look.complete, *names)
             if with_rest:
                 found[span].add_rest(own[1])
         return found
+
+    def _looked(
+        self, connection: Connection, spans: Collection[UrlSpan], filter: Filter, apart: Unsettled, version: int
+    ) -> dict[UrlSpan, _Look]:
+        """Look into some spans, at most once into each that has all of its rows."""
+        if not spans:
+            return {}
+        known = self._looks.of(filter, spans)
+        once = self.DIMENSIONS[0]
+        packs = _blocks(connection, (once,), {span: [0] for span in spans if span not in known})
+        looks = {span: self._look(pack[0], span, filter) for (_, span), pack in packs.items()}
+        complete = _complete(connection, {span: index for span, (index, _) in looks.items()}, apart)
+        new = {span: _Look(*looks[span], slots) for span, slots in complete}
+        self._looks.keep(filter, version, {span: look for span, look in new.items() if look.complete.all()})
+        return known | new
 
     def _without_rest(
         self, connection: Connection, found: list[tuple[UrlSpan, SpanRows]], columns: Collection[str]

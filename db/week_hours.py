@@ -60,6 +60,7 @@ class WeekHoursHistory:
             kind: Navigations or scrapes only; None for both.
         """
         start_ms, end_ms = max(span.start_ms, span.end_ms - _LONGEST_MS), span.end_ms
+        filter = self._history.simpler(TimeRange(start_ms, end_ms, HOUR_MS), filter)
         rows = self._history.in_memory(TimeRange(start_ms, end_ms, HOUR_MS))
         if rows is not None and len(rows) <= self._exact_rows:
             return _counted([], [rows.matching(filter, kind)])

@@ -152,7 +152,9 @@ def test_questions_about_the_same_rows_share_one_look_through_the_packs(engine: 
     asked = statements(engine)
     program.queries.overview(SPANS[0], FILTERS[0])
     packs = [sql for sql in asked if "FROM scraper_breakdowns" in sql]
-    assert len(packs) == 8  # of each hour what is by URL, which packs there are, what was searched, the rows of it
+    # Of each hour what is by URL, which packs there are (both also for whether the text stands for sources), what was
+    # searched, the rows of it.
+    assert len(packs) == 12
     asked.clear()
     program.queries.source_series(replace(SPANS[0], bucket_ms=60_000), FILTERS[0])
     program.queries.duration_trend(SPANS[0], FILTERS[0], "scrape")

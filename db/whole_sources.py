@@ -1,0 +1,95 @@
+"""Texts in URLs that all of some sources' rows have and no others: to ask for these sources is the same, and cheaper.
+
+A scraper's URLs mostly have a domain in common that no other scraper visits. Rollups know sources, and no URLs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import replace
+
+import numpy as np
+from sqlalchemy.engine import Engine
+
+from db.columns import DetailColumns
+from db.filtered_rows import FilteredRows
+from db.recent import RecentDetail
+from db.results import Filter, TimeRange
+from db.rollups import Rollups
+from db.state import DETAIL_SINCE_MS, read_state
+
+_MAX_REMEMBERED = 64
+_State = tuple[int, int]
+
+
+class WholeSources:
+    """Finds out whether a text in URLs stands for sources, anew when something was stored.
+
+    Args:
+        engine: A migrated database.
+        recent: Its newest rows.
+        rollups: Say that something changed.
+        filtered: Knows what old rows are of which URL.
+    """
+
+    def __init__(self, engine: Engine, recent: RecentDetail, rollups: Rollups, filtered: FilteredRows) -> None:
+        self._engine = engine
+        self._recent = recent
+        self._rollups = rollups
+        self._filtered = filtered
+        self._lock = threading.Lock()  # protects what is below
+        self._known: OrderedDict[tuple[int, int, str], tuple[_State, frozenset[str]]] = OrderedDict()
+
+    def simpler(self, span: TimeRange, filter: Filter) -> Filter:
+        """Return a filter that lets the same rows of a range through and asks for no URL; the same one if none does.
+
+        Args:
+            span: The range; its buckets don't matter.
+            filter: Any.
+        """
+        if not filter.url_contains or filter.url:
+            return filter
+        key = (span.start_ms, span.end_ms, filter.url_contains.lower())
+        state = (self._recent.version, self._rollups.version)  # from before looking
+        with self._lock:
+            known = self._known.get(key)
+        if known is None or known[0] != state:
+            known = (state, self._sources(*key))
+        with self._lock:
+            self._known[key] = known
+            self._known.move_to_end(key)
+            while len(self._known) > _MAX_REMEMBERED:
+                self._known.popitem(last=False)
+        wanted = known[1].intersection(filter.sources) if filter.sources else known[1]
+        return replace(filter, url_contains="", sources=tuple(sorted(wanted))) if wanted else filter
+
+    def _sources(self, start_ms: int, end_ms: int, text: str) -> frozenset[str]:
+        """Return the sources that a text stands for, none if it stands for no such."""
+        none = frozenset[str]()
+        recent, covered_since_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        if covered_since_ms is None or covered_since_ms <= start_ms:
+            return none  # looking at the rows in memory is as cheap
+        those, others = _in_memory(recent, text)
+        if those & others:
+            return none
+        with self._engine.connect() as connection:
+            # Of what is deleted, rollups know more than any URL.
+            if start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
+                return none
+            border_ms = min(covered_since_ms, end_ms)
+            old = self._filtered.sources(connection, start_ms, border_ms, Filter(url_contains=text))
+        if old is None:
+            return none
+        those, others = those | old[0], others | old[1]
+        return none if those & others else frozenset(those)
+
+
+def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]]:
+    """Return which sources have rows with a text in their URL, and which ones have others."""
+    names, found = rows.source_names, rows.matching(Filter(url_contains=text))
+    every, those = (np.bincount(some.source, minlength=len(names)) for some in (rows, found))
+    return (
+        {names[code] for code in np.flatnonzero(those).tolist()},
+        {names[code] for code in np.flatnonzero(every > those).tolist()},
+    )
