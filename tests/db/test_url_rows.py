@@ -48,7 +48,7 @@ COLUMNS = (
 # From yesterday's morning into this morning's hours: a day, a quarter of one, and hours; the ends are inside of them.
 SPAN = TimeRange(DAY_BEGIN_MS - 16 * HOUR_MS + 20_000, DAY_BEGIN_MS + 9 * HOUR_MS + 20_000, 20_000 * 75)
 FILTERS = (
-    Filter(url_contains="ITEMS/7"), Filter(("source1",), "failed", "?page"), Filter(url_contains="nowhere"),
+    Filter(url_contains="ITEMS/7"), Filter(("source1",), "failed", "?page=0"), Filter(url_contains="nowhere"),
     Filter(url_contains="items/1", error="boom <n>"), Filter(url_contains="?page=1", outcomes=("ok", "failed")),
     Filter(url="https://shop.example/items/7?page=1"), Filter(kind="scrape", url_contains="/1", run="run-0"),
     Filter(url_contains="page=2", labels=("env=live",)),
