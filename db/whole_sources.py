@@ -40,6 +40,8 @@ class WholeSources:
         self._filtered = filtered
         self._lock = threading.Lock()  # protects what is below
         self._known: OrderedDict[tuple[int, int, str], tuple[_State, frozenset[str]]] = OrderedDict()
+        # What the part before memory said, with the rollups' version from before it was asked.
+        self._old: OrderedDict[tuple[int, int, str], tuple[int, tuple[set[str], set[str]]]] = OrderedDict()
 
     def simpler(self, span: TimeRange, filter: Filter) -> Filter:
         """Return a filter that lets the same rows of a range through and asks for no URL; the same one if none does.
@@ -73,16 +75,31 @@ class WholeSources:
         those, others = _in_memory(recent, text)
         if those & others:
             return none
-        with self._engine.connect() as connection:
-            # Of what is deleted, rollups know more than any URL.
-            if start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
-                return none
-            border_ms = min(covered_since_ms, end_ms)
-            old = self._filtered.sources(connection, start_ms, border_ms, Filter(url_contains=text))
+        old = self._before(start_ms, min(covered_since_ms, end_ms), text)
         if old is None:
             return none
         those, others = those | old[0], others | old[1]
         return none if those & others else frozenset(those)
+
+    def _before(self, start_ms: int, border_ms: int, text: str) -> tuple[set[str], set[str]] | None:
+        """Return what `_in_memory` returns, of the rows before memory begins; None where nobody knows."""
+        key = (start_ms, border_ms, text)
+        version = self._rollups.version
+        with self._lock:
+            known = self._old.get(key)
+        if known is not None and not self._rollups.changed_since(known[0], start_ms, border_ms):
+            return known[1]
+        with self._engine.connect() as connection:
+            # Of what is deleted, rollups know more than any URL.
+            if start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
+                return None
+            found = self._filtered.sources(connection, start_ms, border_ms, Filter(url_contains=text))
+        if found is not None:
+            with self._lock:
+                self._old[key] = (version, found)
+                while len(self._old) > _MAX_REMEMBERED:
+                    self._old.popitem(last=False)
+        return found
 
 
 def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]]:
