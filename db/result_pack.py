@@ -8,9 +8,10 @@ import numpy as np
 
 from db.rest_pack import RestValues, Result
 from db.results import Filter, IntArray
-from db.url_pack import Found, Packing, UrlIndex
+from db.url_pack import Found, UrlIndex
+from db.url_packing import Packing
 
-RESULTS = "ends"  # as in db.url_pack: what is kept once for a span
+RESULTS = "ends"  # as in db.url_layout: what is kept once for a span
 RESULT_ROWS = "ends.rows"
 RESULT_REST = "ends.rest"
 _VERSION = 0x0404  # of no other pack
@@ -19,7 +20,7 @@ _REST = ("url", "run", "fields", "data_size")
 
 
 class ResultPacking(Packing):
-    """As `db.url_pack.Packing`, for the rows that a question for outcomes or errors is about: all but the good ones."""
+    """As `db.url_packing.Packing`, for the rows that a question for outcomes or errors is about: the bad ones."""
 
     VERSION = _VERSION
     KEY = "result"

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-import xxhash
 from backports import zstd
 
-from db.chunk import DTYPES, Chunk
+from db import url_layout as layout
+from db.chunk import DTYPES
 from db.columns import Names
 from db.hashes import NO_ERROR, hash_of
-from db.rest_pack import RestPack, RestValues, lines_of, objects, of_lines
+from db.rest_pack import objects, of_lines
 from db.results import IntArray
-from db.row_blocks import ByteArray, RowBlocks, in_blocks, of_hundredths, whole_hundredths
+from db.row_blocks import RowBlocks, of_hundredths
 
-URLS = "urls"  # the dimension of what is kept once for a span, beside the breakdowns
-URL_ROWS = "urls.rows"  # of its rows, a block in each; they begin a millisecond after one another
-URL_REST = "urls.rest"  # and of what statistics don't need of them
-BLOCK_ROWS = 1024
-# One with more bytes of URLs isn't made: looking through them would cost more than it saves.
-_MOST_URL_BYTES = 8 * 1024 * 1024
-_VERSION = 0x0403  # of no other pack
-_IN_PLANES = 0x0401  # an earlier one
-_LEVEL = 3
-# More runs of URLs with the same sources aren't noted.
-_MOST_RUNS = 2_000
-# version, what its blocks begin with, rows, bytes of the facts, of the URLs, of their rows and of the other texts
-_HEAD = struct.Struct("<HQQIIII")
-_STAMP = struct.Struct("<Q")
-_ROWS = ("at", "source", "flags", "items", "duration")
-_TOLD = ("url", "result", "run", "fields")  # columns of numbers of texts
-_REST = ("result", "run", "fields", "data_size")
+_IN_PLANES = 0x0401  # an earlier version
 # Where columns stand in what rows tell of their results and runs.
 _OF_RESULTS = {"retry_count": 1, "status_code": 2, "outcome": 3, "error_kind": 4, "error_hash": 4}
 _OF_RUNS = {"run_id": 0, "labels": 1}
@@ -48,24 +31,7 @@ KEPT_FOR = {
     **dict.fromkeys(_OF_RESULTS, "result"), **dict.fromkeys(_OF_RUNS, "run"),
 }  # fmt: skip
 _ESCAPED, _UTF8 = b"\\", ("utf-8", "surrogatepass")
-_SCRAPE, _SUCCESS = 1, 2
 _Columns = dict[str, npt.NDArray[Any]]
-
-
-class UrlPacks(NamedTuple):
-    """What `Packing` makes of a span."""
-
-    once: bytes  # what `UrlIndex` reads
-    rows: list[bytes]  # by block
-    rest: list[bytes]
-
-
-class Five(NamedTuple):
-    """The rows of five minutes: where they begin (epoch ms), their row pack's, and the rest of them."""
-
-    start_ms: int
-    rows: Chunk
-    rest: RestPack
 
 
 class Found(NamedTuple):
@@ -80,149 +46,38 @@ class Found(NamedTuple):
     def where(self) -> IntArray | slice:
         """The places, counted as if these blocks were all there are."""
         if _follow_each_other(self.places):
-            first = int(self.places[0]) % BLOCK_ROWS
+            first = int(self.places[0]) % layout.BLOCK_ROWS
             return slice(first, first + len(self.places))
         numbers = np.zeros(max(self.blocks, default=0) + 1, dtype=np.int64)
         numbers[self.blocks] = np.arange(len(self.blocks))
-        found: IntArray = numbers[self.places // BLOCK_ROWS] * BLOCK_ROWS + self.places % BLOCK_ROWS
+        block, place = np.divmod(self.places, layout.BLOCK_ROWS)
+        found: IntArray = numbers[block] * layout.BLOCK_ROWS + place
         return found
-
-
-class TooManyUrlsError(Exception):
-    """A span has so many URLs that keeping its rows by these saves nothing."""
-
-
-class Packing:
-    """Takes in the rows of a span by and by, and makes bytes of them: those of one URL side by side.
-
-    Args:
-        start_ms: Where the span begins, epoch ms.
-        names: What the source numbers stand for.
-    """
-
-    VERSION = _VERSION
-    KEY = "url"  # by which rows are brought into an order
-    REST = _REST
-
-    def __init__(self, start_ms: int, names: Names) -> None:
-        self._start_ms, self._names = start_ms, names
-        self._numbers: dict[str, dict[Any, int]] = {name: {} for name in _TOLD}
-        self._url_bytes = 0
-        self._slots: list[tuple[int, int]] = []
-        self._found: list[_Columns] = []
-
-    def add(self, part: Five, values: RestValues) -> None:
-        """Take in the rows of five minutes, after those of the ones before.
-
-        Args:
-            part: The five minutes.
-            values: `part.rest.values()`.
-
-        Raises:
-            TooManyUrlsError: It is not to be done.
-        """
-        self._slots.append((part.start_ms, part.rows.size))
-        chosen = self._chosen(values)
-        if not len(chosen):
-            return
-        rows = {name: column[chosen] for name, column in part.rows.arrays.items()}
-        flags = np.where(rows["scrape"], _SCRAPE, 0) | np.where(rows["success"], _SUCCESS, 0)
-        told = zip(_TOLD, (values.urls, *values.told), strict=True)
-        self._found.append({
-            "at": (rows["created_at_ms"] - self._start_ms).astype(np.uint32), "source": _narrow(rows["source"]),
-            "flags": flags.astype(np.uint8), "items": _narrow(rows["items"]), "duration": rows["duration_ms"],
-            "data_size": _narrow(values.data_size[chosen] + 1),
-            **{name: self._numbered(name, texts, values.codes[name][chosen]) for name, texts in told},
-        })  # fmt: skip
-
-    def packs(self) -> UrlPacks:
-        """Return the bytes."""
-        types: dict[str, str] = {}
-        matrices: list[ByteArray] = []
-        texts = sorted(self._numbers["url"])
-        place = np.empty(len(texts), dtype=np.uint16 if len(texts) < 1 << 16 else np.uint32)
-        place[[self._numbers["url"][text] for text in texts]] = np.arange(len(texts))
-        for columns in self._found:
-            columns["url"] = place[columns["url"]]
-        key = self._column(self.KEY)
-        order = np.argsort(key, kind="stable")  # rows of one stay in time order
-        for kept in (_ROWS, self.REST):
-            values = {name: self._column(name)[order] for name in kept}
-            if "duration" in values:
-                values["duration"] = whole_hundredths(values["duration"])
-            own, matrix = in_blocks(values, BLOCK_ROWS)
-            types |= own
-            matrices.append(matrix)
-        known = {"types": types, "sources": self._names.all(), "slots": self._slots, "owners": self._owners(len(texts))}
-        facts = orjson.dumps(known)
-        counts = np.bincount(key, minlength=len(self._numbers[self.KEY])).astype("<u4")
-        told = orjson.dumps([list(self._numbers[name]) for name in _TOLD[1:]])
-        pieces = [facts, lines_of(texts), counts.tobytes(), told]
-        hashed = xxhash.xxh3_64()
-        for piece in (*pieces, *(matrix.tobytes() for matrix in matrices)):
-            hashed.update(piece)
-        stamp, size = hashed.intdigest(), sum(rows for _, rows in self._slots)
-        pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
-        once = b"".join((_HEAD.pack(self.VERSION, stamp, size, *map(len, pieces)), *pieces))
-        begin = _STAMP.pack(stamp)
-        rows_of, rest_of = ([begin + block.tobytes() for block in matrix] for matrix in matrices)
-        return UrlPacks(once, rows_of, rest_of)
-
-    def _chosen(self, values: RestValues) -> IntArray:
-        """Return which rows are taken in."""
-        return np.arange(len(values.codes["url"]))
-
-    def _owners(self, urls: int) -> list[tuple[int, list[int]]] | None:
-        """Return how many URLs, in their order, the same sources have rows of, and which; None where it isn't kept."""
-        pairs = np.unique(self._column("url").astype(np.int64) << 32 | self._column("source"))
-        sources = (pairs & 0xFFFFFFFF).tolist()
-        begins = np.searchsorted(pairs >> 32, np.arange(urls + 1)).tolist()
-        found: list[tuple[int, list[int]]] = []
-        for own, run in groupby(range(urls), key=lambda url: sources[begins[url] : begins[url + 1]]):
-            if len(found) == _MOST_RUNS:
-                return None
-            found.append((sum(1 for _ in run), own))
-        return found
-
-    def _numbered(self, name: str, texts: Sequence[Any], codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return the numbers that texts have in the whole span, of those that rows have."""
-        numbers = self._numbers[name]
-        used, which = np.unique(codes, return_inverse=True)
-        own = [tuple(text) if isinstance(text, list) else text for text in map(texts.__getitem__, used.tolist())]
-        if name == "url":
-            self._url_bytes += sum(len(url) + 1 for url in own if url not in numbers)
-            if self._url_bytes > _MOST_URL_BYTES:
-                raise TooManyUrlsError
-        return _narrow(np.array([numbers.setdefault(text, len(numbers)) for text in own]))[which]
-
-    def _column(self, name: str) -> npt.NDArray[Any]:
-        parts = [columns[name] for columns in self._found]
-        return np.concatenate(parts) if parts else np.empty(0, dtype=np.uint8)
 
 
 class UrlIndex:
     """What is kept once for a span; each part is unpacked when it is asked for.
 
     Args:
-        pack: `Packing.packs().once`.
+        pack: `db.url_packing.UrlPacks.once`.
         start_ms: Where the span begins, epoch ms.
 
     Raises:
         ValueError: Bytes of another version, or none of ours.
     """
 
-    VERSION = Packing.VERSION
+    VERSION = layout.VERSION
     IN_PLANES = _IN_PLANES
-    REST = Packing.REST
+    REST = layout.REST
 
     def __init__(self, pack: bytes, start_ms: int) -> None:
         version = int.from_bytes(pack[:2], "little")
-        if len(pack) < _HEAD.size or version not in (self.VERSION, self.IN_PLANES):
+        if len(pack) < layout.HEAD.size or version not in (self.VERSION, self.IN_PLANES):
             raise ValueError(f"not rows of version {self.VERSION}; rebuild the rollups")
-        _, self._stamp, self.size, *sizes = _HEAD.unpack_from(pack)
+        _, self._stamp, self.size, *sizes = layout.HEAD.unpack_from(pack)
         self._in_planes = version == self.IN_PLANES
         self._start_ms = start_ms
-        ends = np.cumsum([_HEAD.size, *sizes]).tolist()
+        ends = np.cumsum([layout.HEAD.size, *sizes]).tolist()
         self._parts = [pack[low:high] for low, high in pairwise(ends)]
 
     @cached_property
@@ -262,17 +117,17 @@ class UrlIndex:
 
     def is_of(self, blocks: Iterable[bytes]) -> bool:
         """Say whether blocks were written together with this."""
-        own = _STAMP.pack(self._stamp)
+        own = layout.STAMP.pack(self._stamp)
         return all(block.startswith(own) for block in blocks)
 
     def rows(self, blocks: Sequence[bytes], where: IntArray | slice) -> _Columns:
         """Return what is kept of some rows for statistics: what `statistic` makes columns of.
 
         Args:
-            blocks: Of `UrlPacks.rows`, in their order.
+            blocks: Of `db.url_packing.UrlPacks.rows`, in their order.
             where: Which rows of these blocks, counted as if they were one.
         """
-        return self._columns(blocks, _ROWS, where)
+        return self._columns(blocks, layout.ROWS, where)
 
     def statistic(self, name: str, rows: _Columns, names: Names) -> npt.NDArray[Any]:
         """Return a column of statistics (`db.detail.STATISTICS`) of some rows.
@@ -290,13 +145,13 @@ class UrlIndex:
             return of_hundredths(rows["duration"])
         if name == "items":
             return rows["items"].astype(np.int64)
-        return rows["flags"] & {"scrape": _SCRAPE, "success": _SUCCESS}[name] > 0
+        return rows["flags"] & {"scrape": layout.SCRAPE, "success": layout.SUCCESS}[name] > 0
 
     def rest(self, blocks: Sequence[bytes], where: IntArray | slice) -> _Columns:
         """Return which of the told texts some rows have, and how much data: what `others` makes columns of.
 
         Args:
-            blocks: Of `UrlPacks.rest`, in their order.
+            blocks: Of `db.url_packing.UrlPacks.rest`, in their order.
             where: Which rows of these blocks, counted as if they were one.
         """
         return self._columns(blocks, self.REST, where)
@@ -351,14 +206,15 @@ class UrlIndex:
         places = np.repeat(ends[keys] - np.cumsum(counts), counts)
         places += np.arange(len(places))
         if _follow_each_other(places):  # such as those of all URLs of a domain
-            blocks = list(range(int(places[0]) // BLOCK_ROWS, int(places[-1]) // BLOCK_ROWS + 1))
+            blocks = list(range(int(places[0]) // layout.BLOCK_ROWS, int(places[-1]) // layout.BLOCK_ROWS + 1))
         else:
-            blocks = np.flatnonzero(np.bincount(places // BLOCK_ROWS)).tolist()
+            blocks = np.flatnonzero(np.bincount(places // layout.BLOCK_ROWS)).tolist()
         return Found(places, keys, np.repeat(np.arange(len(keys)), counts), blocks)
 
     def _columns(self, blocks: Sequence[bytes], names: Sequence[str], where: IntArray | slice) -> _Columns:
         types = {name: self._facts["types"][name] for name in names}
-        return RowBlocks(blocks, types, BLOCK_ROWS, _STAMP.size, in_planes=self._in_planes).columns(names, where)
+        found = RowBlocks(blocks, types, layout.BLOCK_ROWS, layout.STAMP.size, in_planes=self._in_planes)
+        return found.columns(names, where)
 
     def _urls_with(self, needle: str, url: str) -> IntArray:
         """Return the numbers of URLs that have a text in them (in small letters) and are a certain one if given."""
@@ -408,12 +264,3 @@ def _follow_each_other(places: IntArray) -> bool:
 
 def _line_ends(lines: bytes) -> IntArray:
     return np.flatnonzero(np.frombuffer(lines, np.uint8) == ord("\n"))
-
-
-def _narrow(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Return whole numbers from 0 on in as few bytes as hold them; others as they are."""
-    if values.dtype.kind == "f" or int(values.min(initial=0)) < 0:
-        return values
-    most = int(values.max(initial=0))
-    kind = next((f"<u{size}" for size in (1, 2, 4) if most < 1 << 8 * size), "<i8")
-    return values.astype(kind, copy=False)

@@ -22,7 +22,8 @@ from db.rows import Row, insert_many
 from db.state import DETAIL_SINCE_MS, TURN, read_state
 from db.stored_packs import stored_packs
 from db.time_packs import TIME
-from db.url_pack import URL_REST, URL_ROWS, URLS, Five, Packing, TooManyUrlsError
+from db.url_layout import URL_REST, URL_ROWS, URLS
+from db.url_packing import Five, Packing, TooManyUrlsError
 
 URL_KEPT = (URLS, URL_ROWS, URL_REST, RESULTS, RESULT_ROWS, RESULT_REST)
 URL_BLOCKS = (URL_ROWS, URL_REST, RESULT_ROWS, RESULT_REST)

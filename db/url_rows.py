@@ -24,7 +24,8 @@ from db.results import Filter
 from db.rollups import Rollups
 from db.stored_packs import packs_of_dimensions
 from db.time_packs import TIME
-from db.url_pack import URL_REST, URL_ROWS, URLS, Found, UrlIndex
+from db.url_layout import URL_REST, URL_ROWS, URLS
+from db.url_pack import Found, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
 from db.url_span import ResultRows, SpanRows, places_of
 
@@ -133,23 +134,22 @@ class UrlRows:
         filter, left = self._own(filter), missing.copy()
         version = self._rollups.version
         apart = closed(roller.unsettled())
-        looks = [one for one in self._looks.of(filter).items() if _take(left, slots, one[0], one[1].complete)]
+        known = self._looks.of(filter).items()
+        looks = {span: look for span, look in known if _take(left, slots, span, look.complete)}
         chosen = sorted(self._chosen(connection, slots, left, filter, each=True)) if left.any() else []
-        those, others = set[str](), set[str]()
-        for some in ([], chosen[:1], chosen[1:]):  # most texts aren't all that a source has: the first span says so
-            for span, look in self._looked(connection, some, filter, apart, version).items():
-                _take(left, slots, span, look.complete)
-                looks.append((span, look))
-            for _, look in looks:
+        told = (set[str](), set[str]())
+        for some in (chosen[:1], chosen[1:]):  # most texts aren't all that a source has: the first span says so
+            looks |= self._looked(connection, some, filter, apart, version)
+            for look in looks.values():
                 own = look.index.sources_of(look.found.urls)
                 if own is None:
                     return None
-                those |= own[0]
-                others |= own[1]
-            if those & others:
+                told = told[0] | own[0], told[1] | own[1]
+            if told[0] & told[1]:
                 return None
-            looks = []
-        return those, others, left
+        for span, look in looks.items():
+            _take(left, slots, span, look.complete)
+        return *told, left
 
     def _chosen(
         self, connection: Connection, slots: range, left: BoolArray, filter: Filter, *, each: bool = False

@@ -33,7 +33,7 @@ class SpanRows:
     Args:
         index: What is kept once for their span.
         found: Which rows.
-        blocks: The blocks of `db.url_pack.URL_ROWS` that hold them.
+        blocks: The blocks of `db.url_layout.URL_ROWS` that hold them.
         complete: Of which five minutes of the span every row is here that was looked for.
         sources: Gives sources their numbers.
         outcomes: Gives outcomes theirs.
@@ -69,7 +69,7 @@ class SpanRows:
 
     @classmethod
     def needs_rest(cls, columns: Iterable[str]) -> bool:
-        """Say whether blocks of the rest (`db.url_pack.URL_REST`) are needed for some columns.
+        """Say whether blocks of the rest (`db.url_layout.URL_REST`) are needed for some columns.
 
         Args:
             columns: Names of EVERYTHING.
@@ -77,7 +77,7 @@ class SpanRows:
         return not cls.WITHOUT_REST.issuperset(columns)
 
     def lacks_rest(self, columns: Collection[str]) -> bool:
-        """Say whether blocks of `db.url_pack.URL_REST` are needed for some columns, and aren't known yet."""
+        """Say whether blocks of `db.url_layout.URL_REST` are needed for some columns, and aren't known yet."""
         with self._lock:
             return self.size > 0 and self._rest is None and self.needs_rest(columns)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b85decode
 
-from db.url_pack import UrlPacks
+from db.url_packing import UrlPacks
 
 _BY_URL = (
     (

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import PageNavigation, PageScrape
-from db import url_pack
+from db import url_layout, url_packing
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.columns import DetailColumns
 from db.engine import begin_writing
@@ -19,7 +19,7 @@ from db.rest_pack import ended_as
 from db.result_pack import RESULT_REST, RESULT_ROWS, RESULTS, ResultIndex, ResultPacking, asks_for_bad
 from db.results import Filter
 from db.store import Store
-from db.url_pack import BLOCK_ROWS, URLS
+from db.url_layout import BLOCK_ROWS, URLS
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, ResultRows
 from tests.db.brute_force import Truth, check_overview
@@ -41,7 +41,7 @@ FILTERS = (
 
 @pytest.fixture
 def program(engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch) -> Program:
-    monkeypatch.setattr(url_pack, "BLOCK_ROWS", 8)  # so that what is looked for lies in some of several
+    monkeypatch.setattr(url_layout, "BLOCK_ROWS", 8)  # so that what is looked for lies in some of several
     metrics = some_metrics()
     store.send(batch(*metrics))
     return Program(engine, metrics)
@@ -149,7 +149,7 @@ def test_late_failures_show_at_once(engine: Engine, program: Program) -> None:
 def test_a_crawl_of_ever_new_pages_is_kept_by_result_all_the_same(
     engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(url_pack, "_MOST_URL_BYTES", 1_000)
+    monkeypatch.setattr(url_packing, "_MOST_URL_BYTES", 1_000)
     at_ms = DAY_BEGIN_MS - 20 * HOUR_MS
     metrics = [navigation("s", at_ms + n, url=f"https://x.example/{n}") for n in range(100)]
     metrics += [navigation("s", at_ms, url="https://x.example/bad", success=False, error=f"boom {n}") for n in range(9)]

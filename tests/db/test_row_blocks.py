@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db import url_pack
+from db import url_layout
 from db.cells import DAY_MS, SLOT_MS
 from db.columns import DetailColumns
 from db.rest_pack import ended_as
 from db.result_pack import ResultIndex, ResultPacking
 from db.results import Filter
 from db.row_blocks import RowBlocks, in_blocks
-from db.url_pack import Found, UrlIndex, UrlPacks
+from db.url_pack import Found, UrlIndex
+from db.url_packing import UrlPacks
 from db.url_span import EVERYTHING, ResultRows, SpanRows
 from tests.db.old_url_packs import BY_RESULT, BY_URL
 from tests.db.test_url_rows import PackedDay, plain, some_metrics
@@ -55,7 +56,7 @@ def test_a_number_takes_no_more_bytes_than_the_biggest_one_needs() -> None:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(url_pack, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(url_layout, "BLOCK_ROWS", 8)
 
 
 def test_what_an_earlier_version_packed_by_url_is_read() -> None:

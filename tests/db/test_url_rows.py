@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape
-from db import url_pack, url_rolling
+from db import url_layout, url_packing, url_rolling
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.detail import PACKED, read_detail, with_error_kinds
@@ -29,7 +29,9 @@ from db.row_pack import ROWS
 from db.row_pack import packed as packed_rows
 from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
-from db.url_pack import URL_REST, URL_ROWS, URLS, Five, Packing, UrlIndex
+from db.url_layout import URL_REST, URL_ROWS, URLS
+from db.url_pack import UrlIndex
+from db.url_packing import Five, Packing
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, SpanRows
 from tests.db.brute_force import Truth, check_overview, empty
@@ -77,7 +79,7 @@ def some_metrics() -> list[Metric]:
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that what is looked for lies in some of several."""
-    monkeypatch.setattr(url_pack, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(url_layout, "BLOCK_ROWS", 8)
 
 
 @pytest.fixture
@@ -320,7 +322,7 @@ def test_what_has_too_many_rows_or_urls_is_kept_by_narrower_spans_or_not_at_all(
     if what == "rows":
         monkeypatch.setattr(url_rolling, "_MOST_ROWS", most)
     else:
-        monkeypatch.setattr(url_pack, "_MOST_URL_BYTES", most)
+        monkeypatch.setattr(url_packing, "_MOST_URL_BYTES", most)
     metrics = some_metrics()
     store.send(batch(*metrics))
     program = Program(engine, metrics)
