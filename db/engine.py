@@ -140,7 +140,10 @@ def _sqlite(url: URL, busy_timeout_s: float, pool: dict[str, Any]) -> Engine:
         # The driver must not begin transactions by itself: `_begin` does it, for reads and DDL too.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new file only: retention can make it shorter again
+        # Of a new file only, which retention can make shorter again then: in another one it would change nothing, but
+        # wait for whoever writes.
+        if cursor.execute("PRAGMA page_count").fetchone() == (0,):
+            cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
         cursor.execute("PRAGMA journal_mode=WAL")
         # FULL syncs the log at every commit: an answered batch survives a power cut, not only a killed process.
         # The price is one sync for each batch; bench/store_rows.py measures with it.

@@ -9,7 +9,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from db.engine import connect_or_explain, make_engine
+from db.engine import begin_writing, connect_or_explain, make_engine, opened
 from db.errors import BadDatabaseUrl, DatabaseUnavailable
 from tests.servers import PrivateMariaDB, free_port
 
@@ -51,7 +51,22 @@ def test_sqlite_keeps_a_write_ahead_log_and_syncs_every_commit(tmp_path: Path) -
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA auto_vacuum").scalar() == 2  # of a new file: incremental
     engine.dispose()
+
+
+def test_sqlite_is_opened_and_read_while_somebody_writes(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/metrics.db"
+    with opened(url) as writer:
+        with begin_writing(writer) as connection:
+            connection.execute(text("CREATE TABLE things (name TEXT)"))
+        reader = make_engine(url=url, busy_timeout_s=0.0)  # whatever waits for the writer fails
+        with begin_writing(writer) as writing:
+            writing.execute(text("INSERT INTO things VALUES ('new')"))
+            connect_or_explain(reader)
+            with reader.connect() as reading:
+                assert reading.execute(text("SELECT COUNT(*) FROM things")).scalar() == 0
+        reader.dispose()
 
 
 def test_mariadb_sessions_are_strict_utc_and_utf8mb4(mariadb: PrivateMariaDB) -> None:
