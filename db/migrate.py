@@ -118,7 +118,8 @@ def _alone(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as plain:
         if engine.dialect.name == "sqlite":
             connection = plain.execution_options(writes=True)
-            with connection.begin():  # SQLite's write lock, kept until everything is committed together
+            # SQLite's write lock, kept until everything is committed together.
+            with _patient(plain), connection.begin():
                 yield connection
             return
         # A named lock of the server; it goes with the connection if this process dies.
@@ -135,3 +136,16 @@ def _alone(engine: Engine) -> Iterator[Connection]:
                 plain.rollback()
                 plain.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": name})
                 plain.commit()
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """Let a connection to SQLite wait as long for who migrates as one to a server does, for the length of a block."""
+    cursor = connection.connection.cursor()  # the driver's: no transaction begins
+    (usual_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+    cursor.execute(f"PRAGMA busy_timeout={_LOCK_TIMEOUT_S * 1000}")
+    try:
+        yield
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={usual_ms}")
+        cursor.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, select, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import OperationalError
 
 from db.breakdown_pack import unpacked
 from db.columns import Names
-from db.engine import begin_writing, make_engine
+from db.engine import begin_writing, make_engine, opened
 from db.errors import DatabaseUnavailable, SchemaTooNew
-from db.migrate import _config, check, current_revision, upgrade
+from db.migrate import _config, check, current_revision, known_revisions, upgrade
 from db.models import Base
 from db.rollups import Rollups
 from db.state import ROLLED_ID, read_state, write_state
@@ -93,6 +95,25 @@ def test_two_that_migrate_at_once_both_succeed(database_url: str) -> None:
         engine.dispose()
     assert errors == []
     assert set(Base.metadata.tables) <= tables
+
+
+def test_who_finds_another_one_migrating_a_file_waits_longer_than_for_other_writers(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/metrics.db"
+    with opened(url) as first:
+        upgrade(first, "0001")
+        second = make_engine(url=url, busy_timeout_s=0.05)
+        with begin_writing(first):
+            with pytest.raises(OperationalError, match="locked"), begin_writing(second):
+                pass
+            other = threading.Thread(target=upgrade, args=(second,))
+            other.start()
+            other.join(0.5)
+            assert other.is_alive()
+        other.join()
+        assert current_revision(second) == known_revisions()[0]
+        with second.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 50
+        second.dispose()
 
 
 def test_migration_that_was_cut_off_on_mariadb_is_run_again(mariadb: PrivateMariaDB) -> None:
