@@ -14,19 +14,22 @@ from collector.warner import Warner
 LONG_QUEUE = 10  # batches: from here on they are made so much longer, as each costs a round trip
 _MOST_LONGER = 40  # times; somebody who asks for small batches doesn't want huge ones
 _LONGEST_BATCH = 4000  # metrics of a batch that takes all that waits
+_PART_OF_PENDING = 10
 
 
-def batch_length(size: int, waiting: int, *, answering: bool) -> int:
+def batch_length(size: int, waiting: int, *, max_pending: int, answering: bool) -> int:
     """Say how long the next batch may be: longer when much waits, so that fewer round trips bring it.
 
     Args:
         size: Of a batch usually, in metrics.
         waiting: Metrics in the queue.
+        max_pending: How many may wait; those of a batch wait until it is delivered, so it takes no big part of them.
         answering: Whether it is delivered at once; on the disk shorter ones find room more easily.
     """
     if waiting < LONG_QUEUE * size:
         return size
-    return max(LONG_QUEUE * size, min(waiting, _MOST_LONGER * size, _LONGEST_BATCH) if answering else 0)
+    longer = max(LONG_QUEUE * size, min(waiting, _MOST_LONGER * size, _LONGEST_BATCH) if answering else 0)
+    return max(size, min(longer, max_pending // _PART_OF_PENDING))
 
 
 def make_batch(

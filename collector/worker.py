@@ -329,7 +329,8 @@ class Worker:
         self.phase = Phase(options.max_pending)
         overflow = len(self.queue) > options.max_pending // 2
         answering = not overflow and not any(courier.is_away() for courier in self.roster.couriers)
-        batch = self._make_batch(batch_length(options.batch_size, len(self.queue), answering=answering))
+        waiting, most = len(self.queue), options.max_pending
+        batch = self._make_batch(batch_length(options.batch_size, waiting, max_pending=most, answering=answering))
         if batch is not None:
             if self.roster.wants_text:
                 with suppress(TypeError, ValueError):  # whoever sends it meets the same, and counts it

@@ -269,9 +269,17 @@ def test_a_metric_that_one_of_two_sinks_does_not_keep_counts_as_dropped_once(col
 
 
 def test_the_more_waits_the_longer_is_a_batch_but_not_for_the_disk() -> None:
-    assert [batch_length(100, waiting, answering=True) for waiting in (1, 999, 1000, 2500, 90_000)] == [
-        100, 100, 1000, 2500, 4000
-    ]  # fmt: skip
-    assert batch_length(100, 90_000, answering=False) == 1000
-    assert batch_length(1000, 90_000, answering=True) == 10_000
-    assert batch_length(5, 90_000, answering=True) == 200
+    lengths = {
+        waiting: batch_length(100, waiting, max_pending=50_000, answering=True)
+        for waiting in (1, 999, 1000, 2500, 90_000)
+    }
+    assert lengths == {1: 100, 999: 100, 1000: 1000, 2500: 2500, 90_000: 4000}
+    assert batch_length(100, 90_000, max_pending=100_000, answering=False) == 1000
+    assert batch_length(1000, 90_000, max_pending=100_000, answering=True) == 10_000
+    assert batch_length(5, 90_000, max_pending=100_000, answering=True) == 200
+
+
+def test_what_waits_for_its_delivery_is_a_small_part_of_what_may_wait() -> None:
+    assert batch_length(20, 200, max_pending=200, answering=False) == 20
+    assert batch_length(100, 20_000, max_pending=20_000, answering=True) == 2000
+    assert batch_length(1000, 90_000, max_pending=50_000, answering=True) == 5000
