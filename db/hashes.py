@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,13 @@ from db.error_kinds import kind_of_error
 
 HashArray = npt.NDArray[np.uint64]
 NO_ERROR = 0  # the error hash of what went well
+ENCODING = ("utf-8", "surrogatepass")  # of texts that are hashed
 
 
 def hash_of(text: str) -> int:
     """Return 64 bits of a text, the same in every process; among a million texts two are equal once in 37 million."""
     # No text that came in over the wire has lone surrogates, but nothing may depend on it.
-    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+    return xxhash.xxh3_64_intdigest(text.encode(*ENCODING))
 
 
 def error_hash(error: str | None, success: bool) -> int:
@@ -28,3 +29,8 @@ def error_hash(error: str | None, success: bool) -> int:
 def hashes_of(texts: Iterable[str]) -> HashArray:
     """Return the numbers of some texts, uint64[n]."""
     return np.array([hash_of(text) for text in texts], dtype=np.uint64)
+
+
+def hashes_of_encoded(texts: Sequence[bytes]) -> HashArray:
+    """Return the numbers of some texts that are encoded already (by ENCODING), uint64[n]."""
+    return np.fromiter(map(xxhash.xxh3_64_intdigest, texts), np.uint64, len(texts))

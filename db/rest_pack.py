@@ -19,6 +19,7 @@ from backports import zstd
 from db.chunk import BoolArray, ObjectArray
 from db.columns import DetailColumns, Names
 from db.error_kinds import kind_of_error
+from db.hashes import ENCODING
 from db.labels import by_key, have
 from db.results import Filter, IntArray
 
@@ -158,7 +159,7 @@ class RestPack:
 
     @cached_property
     def _url_lines(self) -> str:
-        return zstd.decompress(self._parts[0]).decode("utf-8", "surrogatepass")
+        return zstd.decompress(self._parts[0]).decode(*ENCODING)
 
     @property
     def _urls(self) -> list[str]:
@@ -238,7 +239,7 @@ def lines_of(texts: Sequence[str]) -> bytes:
     escaped = any("\n" in text for text in texts)
     if escaped:
         texts = [text.replace("\\", "\\\\").replace("\n", "\\n") for text in texts]
-    return ("\n".join(("\\" if escaped else "", *texts))).encode("utf-8", "surrogatepass")
+    return ("\n".join(("\\" if escaped else "", *texts))).encode(*ENCODING)
 
 
 def of_lines(lines: str) -> list[str]:

@@ -13,9 +13,9 @@ import orjson
 from backports import zstd
 
 from db import url_layout as layout
-from db.chunk import DTYPES
+from db.chunk import DTYPES, ObjectArray
 from db.columns import Names
-from db.hashes import NO_ERROR, hash_of
+from db.hashes import ENCODING, NO_ERROR, HashArray, hash_of, hashes_of, hashes_of_encoded
 from db.rest_pack import objects, of_lines
 from db.results import IntArray
 from db.row_blocks import RowBlocks, of_hundredths
@@ -30,7 +30,7 @@ KEPT_FOR = {
     "duration_ms": "duration", "data_size": "data_size", "fields": "fields",
     **dict.fromkeys(_OF_RESULTS, "result"), **dict.fromkeys(_OF_RUNS, "run"),
 }  # fmt: skip
-_ESCAPED, _UTF8 = b"\\", ("utf-8", "surrogatepass")
+_ESCAPED = b"\\"
 _Columns = dict[str, npt.NDArray[Any]]
 
 
@@ -183,20 +183,22 @@ class UrlIndex:
                 found[name] = objects([pair[_OF_RUNS[name]] for pair in runs])[rest["run"]]
         return found
 
-    def urls(self, numbers: IntArray) -> list[str]:
-        """Return URLs.
+    def urls(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
+        """Return the hashes (db.hashes) and texts of URLs.
 
         Args:
             numbers: Which, rising.
         """
         lines = self._url_lines()
         if lines.startswith(_ESCAPED):
-            texts = of_lines(lines.decode(*_UTF8))
-            return [texts[number] for number in numbers.tolist()]
-        # Only those are made that were asked for: of many URLs, few are.
+            some = objects(of_lines(lines.decode(*ENCODING)))[numbers]
+            return hashes_of(some), some
+        # Only those are cut out that were asked for: of many URLs, few are.
         begins = np.append(_line_ends(lines), len(lines))
         bounds = zip((begins[numbers] + 1).tolist(), begins[numbers + 1].tolist(), strict=True)
-        return [lines[low:high].decode(*_UTF8) for low, high in bounds]
+        encoded = [lines[low:high] for low, high in bounds]
+        texts = b"\n".join(encoded).decode(*ENCODING).split("\n") if encoded else []
+        return hashes_of_encoded(encoded), objects(texts)
 
     def _found(self, keys: IntArray) -> Found:
         """Return the rows of some URLs, by their numbers."""
@@ -220,15 +222,15 @@ class UrlIndex:
         """Return the numbers of URLs that have a text in them (in small letters) and are a certain one if given."""
         lines = self._url_lines()
         if lines.startswith(_ESCAPED) or "\n" in needle:  # line ends in URLs are rare
-            texts = of_lines(lines.decode(*_UTF8))
+            texts = of_lines(lines.decode(*ENCODING))
             own = [number for number, text in enumerate(texts) if needle in text.lower() and url in ("", text)]
             return np.array(own, dtype=np.int64)
         if url:
-            own_line = b"\n" + url.encode(*_UTF8) + b"\n"
+            own_line = b"\n" + url.encode(*ENCODING) + b"\n"
             place = (lines + b"\n").find(own_line) if "\n" not in url else -1
             return np.array([lines.count(b"\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
-        low = lines.lower() if lines.isascii() else lines.decode(*_UTF8).lower().encode(*_UTF8)
-        wanted = needle.encode(*_UTF8)
+        low = lines.lower() if lines.isascii() else lines.decode(*ENCODING).lower().encode(*ENCODING)
+        wanted = needle.encode(*ENCODING)
         found, at = list[int](), low.find(wanted)
         while at >= 0:  # once in each URL, which a line end is before
             found.append(at)

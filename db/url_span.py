@@ -12,8 +12,7 @@ import numpy.typing as npt
 from db.chunk import URL_NUMBER, BoolArray, Chunk, Made, ObjectArray
 from db.columns import Names
 from db.detail import STATISTICS
-from db.hashes import HashArray, hashes_of
-from db.rest_pack import objects
+from db.hashes import HashArray
 from db.results import IntArray
 from db.url_pack import KEPT_FOR, Found, UrlIndex
 
@@ -119,8 +118,7 @@ class SpanRows:
     def _distinct(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
         """Return the hashes and texts of some URLs, always the same ones; the caller holds the lock."""
         if self._distinct_urls is None:
-            urls = self._index.urls(numbers)
-            self._distinct_urls = hashes_of(urls), objects(urls)
+            self._distinct_urls = self._index.urls(numbers)
         return self._distinct_urls
 
     def _column(self, name: str) -> npt.NDArray[Any]:

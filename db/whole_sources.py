@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.engine import Engine
@@ -21,6 +22,8 @@ from db.state import DETAIL_SINCE_MS, read_state
 
 _MAX_REMEMBERED = 64
 _State = tuple[int, int]
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class WholeSources:
@@ -40,6 +43,8 @@ class WholeSources:
         self._filtered = filtered
         self._lock = threading.Lock()  # protects what is below
         self._known: OrderedDict[tuple[int, int, str], tuple[_State, frozenset[str]]] = OrderedDict()
+        # Texts that only some rows of a source in memory have, as of when: not looked for in other spans.
+        self._mixed: OrderedDict[str, _State] = OrderedDict()
         # What the part before memory said, with the rollups' version from before it was asked.
         self._old: OrderedDict[tuple[int, int, str], tuple[int, tuple[set[str], set[str]]]] = OrderedDict()
 
@@ -55,18 +60,17 @@ class WholeSources:
         key = (span.start_ms, span.end_ms, filter.url_contains.lower())
         state = (self._recent.version, self._rollups.version)  # from before looking
         with self._lock:
-            known = self._known.get(key)
+            known, mixed = self._known.get(key), self._mixed.get(key[2])
+        if mixed == state:
+            return filter
         if known is None or known[0] != state:
-            known = (state, self._sources(*key))
+            known = (state, self._sources(*key, state))
         with self._lock:
-            self._known[key] = known
-            self._known.move_to_end(key)
-            while len(self._known) > _MAX_REMEMBERED:
-                self._known.popitem(last=False)
+            _keep(self._known, key, known)
         wanted = known[1].intersection(filter.sources) if filter.sources else known[1]
         return replace(filter, url_contains="", sources=tuple(sorted(wanted))) if wanted else filter
 
-    def _sources(self, start_ms: int, end_ms: int, text: str) -> frozenset[str]:
+    def _sources(self, start_ms: int, end_ms: int, text: str, state: _State) -> frozenset[str]:
         """Return the sources that a text stands for, none if it stands for no such."""
         none = frozenset[str]()
         recent, covered_since_ms, _ = self._recent.snapshot(start_ms, end_ms)
@@ -74,6 +78,8 @@ class WholeSources:
             return none  # looking at the rows in memory is as cheap
         those, others = _in_memory(recent, text)
         if those & others:
+            with self._lock:
+                _keep(self._mixed, text, state)
             return none
         old = self._before(start_ms, min(covered_since_ms, end_ms), text)
         if old is None:
@@ -96,10 +102,15 @@ class WholeSources:
             found = self._filtered.sources(connection, start_ms, border_ms, Filter(url_contains=text))
         if found is not None:
             with self._lock:
-                self._old[key] = (version, found)
-                while len(self._old) > _MAX_REMEMBERED:
-                    self._old.popitem(last=False)
+                _keep(self._old, key, (version, found))
         return found
+
+
+def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
+    known[key] = value
+    known.move_to_end(key)
+    while len(known) > _MAX_REMEMBERED:
+        known.popitem(last=False)
 
 
 def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]]:

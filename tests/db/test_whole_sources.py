@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from collector.events import Metric
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
+from db.filtered_rows import FilteredRows
 from db.results import Filter, TimeRange
 from db.store import Store
 from db.url_pack import UrlIndex
@@ -91,6 +92,26 @@ def test_a_row_that_differs_shows_at_once_and_after_the_roll_up(program: Program
         assert simpler(program, SITE) == SITE
         check(program)
         program.rollups.run_once()
+
+
+def test_a_text_that_some_rows_in_memory_lack_is_looked_for_nowhere_else(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = some_metrics()
+    store.send(batch(*metrics))
+    program = Program(engine, metrics, memory_rows=100)
+    program.send(navigation("source1", SPAN.end_ms - 1, url="https://elsewhere.example/"))
+    looks: list[str] = []
+    sources = FilteredRows.sources
+    monkeypatch.setattr(FilteredRows, "sources", lambda *args: [looks.append("look"), sources(*args)][1])
+    assert simpler(program, SITE) == SITE
+    assert simpler(program, SITE, PAST) == SITE
+    assert not looks
+    program.send(navigation("source0", SPAN.end_ms - 1))
+    assert simpler(program, SITE, PAST) == Filter(("source1",))  # asked anew, first of the past
+    assert looks
+    assert simpler(program, SITE) == SITE
+    check(program)
 
 
 def test_packs_of_an_earlier_version_say_nothing_of_sources(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
