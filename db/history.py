@@ -122,10 +122,14 @@ class History:
         covered = covered_since_ms is None or covered_since_ms <= span.start_ms
         if covered and len(recent) <= self._exact_rows:
             return Rows(recent.matching(filter, kind))
-        if self._pyramid is not None and filter.in_rollups and _is_rollable(span):
-            rows = self._one_by_one(span, covered_since_ms)
+        if self._pyramid is not None and filter.in_rollups and together:
+            rows = self._inner_and_ends(self._pyramid, span, covered_since_ms, filter, kind)
             if rows is not None:
-                return Rows(rows.matching(filter, kind))
+                return rows
+        if self._pyramid is not None and filter.in_rollups and _is_rollable(span):
+            all_rows = self._one_by_one(span, covered_since_ms)
+            if all_rows is not None:
+                return Rows(all_rows.matching(filter, kind))
             return self._from_rollups(self._pyramid, span, recent, covered_since_ms, filter, kind, together=together)
         if self._labelled is not None and filter.labels and filter.in_packs:
             found = self._labelled.of(span, filter, kind, together=together)
@@ -193,6 +197,23 @@ class History:
         if self._packed is None or covered_since_ms is None or span.end_ms > covered_since_ms:
             return None
         return self._packed.all_between(span.start_ms, span.end_ms) if span.bucket_ms < SLOT_MS else None
+
+    def _inner_and_ends(
+        self, pyramid: RecentRollups, span: TimeRange, covered_since_ms: int | None, filter: Filter, kind: Kind | None
+    ) -> Rows | None:
+        """Count many rows before memory begins by the five minutes that they make, but at the ends; None of others.
+
+        Few are counted one by one, so that quantiles are exact, and wide buckets come from rollups anyway.
+        """
+        old = covered_since_ms is not None and span.end_ms <= covered_since_ms
+        if not old or self._packed is None or (span.bucket_ms >= SLOT_MS and _is_rollable(span)):
+            return None
+        first_ms, last_ms = -(-span.start_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS
+        if first_ms >= last_ms or self._packed.count(first_ms, last_ms) <= self._exact_rows:
+            return None
+        cells = pyramid.open(first_ms, last_ms, kind, filter)
+        head = self._detail(span.start_ms, first_ms, filter, kind)
+        return Rows(head.followed_by(self._detail(last_ms, span.end_ms, filter, kind)), cells)
 
     def _from_rollups(
         self,

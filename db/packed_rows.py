@@ -20,6 +20,8 @@ from db.row_pack import ROWS, read_row_packs
 from db.state import DETAIL_SINCE_MS, read_state
 from db.time_packs import TIME
 
+_MAX_COUNTS = 64
+
 
 class PackedRows:
     """Reads detail rows of any span, the columns of statistics only; the last ones are kept.
@@ -36,7 +38,9 @@ class PackedRows:
         self._recent = recent
         self._rollups = rollups
         self._most_rows = most_rows
-        self._lock = threading.Lock()  # protects the two below
+        self._lock = threading.Lock()  # protects those below
+        # Span -> the rollups' version from before counting, and how many rows it had.
+        self._counts: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
         # Start of five minutes -> the rollups' version from before reading, and the rows.
         self._known: OrderedDict[int, tuple[int, Chunk]] = OrderedDict()
         self._size = 0
@@ -70,6 +74,31 @@ class PackedRows:
                     chunks.append(found[slot])
         # Those at the ends reach beyond the span.
         return DetailColumns(chunks, self._recent.sources, self._recent.outcomes).between(start_ms, end_ms)
+
+    def count(self, start_ms: int, end_ms: int) -> int:
+        """Return how many rows some spans of five minutes had when they were rolled up; 0 where some are deleted.
+
+        Args:
+            start_ms: Where the first one begins, epoch ms.
+            end_ms: Where the last one ends.
+        """
+        with self._lock:
+            known = self._counts.get((start_ms, end_ms))
+        if known is not None and not self._rollups.changed_since(known[0], start_ms, end_ms):
+            return known[1]
+        version = self._rollups.version
+        own = (Breakdown.dimension == TIME, Breakdown.length_ms == SLOT_MS)
+        within = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
+        with self._engine.connect() as connection:
+            if read_state(connection).get(DETAIL_SINCE_MS, 0) > start_ms:
+                count = 0
+            else:
+                count = int(connection.scalar(select(func.sum(Breakdown.row_count)).where(*own, *within)) or 0)
+        with self._lock:
+            self._counts[start_ms, end_ms] = version, count
+            while len(self._counts) > _MAX_COUNTS:
+                self._counts.popitem(last=False)
+        return count
 
     def all_between(self, start_ms: int, end_ms: int) -> DetailColumns | None:
         """Return the rows of [start_ms, end_ms) if packs hold every one of them and there are few enough to keep.

@@ -129,7 +129,32 @@ def test_no_row_of_the_table_is_read(engine: Engine, stored: list[Metric]) -> No
     span = TimeRange(hour_ms + HOUR_MS + 30_000, hour_ms + 2 * HOUR_MS + 30_000, 30_000)
     check(program, (span,))
     assert not asks_for_detail(asked)
-    assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 2  # the hour, and the one before: then known
+    # The hour; how many rows there are before it, all but the ends of these, and the first end: then known.
+    assert sum("FROM scraper_breakdowns" in sql for sql in asked) == 4
+
+
+def test_of_many_rows_before_a_range_only_those_at_the_ends_are_read(
+    engine: Engine, stored: list[Metric], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin_ms = NOON_MS - 20 * HOUR_MS
+    more = [navigation(f"s{number % 3}", begin_ms + number * 20_000, success=number % 7 > 0) for number in range(540)]
+    program = Program(engine, stored)
+    program.send(*more)
+    program.rollups.run_once()
+    read: list[tuple[int, int]] = []
+    between = PackedRows.between
+    monkeypatch.setattr(PackedRows, "between", lambda *args: [read.append(args[1:]), between(*args)][1])
+    span = TimeRange(begin_ms + HOUR_MS + 30_000, begin_ms + 2 * HOUR_MS + 30_000, 30_000)
+    check(program, (span,))
+    before = span.before()
+    ends = ((before.start_ms, begin_ms + SLOT_MS), (begin_ms + HOUR_MS, before.end_ms))
+    assert set(read) == {*ends, (span.start_ms, span.end_ms)}
+    program.send(navigation("late", begin_ms + 30 * MINUTE_MS, success=False))
+    check(program, (span,))
+    few = Program(engine, program.stored, exact_rows=540)
+    read.clear()
+    check(few, (span,))
+    assert set(read) == {(before.start_ms, before.end_ms), (span.start_ms, span.end_ms)}
 
 
 def test_minutes_of_the_past_are_counted_row_by_row(engine: Engine, stored: list[Metric]) -> None:

@@ -73,12 +73,22 @@ def plain(cells: Cells, names: Names) -> list[tuple[object, ...]]:
 class Program:
     """A program that began when everything was stored, and whose memory holds next to nothing of it."""
 
-    def __init__(self, engine: Engine, stored: Iterable[Metric], *, roll: bool = True, memory_rows: int = 1) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        stored: Iterable[Metric],
+        *,
+        roll: bool = True,
+        memory_rows: int = 1,
+        exact_rows: int = 0,
+    ) -> None:
         self.engine, self.stored = engine, list(stored)
         self.store, self.rollups = Store(engine), Rollups(engine, clock_ms=lambda: NOON_MS + HOUR_MS)
         self.recent = RecentDetail(max_rows=memory_rows)
         self.recent.load(engine)
-        self.queries = Queries(engine, self.recent, rollups=self.rollups, exact_rows=0, clock_ms=lambda: NOON_MS)
+        self.queries = Queries(
+            engine, self.recent, rollups=self.rollups, exact_rows=exact_rows, clock_ms=lambda: NOON_MS
+        )
         for listener in (self.recent.append, self.rollups.mark):
             self.store.subscribe(listener)
         if roll:
