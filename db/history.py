@@ -23,6 +23,7 @@ from db.recent_rollups import RecentRollups
 from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
 from db.sealed import Sealed
+from db.span_answers import SpanAnswers
 from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 from db.whole_sources import WholeSources
@@ -74,9 +75,9 @@ class History:
         if rollups is not None and self.filtered is not None:
             self._whole = WholeSources(engine, recent, rollups, self.filtered)
         self._labelled = None if rollups is None else LabelCells(engine, recent, rollups, self._detail)
-        self._lock = threading.Lock()  # protects the two below
-        # What was read for old parts, with the rollups' version from before reading.
-        self._remembered: OrderedDict[tuple[object, ...], tuple[int, Cells | DetailColumns]] = OrderedDict()
+        # What was read for old parts.
+        self._remembered = SpanAnswers[tuple[object, ...], Cells | DetailColumns](rollups, most=_MAX_REMEMBERED)
+        self._lock = threading.Lock()  # protects what is below
         # What many of those add up to.
         self._sums: OrderedDict[tuple[object, ...], tuple[weakref.ref[DetailColumns], Cells | Sealed]] = OrderedDict()
 
@@ -211,9 +212,16 @@ class History:
         first_ms, last_ms = -(-span.start_ms // SLOT_MS) * SLOT_MS, span.end_ms // SLOT_MS * SLOT_MS
         if first_ms >= last_ms or self._packed.count(first_ms, last_ms) <= self._exact_rows:
             return None
-        cells = pyramid.open(first_ms, last_ms, kind, filter)
-        head = self._detail(span.start_ms, first_ms, filter, kind)
-        return Rows(head.followed_by(self._detail(last_ms, span.end_ms, filter, kind)), cells)
+        none = DetailColumns([], self._recent.sources, self._recent.outcomes)
+        key = (span.start_ms, span.end_ms, filter, kind)
+        version, known = self._remembered.of(key, span.start_ms, span.end_ms)
+        if not isinstance(known, Cells):
+            ends = ((span.start_ms, first_ms), (last_ms, span.end_ms))
+            parts = [minute_cells(self._detail(low_ms, high_ms, filter, kind)) for low_ms, high_ms in ends]
+            parts.insert(1, pyramid.open(first_ms, last_ms, kind, filter))
+            known = merged(Cells.joined(parts), span.start_ms, together=kind is None)
+            self._remembered.keep(key, version, known)
+        return Rows(none, known)
 
     def _from_rollups(
         self,
@@ -346,11 +354,9 @@ class History:
             return self._detail(span.start_ms, border_ms, filter, kind)
         by_hours = rolled and span.bucket_ms % HOUR_MS == 0 and span.start_ms % HOUR_MS == 0
         key = (span.start_ms, border_ms, filter, kind, rolled, by_hours)
-        with self._lock:
-            remembered = self._remembered.get(key)
-        if remembered is not None and not self._rollups.changed_since(remembered[0], span.start_ms, border_ms):
-            return remembered[1]
-        version = self._rollups.version
+        version, known = self._remembered.of(key, span.start_ms, border_ms)
+        if known is not None:
+            return known
         old: Cells | DetailColumns
         if rolled:
             self._rollups.settle(span.start_ms, border_ms)
@@ -358,11 +364,7 @@ class History:
                 old = self._cells(connection, span.start_ms, border_ms, filter, kind, by_hours=by_hours)
         else:
             old = self._detail(span.start_ms, border_ms, filter, kind).apart()
-        with self._lock:
-            self._remembered[key] = (version, old)
-            self._remembered.move_to_end(key)
-            while len(self._remembered) > _MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
+        self._remembered.keep(key, version, old)
         return old
 
     def _detail(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> DetailColumns:

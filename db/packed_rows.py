@@ -17,6 +17,7 @@ from db.models import Breakdown
 from db.recent import RecentDetail
 from db.rollups import Rollups
 from db.row_pack import ROWS, read_row_packs
+from db.span_answers import SpanAnswers
 from db.state import DETAIL_SINCE_MS, read_state
 from db.time_packs import TIME
 
@@ -38,9 +39,8 @@ class PackedRows:
         self._recent = recent
         self._rollups = rollups
         self._most_rows = most_rows
-        self._lock = threading.Lock()  # protects those below
-        # Span -> the rollups' version from before counting, and how many rows it had.
-        self._counts: OrderedDict[tuple[int, int], tuple[int, int]] = OrderedDict()
+        self._counts = SpanAnswers[tuple[int, int], int](rollups, most=_MAX_COUNTS)
+        self._lock = threading.Lock()  # protects the two below
         # Start of five minutes -> the rollups' version from before reading, and the rows.
         self._known: OrderedDict[int, tuple[int, Chunk]] = OrderedDict()
         self._size = 0
@@ -82,11 +82,9 @@ class PackedRows:
             start_ms: Where the first one begins, epoch ms.
             end_ms: Where the last one ends.
         """
-        with self._lock:
-            known = self._counts.get((start_ms, end_ms))
-        if known is not None and not self._rollups.changed_since(known[0], start_ms, end_ms):
-            return known[1]
-        version = self._rollups.version
+        version, known = self._counts.of((start_ms, end_ms), start_ms, end_ms)
+        if known is not None:
+            return known
         own = (Breakdown.dimension == TIME, Breakdown.length_ms == SLOT_MS)
         within = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
         with self._engine.connect() as connection:
@@ -94,10 +92,7 @@ class PackedRows:
                 count = 0
             else:
                 count = int(connection.scalar(select(func.sum(Breakdown.row_count)).where(*own, *within)) or 0)
-        with self._lock:
-            self._counts[start_ms, end_ms] = version, count
-            while len(self._counts) > _MAX_COUNTS:
-                self._counts.popitem(last=False)
+        self._counts.keep((start_ms, end_ms), version, count)
         return count
 
     def all_between(self, start_ms: int, end_ms: int) -> DetailColumns | None:

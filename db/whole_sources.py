@@ -18,6 +18,7 @@ from db.filtered_rows import FilteredRows
 from db.recent import RecentDetail
 from db.results import Filter, TimeRange
 from db.rollups import Rollups
+from db.span_answers import SpanAnswers
 from db.state import DETAIL_SINCE_MS, read_state
 
 _MAX_REMEMBERED = 64
@@ -41,12 +42,12 @@ class WholeSources:
         self._recent = recent
         self._rollups = rollups
         self._filtered = filtered
+        # What the part before memory said.
+        self._old = SpanAnswers[tuple[int, int, str], tuple[set[str], set[str]]](rollups, most=_MAX_REMEMBERED)
         self._lock = threading.Lock()  # protects what is below
         self._known: OrderedDict[tuple[int, int, str], tuple[_State, frozenset[str]]] = OrderedDict()
         # Texts that only some rows of a source in memory have, as of when: not looked for in other spans.
         self._mixed: OrderedDict[str, _State] = OrderedDict()
-        # What the part before memory said, with the rollups' version from before it was asked.
-        self._old: OrderedDict[tuple[int, int, str], tuple[int, tuple[set[str], set[str]]]] = OrderedDict()
 
     def simpler(self, span: TimeRange, filter: Filter) -> Filter:
         """Return a filter that lets the same rows of a range through and asks for no URL; the same one if none does.
@@ -90,19 +91,16 @@ class WholeSources:
     def _before(self, start_ms: int, border_ms: int, text: str) -> tuple[set[str], set[str]] | None:
         """Return what `_in_memory` returns, of the rows before memory begins; None where nobody knows."""
         key = (start_ms, border_ms, text)
-        version = self._rollups.version
-        with self._lock:
-            known = self._old.get(key)
-        if known is not None and not self._rollups.changed_since(known[0], start_ms, border_ms):
-            return known[1]
+        version, known = self._old.of(key, start_ms, border_ms)
+        if known is not None:
+            return known
         with self._engine.connect() as connection:
             # Of what is deleted, rollups know more than any URL.
             if start_ms < read_state(connection).get(DETAIL_SINCE_MS, 0):
                 return None
             found = self._filtered.sources(connection, start_ms, border_ms, Filter(url_contains=text))
         if found is not None:
-            with self._lock:
-                _keep(self._old, key, (version, found))
+            self._old.keep(key, version, found)
         return found
 
 
