@@ -311,6 +311,9 @@ class Queries(
             days: How many days, at least 1.
         """
         today_ms = self._clock_ms() // DAY_MS * DAY_MS
+        return self._once(("daily", source, days, today_ms), lambda: self._daily(source, days, today_ms))
+
+    def _daily(self, source: str | None, days: int, today_ms: int) -> tuple[DailyRow, ...]:
         first_ms = today_ms - (days - 1) * DAY_MS
         # Every batch changes today (and tomorrow, where a clock is fast): it isn't written anew for each who asks.
         changing = [] if self._rollups is None else [today_ms, today_ms + DAY_MS]

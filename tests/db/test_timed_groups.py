@@ -107,3 +107,20 @@ def test_texts_of_values_that_were_packed_in_any_order_are_found() -> None:
         assert own.find({0, 1, 2, 7, 9, 11}) == {2: "two", 9: "nine"}
         assert own.find({4}) == {}
         assert sorted(own.holding("i").tolist()) == [5, 9]
+
+
+def test_texts_that_were_asked_for_are_not_unpacked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    value = np.arange(1, 301, dtype=np.uint64)
+    texts = [f"https://example.org/{number}".encode() for number in value.tolist()]
+    own = PackedTexts(value, zstd.compress(struct.pack("<300I", *map(len, texts)) + b"".join(texts)))
+    every = {number: f"https://example.org/{number}" for number in value.tolist()}
+    assert own.find({3, 7, 999}) == {3: every[3], 7: every[7]}
+    unpack = PackedTexts._texts
+    monkeypatch.setattr(PackedTexts, "_texts", lambda *_: pytest.fail("unpacked"))
+    assert own.find({7, 999}) == {7: every[7]}
+    monkeypatch.setattr(PackedTexts, "_texts", unpack)
+    assert own.find({7, 8, 999}) == {7: every[7], 8: every[8]}
+    assert own.find(set(range(400))) == every  # many of them aren't kept
+    for number in range(1, 300):
+        assert own.find({number, number + 1}) == {number: every[number], number + 1: every[number + 1]}
+    assert len(own.told) <= 100
