@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Integer, Select, false, func, or_, select, type_coerce, union_all
@@ -64,9 +65,11 @@ def newest_of(pages: Sequence[Event], runs: Sequence[SchedulerRunRow], limit: in
     Returns:
         Events, newest first.
     """
+    # Where there are enough pages, most runs lie before the oldest of them.
+    since_ms = pages[limit - 1].recorded_at_ms if 0 < limit <= len(pages) else None
     found = [
         *pages,
-        *(run_event(run) for run in runs),
+        *(run_event(run) for run in runs if since_ms is None or run.recorded_at_ms >= since_ms),
     ]
     # Both parts come newest first by (time, id), and sorting keeps that order among equals.
     found.sort(key=lambda event: event.recorded_at_ms, reverse=True)
@@ -126,14 +129,15 @@ def run_statement(
     )
 
 
-def run_columns() -> list[ColumnElement[Any]]:
-    """Return the columns that `run_row` reads."""
-    return [
+@cache
+def run_columns() -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that `run_row` reads, always the same ones: SQLAlchemy knows them again."""
+    return (
         Run.id.expression, Run.scheduler_name.expression, Run.scraper_source.expression,
         Run.execution_duration_ms.expression, Run.items_processed.expression,
         type_coerce(Run.success, Integer).label("success"), Run.error.expression, Run.run_id.expression,
         Run.created_at.expression,
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def run_row(row: Any) -> SchedulerRunRow:
@@ -226,15 +230,16 @@ def _newest_pages(
     )
 
 
-def page_columns() -> list[ColumnElement[Any]]:
-    """Return the columns that `page_event` reads."""
-    return [
+@cache
+def page_columns() -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that `page_event` reads, always the same ones: SQLAlchemy knows them again."""
+    return (
         Page.id.expression, Page.metric_type.expression, Page.scraper_source.expression, Page.page_url.expression,
         func.coalesce(Page.navigation_duration_ms, Page.scrape_duration_ms).label("duration_ms"),
         Page.items_extracted.expression, Page.retry_count.expression,
         type_coerce(Page.success, Integer).label("success"), Page.error.expression, Page.status_code.expression,
         Page.outcome.expression, Page.created_at.expression,
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def page_event(row: Any) -> Event:
