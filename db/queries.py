@@ -311,6 +311,8 @@ class Queries(
             days: How many days, at least 1.
         """
         today_ms = self._clock_ms() // DAY_MS * DAY_MS
+        if self._rollups is None:  # nobody says that a summary was written
+            return self._daily(source, days, today_ms)
         return self._once(("daily", source, days, today_ms), lambda: self._daily(source, days, today_ms))
 
     def _daily(self, source: str | None, days: int, today_ms: int) -> tuple[DailyRow, ...]:

@@ -232,6 +232,15 @@ def test_daily_rows_of_today_are_those_that_its_summary_will_have(board: Board) 
                     assert value == kept
 
 
+def test_daily_rows_that_another_program_wrote_show_without_rollups_too(engine: Engine, store: Store) -> None:
+    queries = Queries(engine, RecentDetail(), clock_ms=lambda: NOON_MS)
+    assert queries.daily(None, 1) == ()
+    store.send(batch(navigation("a", NOON_MS)))
+    Rollups(engine, clock_ms=lambda: NOON_MS).run_once()
+    (today,) = queries.daily(None, 1)
+    assert (today.source, today.total_navigations) == ("a", 1)
+
+
 def test_daily_rows_of_today_write_nothing(board: Board, engine: Engine) -> None:
     board.clock_ms = NOON_MS
     board.store.send(batch(navigation("a"), navigation("a", NOON_MS - DAY_MS)))
