@@ -13,7 +13,7 @@ _TARGET_S = 0.0015
 _SMALLEST_SHARE = 2  # of the first step
 PAUSE_SHARE = 3.0
 LONG_PAUSE_SHARE = 19.0  # where little is to be done, and the night has time for it
-_LONGEST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 1.0
 
 
 class Pace:
@@ -52,4 +52,4 @@ class Pace:
             self.size = min(self._most, 2 * self.size)
         elif took_s > 2 * _TARGET_S:
             self.size = max(self._least, self.size // 2)
-        self._sleep(min(self._pause_share * took_s, _LONGEST_PAUSE_S))
+        self._sleep(min(self._pause_share * took_s, LONGEST_PAUSE_S))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import Engine
 
+import db.pace
 from db.engine import make_engine
 from tests.servers import PrivateMariaDB
 from tests.templates import MariaTemplate, SqliteTemplate
@@ -61,6 +62,13 @@ def forked_apps(no_spools_at_home: None) -> Iterator[None]:
     """Apps are forked from a process that has imported the program, one for the session, made for the first app."""
     with warm_starts():
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_pauses_of_maintenance(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maintenance waits for nobody where nobody else asks the database, as in all tests but those marked `paced`."""
+    if "paced" not in request.keywords:
+        monkeypatch.setattr(db.pace, "LONGEST_PAUSE_S", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,9 @@ import pytest
 from db.pace import Pace
 
 
+pytestmark = pytest.mark.paced
+
+
 class Machine:
     """A clock that moves by what steps cost: something each, something for every row, a little by chance.
 

@@ -97,6 +97,7 @@ def test_batch_ids_outlive_their_rows(store: Store, engine: Engine) -> None:
     assert count(engine, "ingest_batches") == 0
 
 
+@pytest.mark.paced
 def test_cleaning_up_beside_inserts_loses_and_stops_nothing(engine: Engine) -> None:
     store, rollups = Store(engine, clock_ms=lambda: NOON_MS), Rollups(engine)
     store.subscribe(rollups.mark)
