@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +18,7 @@ from db.history import History
 from db.recent import RecentDetail
 from db.results import Event, Filter
 from db.rollups import Rollups
+from db.told_events import ToldEvents
 
 _MAX_REMEMBERED = 32
 _MOST_STEP_MS = 16 * HOUR_MS  # of a walk back through packs
@@ -51,6 +52,7 @@ class EventSearch:
         self._filtered = None if history is None else history.filtered
         self._recent = recent
         self._rollups = rollups
+        self._told = ToldEvents()
         self._lock = threading.Lock()  # protects _older
         self._older: OrderedDict[tuple[Filter, int], _Older] = OrderedDict()
 
@@ -68,15 +70,17 @@ class EventSearch:
         """
         if filter.within(None) is None:
             return ()
+        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
+        times_ms = rows.matching(filter).created_at_ms
+        if len(times_ms) >= limit > 0:
+            read = partial(self._ask, int(times_ms[-limit]), end_ms, filter)
+            told = self._told.newest(times_ms, filter, limit, lambda moments, most: read(most, moments))
+            return read(limit) if told is None else told
         if filter.only_sources:  # every row of an index is one
             return self._ask(start_ms, end_ms, filter, limit)
-        rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
-        times_ms = rows.matching(filter).created_at_ms[-limit:]
         # Of some rows memory says when they were recorded; all of them lie side by side anyway.
         moments = None if filter == Filter() else set(times_ms.tolist())
         new = self._ask(int(times_ms[0]), end_ms, filter, limit, moments) if len(times_ms) else ()
-        if len(times_ms) == limit:
-            return new
         if covered_ms is None or (start_ms is not None and covered_ms <= start_ms):
             return new
         if end_ms is not None and end_ms <= covered_ms:
@@ -107,7 +111,12 @@ class EventSearch:
         return found
 
     def _ask(
-        self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int, moments: set[int] | None = None
+        self,
+        start_ms: int | None,
+        end_ms: int | None,
+        filter: Filter,
+        limit: int,
+        moments: Collection[int] | None = None,
     ) -> tuple[Event, ...]:
         with self._engine.connect() as connection:
             # A result or a source is found soon enough by walking back.
