@@ -12,6 +12,7 @@ import pandas as pd
 
 from db.chunk import BoolArray, CodeArray, ObjectArray
 from db.columns import Names
+from db.distinct import distinct_numbers
 from db.hashes import HashArray, hashes_of
 from db.results import Filter, FloatArray, IntArray, Kind
 
@@ -21,8 +22,6 @@ OTHERS = 0  # the value of what was cut off
 # Values of one source and kind that are kept by each of the measures of `shortened`.
 _MOST: dict[Dimension, int] = {"url": 1000, "error": 100, "outcome": 50, "attempt": 200, "yield": 50, "field": 200}
 _LEAST, _MOST_IN_ALL = 20, 20_000
-# Numbers up to this one are told apart by an array of all of them.
-_DENSE = 1 << 16
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 / golden ratio: sources and results land far apart
 
 
@@ -214,15 +213,8 @@ def added_up_columns(
 
 def _placed(stream: IntArray, place: IntArray, places: int) -> tuple[IntArray, int]:
     """Return the number of each row's group, rising with the stream and then the place, and how many there are."""
-    key = stream * places + place
-    most = int(key.max(initial=-1)) + 1
-    if most > max(_DENSE, 4 * len(key)):
-        used, group = np.unique(key, return_inverse=True)
-        return group.astype(np.int64, copy=False), len(used)
-    used = np.flatnonzero(np.bincount(key, minlength=most) != 0)
-    number = np.zeros(most, dtype=np.int64)
-    number[used] = np.arange(len(used))
-    return number[key], len(used)
+    used, group = distinct_numbers(stream * places + place)
+    return group, len(used)
 
 
 def counts(dimension: Dimension, filter: Filter) -> bool:

@@ -8,6 +8,7 @@ from db import sketch
 from db.cells import MINUTE_MS, Cells
 from db.chunk import BoolArray
 from db.columns import DetailColumns
+from db.distinct import distinct_numbers
 from db.results import FloatArray, IntArray
 
 # Up to so many bins are counted in an array of all of them (in bytes eight times as much), and up to so many for each
@@ -28,7 +29,7 @@ def minute_cells(rows: DetailColumns, step_ms: int = MINUTE_MS) -> Cells:
     """
     names = max(1, len(rows.source_names))
     place = rows.created_at_ms // step_ms * names + rows.source
-    keys, group = _numbered((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success)
+    keys, group = distinct_numbers((place << 2) | (rows.scrape.astype(np.int64) << 1) | rows.success)
     size = len(keys)
     counts = np.bincount(group, minlength=size)
     scrape, ok = keys & 2 > 0, keys & 1 > 0
@@ -71,7 +72,7 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
     key = (part * sources + cells.source) << 3
     if not together:
         key = key | ((cells.scrapes > 0).astype(np.int64) << 2) | cells.results()
-    keys, group = _numbered(key)
+    keys, group = distinct_numbers(key)
     size = len(keys)
     last_seen_ms, seen_since_ms, last_ok_ms = (np.full(size, -1, dtype=np.int64) for _ in range(3))
     np.maximum.at(last_seen_ms, group, cells.last_seen_ms)
@@ -98,18 +99,6 @@ def merged(cells: Cells, start_ms: int | IntArray, *, together: bool = False) ->
         sketch_bin=sketch_bin,
         sketch_count=sketch_count,
     )
-
-
-def _numbered(key: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the distinct numbers, rising, and which of them each one is."""
-    low = int(key.min()) if len(key) else 0
-    size = int(key.max()) - low + 1 if len(key) else 0
-    if size > _DENSE:
-        return np.unique(key, return_inverse=True)
-    used = np.flatnonzero(np.bincount(key - low, minlength=size) != 0)
-    number = np.zeros(size, dtype=np.int64)
-    number[used] = np.arange(len(used))
-    return used + low, number[key - low]
 
 
 def _extremes(group: IntArray, low_ms: FloatArray, high_ms: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:

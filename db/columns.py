@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from collector import fields
 from collector.events import PageNavigation, PageScrape
@@ -202,9 +203,9 @@ class DetailColumns:
         numbers = np.concatenate(
             [chunk.column(URL_NUMBER) + before for chunk, before in zip(self._chunks, first, strict=False)]
         )
-        hashes, one, which = np.unique(
-            np.concatenate([hashes for hashes, _ in known]), return_index=True, return_inverse=True
-        )
+        which, hashes = pd.factorize(np.concatenate([hashes for hashes, _ in known]))
+        one = np.zeros(len(hashes), dtype=np.int64)
+        one[which] = np.arange(len(which))
         return which[numbers], hashes, np.concatenate([texts for _, texts in known])[one]
 
     @cached_property

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from db.chunk import URL_NUMBER, BoolArray, Chunk, Made, ObjectArray
 from db.columns import Names
 from db.detail import STATISTICS
+from db.distinct import distinct_numbers
 from db.hashes import HashArray
 from db.results import IntArray
 from db.url_pack import KEPT_FOR, Found, UrlIndex
@@ -170,7 +171,7 @@ class ResultRows(SpanRows):
 
     def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
         assert self._rest is not None
-        return np.unique(self._rest["url"][order].astype(np.int64), return_inverse=True)
+        return distinct_numbers(self._rest["url"][order].astype(np.int64))
 
 
 def _in_order(moments_ms: npt.NDArray[Any]) -> tuple[IntArray, IntArray]:
