@@ -41,7 +41,7 @@ class Cells:
     sum_ms: FloatArray  # NaN
     min_ms: FloatArray  # negative infinite
     max_ms: FloatArray  # infinite
-    sketch_row: IntArray
+    sketch_row: IntArray  # rising
     sketch_bin: IntArray
     sketch_count: FloatArray  # whole numbers, in the type that numpy weighs with
 
@@ -49,8 +49,8 @@ class Cells:
         return len(self.start_ms)
 
     def part(self, low: int, high: int) -> Cells:
-        """Return the rows low..high, copied; `sketch_row` must be rising."""
-        first, last = np.searchsorted(self.sketch_row, (low, high))
+        """Return the rows low..high, copied."""
+        first, last = self._sketches_of(np.array((low, high)))
         picked = {name: getattr(self, name)[low:high].copy() for name in _ROW_COLUMNS}
         return Cells(
             **picked,
@@ -66,35 +66,52 @@ class Cells:
 
     def chosen(self, mask: npt.NDArray[np.bool_]) -> Cells:
         """Return the rows that a mask picks, with their sketches."""
-        new_row: Any = (np.cumsum(mask) - 1).astype(_DTYPES["sketch_row"])
-        # Of places three columns are picked in half the time that a mask takes.
-        kept = np.flatnonzero(mask[self.sketch_row])
-        picked = {name: getattr(self, name)[mask] for name in _ROW_COLUMNS}
+        rows = np.flatnonzero(mask)
+        if len(rows) == len(mask):
+            return self
+        first = self._sketches_of(rows)
+        counts = self._sketches_of(rows + 1) - first
+        # The places of one row's after those of another: far fewer than there are to look at, mostly.
+        kept = np.repeat(first - np.cumsum(counts) + counts, counts)
+        kept += np.arange(len(kept))
         return Cells(
-            **picked,
-            sketch_row=new_row[self.sketch_row[kept]],
+            **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
+            sketch_row=np.repeat(np.arange(len(rows), dtype=_DTYPES["sketch_row"]), counts),
             sketch_bin=self.sketch_bin[kept],
             sketch_count=self.sketch_count[kept],
         )
 
-    def only(self, kind: Kind | None, result: str) -> Cells:
+    def _sketches_of(self, rows: IntArray) -> IntArray:
+        """Return where the sketches of some rows begin."""
+        # Of another type than theirs, numpy would copy all of them first.
+        return np.searchsorted(self.sketch_row, rows.astype(self.sketch_row.dtype))
+
+    def only(self, kind: Kind | None, result: str, sources: Sequence[int] | None = None) -> Cells:
         """Return what these rows say of some metrics alone.
 
         Args:
             kind: Navigations or scrapes only; None for both.
             result: "all", "ok" or "failed", as in a filter.
+            sources: The numbers of some sources; None for all.
 
         Returns:
             The rows that count such metrics. Of a row that counts successes and failures together the wanted number
             is left, with durations that aren't known; its items are taken for those of the successes.
         """
-        if kind is None and result == "all":
+        masks = []
+        if sources is not None:
+            masks.append(np.isin(self.source, sources))
+        if kind is not None:
+            masks.append((self.navigations if kind == "navigation" else self.scrapes) > 0)
+        if result == "ok":
+            masks.append(self.successes > 0)
+        elif result == "failed":
+            masks.append(self.successes < self.navigations + self.scrapes)
+        if not masks:
             return self
-        counts = self.navigations + self.scrapes
-        mask = counts > 0 if kind is None else (self.navigations if kind == "navigation" else self.scrapes) > 0
+        picked = self.chosen(np.logical_and.reduce(masks))
         if result == "all":
-            return self.chosen(mask)
-        picked = self.chosen(mask & (self.successes > 0 if result == "ok" else self.successes < counts))
+            return picked
         both = (picked.successes > 0) & (picked.successes < picked.navigations + picked.scrapes)
         return picked._one_result(both, ok=result == "ok") if both.any() else picked
 
@@ -137,8 +154,9 @@ class Cells:
     @classmethod
     def joined(cls, parts: Sequence[Cells]) -> Cells:
         """Return several runs of rows as one."""
-        if not parts:
-            return cls.empty()
+        parts = [part for part in parts if len(part)]
+        if len(parts) < 2:
+            return parts[0] if parts else cls.empty()
         columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS}
         before = np.cumsum([0] + [len(part) for part in parts[:-1]])
         columns["sketch_row"] = np.concatenate(

@@ -39,6 +39,15 @@ _LEAST = 10
 _MOST_EMPTY = 105_000
 # More runs of spans are asked for as if they were one.
 _MOST_RUNS = 8
+# Of shorter spans it doesn't matter whether they begin before the first row.
+_LONG_MS = 6 * HOUR_MS
+_FIRST_PACKS = select(*(
+    select(func.min(Breakdown.start_ms))
+    .where(Breakdown.dimension == dimension, Breakdown.length_ms == SLOT_MS)
+    .scalar_subquery()
+    .label(name)
+    for name, dimension in (("rest", REST), ("counted", TIME))
+))  # fmt: skip
 _RARE = Filter(url_contains=" ")
 # The rows of a wider span, their columns, and what they are to be picked by.
 _Kept: TypeAlias = tuple[UrlSpan, SpanRows, Collection[str], Filter]
@@ -103,8 +112,7 @@ class FilteredRows:
         if not roller.ready:
             return None
         apart = closed(roller.unsettled())[SLOT_MS]
-        own = (Breakdown.dimension == REST, Breakdown.length_ms == SLOT_MS)
-        packed_ms = connection.scalar(select(func.min(Breakdown.start_ms)).where(*own))
+        packed_ms = connection.execute(_FIRST_PACKS).one().rest
         return min([*apart, *([] if packed_ms is None else [packed_ms])], default=None)
 
     def parts(
@@ -135,11 +143,12 @@ class FilteredRows:
             in_order: False for whoever counts rows without looking at when they were: those of one time may come in
                 any order.
         """
-        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
         text = replace(filter, sources=(), result="all")
         # The version from before asking what is settled: what changes from then on makes it one to look for again.
         version = self._rollups.version
+        start_ms = self._not_before(connection, start_ms, end_ms)
+        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         owner = np.full(len(slots), _APART)
         known = self._finds.of(text, slots)
         empty: Collection[int] = self._empty.of(Filter(), slots)
@@ -189,8 +198,9 @@ class FilteredRows:
         Returns:
             Both; None where a source is among both, or too few rows are kept by URL to tell.
         """
-        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         version = self._rollups.version
+        start_ms = self._not_before(connection, start_ms, end_ms)
+        slots = range(start_ms // SLOT_MS * SLOT_MS, end_ms, SLOT_MS)
         missing = np.ones(len(slots), dtype=np.bool_)
         missing[_places(slots, self._empty.of(Filter(), slots))] = False
         found = self._by_url.sources(connection, slots, missing, filter)
@@ -203,6 +213,15 @@ class FilteredRows:
                 return None
             self._empty.keep(Filter(), version, dict.fromkeys(left))
         return found[:2]
+
+    def _not_before(self, connection: Connection, start_ms: int, end_ms: int) -> int:
+        """Return where a span (epoch ms) may begin to have rows: many a range begins long before the first of them."""
+        roller = self._rollups.breakdowns
+        if not roller.ready or end_ms - start_ms < _LONG_MS:
+            return start_ms
+        apart = closed(roller.unsettled())[SLOT_MS]
+        packed_ms: list[int] = [at_ms for at_ms in connection.execute(_FIRST_PACKS).one() if at_ms is not None]
+        return max(start_ms, min([*apart, *packed_ms, end_ms]))
 
     def _places(self, filter: Filter, columns: Iterable[str]) -> Iterator[tuple[UrlRows, dict[str, None], Filter]]:
         """Return where rows are kept so that few are read, the columns needed there, and what a filter asks besides."""

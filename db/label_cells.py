@@ -212,10 +212,9 @@ class LabelCells:
             whole = last - first == len(kept.cells)
             parts.append((low_ms, kept.cells if whole else kept.cells.part(int(first), int(last))))
         parts += [(low_ms, minute_cells(self._rows(low_ms, high_ms, filter), SLOT_MS)) for low_ms, high_ms in loose]
-        cells = Cells.joined([part for _, part in sorted(parts, key=lambda part: part[0])]).only(kind, filter.result)
-        if not filter.sources:
-            return cells
-        return cells.chosen(np.isin(cells.source, [code for code in asked if code is not None]))
+        cells = Cells.joined([part for _, part in sorted(parts, key=lambda part: part[0])])
+        codes = [code for code in asked if code is not None] if filter.sources else None
+        return cells.only(kind, filter.result, codes)
 
     def _read(self, labels: tuple[str, ...], pieces: Sequence[_Piece]) -> bool:
         """Bring packs into memory; say whether all that there are rows of are there."""

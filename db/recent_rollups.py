@@ -314,17 +314,14 @@ class RecentRollups:
         return -_FOREVER_MS if since_ms is None else -(-since_ms // MINUTE_MS) * MINUTE_MS
 
     def _chosen(self, parts: Sequence[Cells], kind: Kind | None, filter: Filter) -> Cells:
+        parts = [part for part in parts if len(part)]
         if kind is None and filter.result == "all" and not filter.sources:
             return Cells.joined(parts)
-        codes = [code for code in map(self._recent.sources.known, filter.sources) if code is not None]
-        found = []
+        own = map(self._recent.sources.known, filter.sources)
+        codes = [code for code in own if code is not None] if filter.sources else None
         # Some at a time: few of them are left, and what they are picked from stays in the processor's cache.
-        for low in range(0, len(parts), _PICKED_TOGETHER):
-            cells = Cells.joined(parts[low : low + _PICKED_TOGETHER])
-            if filter.sources:
-                cells = cells.chosen(np.isin(cells.source, codes))
-            found.append(cells.only(kind, filter.result))
-        return Cells.joined(found)
+        some = (parts[low : low + _PICKED_TOGETHER] for low in range(0, len(parts), _PICKED_TOGETHER))
+        return Cells.joined([Cells.joined(together).only(kind, filter.result, codes) for together in some])
 
     def _remember(self, key: tuple[object, ...], start_ms: int, end_ms: int, found: _Found) -> _Found:
         self._remembered[key] = (start_ms, end_ms, found)

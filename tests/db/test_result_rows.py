@@ -151,7 +151,7 @@ def test_a_crawl_of_ever_new_pages_is_kept_by_result_all_the_same(
 ) -> None:
     monkeypatch.setattr(url_packing, "_MOST_URL_BYTES", 1_000)
     at_ms = DAY_BEGIN_MS - 20 * HOUR_MS
-    metrics = [navigation("s", at_ms + n, url=f"https://x.example/{n}") for n in range(100)]
+    metrics = [navigation("s", at_ms + n * 15_000, url=f"https://x.example/{n}") for n in range(100)]
     metrics += [navigation("s", at_ms, url="https://x.example/bad", success=False, error=f"boom {n}") for n in range(9)]
     store.send(batch(*metrics))
     program = Program(engine, metrics)
