@@ -80,6 +80,7 @@ class FilteredRows:
             connection: An open connection.
             present_ms: The present, epoch ms.
         """
+        self._not_before(connection, 0, present_ms)
         start_ms, end_ms = present_ms - 3 * HOUR_MS, present_ms - HOUR_MS
         for _ in self.parts(connection, start_ms, end_ms, _RARE, None, columns=STATISTICS) or ():
             pass
