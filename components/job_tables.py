@@ -19,7 +19,7 @@ from db.results import SchedulerRunRow, SchedulerStats
 JOB_COLUMNS: Final = (
     Column("Job", "name"),
     Column("Last result", "status", width_px=108),
-    Column("Last run (UTC)", "time", width_px=132),
+    Column("Last run (UTC)", "time"),
     Column("Runs", "number", width_px=76),
     Column("Failed", "number", width_px=76),
     Column("Mean", "number", width_px=108),
@@ -47,7 +47,7 @@ NEXT_COLUMNS: Final = (
     Column("Job", "name"),
     Column("State", "status"),
     Column("Next (UTC)", "time"),
-    Column("In", "number", width_px=128),
+    Column("In", "number", width_px=156),
     Column("Every", "number", width_px=120),
     Column("Usually takes", "number", width_px=120),
     Column("Known from", "clip"),

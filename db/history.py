@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections import OrderedDict
 from dataclasses import dataclass
 
 from sqlalchemy.engine import Connection, Engine
@@ -17,6 +14,7 @@ from db.filtered_rows import FilteredRows
 from db.label_cells import LabelCells
 from db.last_seen import exactly_seen
 from db.models import HourlyRollup, MinuteRollup
+from db.old_sums import OldSums
 from db.packed_rows import PackedRows
 from db.recent import RecentDetail
 from db.recent_rollups import RecentRollups
@@ -29,8 +27,6 @@ from db.stored_cells import read_cells
 from db.whole_sources import WholeSources
 
 _MAX_REMEMBERED = 16
-_COUNTED_AT_ONCE = 1 << 14  # rows: what they are counted with stays in the processor's cache
-_MAX_SUMS = 48  # a page asks for the same old rows in three or four ways
 # Ranges that one click chooses, and the buckets of their counts and of their lines (the coarser ones).
 _WARM = (
     (HOUR_MS, (MINUTE_MS,)),
@@ -77,9 +73,7 @@ class History:
         self._labelled = None if rollups is None else LabelCells(engine, recent, rollups, self._detail)
         # What was read for old parts.
         self._remembered = SpanAnswers[tuple[object, ...], Cells | DetailColumns](rollups, most=_MAX_REMEMBERED)
-        self._lock = threading.Lock()  # protects what is below
-        # What many of those add up to.
-        self._sums: OrderedDict[tuple[object, ...], tuple[weakref.ref[DetailColumns], Cells | Sealed]] = OrderedDict()
+        self._old_sums = OldSums()
 
     def rows(
         self,
@@ -153,41 +147,14 @@ class History:
         recent = recent.between(border_ms, span.end_ms).matching(filter, kind)
         if isinstance(old, Cells):
             return Rows(recent, old)
-        counted = self._counted_out(span, border_ms, old, filter, kind, together=together)
-        if counted is None:
-            return Rows(old.followed_by(recent))
-        later_ms, sums = counted
-        detail = old.between(later_ms, border_ms).followed_by(recent)
-        return Rows(detail, sums) if isinstance(sums, Cells) else Rows(detail, None, sums)
-
-    def _counted_out(
-        self, span: TimeRange, border_ms: int, old: DetailColumns, filter: Filter, kind: Kind | None, *, together: bool
-    ) -> tuple[int, Cells | Sealed] | None:
-        """Count many old rows once: what lands after them is all that is counted again.
-
-        Returns:
-            (where those begin that aren't counted, epoch ms; what those before add up to); None of few rows, whose
-            quantiles are exact.
-        """
+        # Many are counted once, and what lands after them is all that is counted again; quantiles of few are exact.
         bucket_ms = span.bucket_ms
         later_ms = border_ms if together else border_ms // bucket_ms * bucket_ms
         if len(old) <= self._exact_rows or span.start_ms % bucket_ms or later_ms <= span.start_ms:
-            return None
-        key = (span.start_ms, border_ms, bucket_ms, together, filter, kind)
-        with self._lock:
-            known = self._sums.get(key)
-        if known is None or known[0]() is not old:
-            pieces = old.between(span.start_ms, later_ms).pieces(_COUNTED_AT_ONCE)
-            cells = Cells.joined([minute_cells(piece, bucket_ms) for piece in pieces])
-            buckets = (later_ms - span.start_ms) // bucket_ms
-            sums = merged(cells, span.start_ms) if together else Sealed.of(cells, span.start_ms, bucket_ms, buckets)
-            known = (weakref.ref(old), sums)
-        with self._lock:
-            self._sums[key] = known
-            self._sums.move_to_end(key)
-            while len(self._sums) > _MAX_SUMS:
-                self._sums.popitem(last=False)
-        return later_ms, known[1]
+            return Rows(old.followed_by(recent))
+        sums = self._old_sums.of(old, span, later_ms, filter, kind, together=together)
+        detail = old.between(later_ms, border_ms).followed_by(recent)
+        return Rows(detail, sums) if isinstance(sums, Cells) else Rows(detail, None, sums)
 
     def _one_by_one(self, span: TimeRange, covered_since_ms: int | None) -> DetailColumns | None:
         """Return all rows of a span before memory begins, where they cost less than the minutes that they add up to.

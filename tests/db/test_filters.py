@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageNavigation, PageScrape
-from db import history
+from db import old_sums
 from db.cell_sums import minute_cells
 from db.cells import Cells
 from db.columns import DetailColumns
@@ -100,7 +100,7 @@ def test_of_many_rows_that_a_filter_lets_through_only_new_ones_are_counted_again
         counted.append(len(rows))
         return minute_cells(rows, step_ms)
 
-    monkeypatch.setattr(history, "minute_cells", counting)
+    monkeypatch.setattr(old_sums, "minute_cells", counting)
     program = Program(engine, 40, exact_rows=20)
     program.send([
         make("ab"[n % 2], NOON_MS - n * 5 * MINUTE_MS, url=f"https://{'xy'[n % 3 == 0]}/{n}", success=n % 5 > 0)
