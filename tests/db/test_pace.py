@@ -8,7 +8,6 @@ import pytest
 
 from db.pace import Pace
 
-
 pytestmark = pytest.mark.paced
 
 
