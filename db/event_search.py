@@ -12,11 +12,12 @@ from functools import partial
 from sqlalchemy.engine import Connection, Engine
 
 from db.cells import HOUR_MS
+from db.columns import DetailColumns
 from db.detail import STATISTICS
 from db.events import newest_pages
 from db.history import History
 from db.recent import RecentDetail
-from db.results import Event, Filter
+from db.results import Event, Filter, IntArray
 from db.rollups import Rollups
 from db.told_events import ToldEvents
 
@@ -71,7 +72,7 @@ class EventSearch:
         if filter.within(None) is None:
             return ()
         rows, covered_ms, _ = self._recent.snapshot(start_ms, end_ms)
-        times_ms = rows.matching(filter).created_at_ms
+        times_ms = _newest_times(rows, filter, limit)
         if len(times_ms) >= limit > 0:
             read = partial(self._ask, int(times_ms[-limit]), end_ms, filter)
             told = self._told.newest(times_ms, filter, limit, lambda moments, most: read(most, moments))
@@ -154,6 +155,21 @@ class EventSearch:
                 if len(times_ms) == limit:
                     break
         return set(times_ms)
+
+
+def _newest_times(rows: DetailColumns, filter: Filter, limit: int) -> IntArray:
+    """Return when the newest rows that a filter lets through were recorded, epoch ms, rising.
+
+    There are all of those of each moment, and `limit` at least if there are so many; mostly the newest run has them.
+    """
+    chunks, count = rows.chunks, 1
+    while True:
+        some = DetailColumns(chunks[-count:], rows.source_names, rows.outcome_names)
+        times_ms = some.matching(filter).created_at_ms
+        # Of the moment that they begin with there may be more in the run before.
+        if count >= len(chunks) or (len(times_ms) >= limit > 0 and times_ms[-limit] > chunks[-count].times()[0]):
+            return times_ms
+        count *= 4
 
 
 def _steps_back(

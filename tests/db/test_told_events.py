@@ -88,18 +88,19 @@ def test_a_moment_of_which_the_table_has_more_than_memory_is_read_until_memory_h
     assert table.read_rows == 5
 
 
-@settings(max_examples=15)
+@settings(max_examples=30)
 @given(
     batches=st.lists(
         st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.booleans()), max_size=8), max_size=8
     ),
     limit=st.sampled_from([1, 2, 5, 50]),
+    memory_rows=st.sampled_from([250_000, 64]),  # in one run, or in many of two rows each
 )
 def test_after_every_batch_they_are_those_of_the_table(
-    engine: Engine, batches: list[list[tuple[int, str, bool]]], limit: int
+    engine: Engine, batches: list[list[tuple[int, str, bool]]], limit: int, memory_rows: int
 ) -> None:
     empty(engine)
-    store, recent, rollups = Store(engine, clock_ms=lambda: NOON_MS), RecentDetail(), Rollups(engine)
+    store, recent, rollups = Store(engine, clock_ms=lambda: NOON_MS), RecentDetail(memory_rows), Rollups(engine)
     store.subscribe(recent.append)
     store.subscribe(rollups.mark)
     queries = Queries(engine, recent, rollups=rollups, clock_ms=lambda: NOON_MS)
