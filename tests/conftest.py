@@ -100,7 +100,7 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> SqliteTemplate:
 @pytest.fixture(scope="session")
 def mariadb_template(mariadb: PrivateMariaDB) -> MariaTemplate:
     """The migrated schema of `mariadb`."""
-    return MariaTemplate(mariadb)
+    return MariaTemplate.migrated(mariadb)
 
 
 @pytest.fixture

@@ -37,23 +37,33 @@ class SqliteTemplate:
 
 
 class MariaTemplate:
-    """The statements that make the migrated schema of a MariaDB server's database.
+    """The statements that make a database of a MariaDB server once more.
 
     Args:
-        server: Where a database is migrated to learn them.
+        server: Its server.
+        name: The database; it stays as it is as long as copies are made of it.
     """
 
-    def __init__(self, server: PrivateMariaDB) -> None:
+    def __init__(self, server: PrivateMariaDB, name: str) -> None:
+        tables = [str(table) for (table,) in server.execute(f"SHOW TABLES FROM {name}")]
+        statements = [str(server.execute(f"SHOW CREATE TABLE {name}.{table}")[0][1]) for table in tables]
+        filled = [table for table in tables if server.execute(f"SELECT COUNT(*) FROM {name}.{table}") != [(0,)]]
+        self._script = ";\n".join(
+            [*statements, *(f"INSERT INTO {table} SELECT * FROM {name}.{table}" for table in filled)]
+        )
+
+    @classmethod
+    def migrated(cls, server: PrivateMariaDB) -> MariaTemplate:
+        """Return that of a database with the newest schema.
+
+        Args:
+            server: Where it is made.
+        """
         server.execute("CREATE DATABASE migrated")
         engine = make_engine(url=server.url("migrated"))
         upgrade(engine)
         engine.dispose()
-        tables = [str(name) for (name,) in server.execute("SHOW TABLES FROM migrated")]
-        statements = [str(server.execute(f"SHOW CREATE TABLE migrated.{name}")[0][1]) for name in tables]
-        filled = [name for name in tables if server.execute(f"SELECT COUNT(*) FROM migrated.{name}") != [(0,)]]
-        self._script = ";\n".join(
-            [*statements, *(f"INSERT INTO {name} SELECT * FROM migrated.{name}" for name in filled)]
-        )
+        return cls(server, "migrated")
 
     def copy_to(self, url: str) -> None:
         """Make the tables of an empty database of the same server."""

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from db.engine import make_engine
 from db.store import Store
+from tests.db.filled import FilledDatabases
 from tests.db.samples import NOON_MS
 
 
@@ -17,6 +18,12 @@ from tests.db.samples import NOON_MS
 def store(engine: Engine) -> Store:
     """A store on a fresh database, whose clock stands at noon."""
     return Store(engine, clock_ms=lambda: NOON_MS)
+
+
+@pytest.fixture(scope="session")
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FilledDatabases:
+    """Databases that many tests begin with."""
+    return FilledDatabases(tmp_path_factory.mktemp("filled"), lambda: request.getfixturevalue("mariadb"))
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])

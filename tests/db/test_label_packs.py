@@ -21,6 +21,7 @@ from db.retention import cleanup
 from db.store import Store
 from db.time_packs import TIME
 from tests.db.brute_force import Truth, check_overview
+from tests.db.filled import FilledDatabases
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.tab_truth import check_tabs, check_week, check_worst
 from tests.db.test_queries_against_brute_force import check_other_answers
@@ -105,10 +106,8 @@ def without_rows(engine: Engine) -> None:
 
 
 @pytest.fixture
-def program(engine: Engine, store: Store) -> Program:
-    metrics = some_metrics()
-    store.send(batch(*metrics))
-    return Program(engine, metrics)
+def program(engine: Engine, filled: FilledDatabases) -> Program:
+    return Program.filled(engine, filled, some_metrics())
 
 
 def test_labels_are_answered_without_a_single_row(engine: Engine, program: Program) -> None:
@@ -118,11 +117,9 @@ def test_labels_are_answered_without_a_single_row(engine: Engine, program: Progr
 
 @pytest.mark.parametrize("memory_rows", [1, 60, 200])
 def test_ranges_that_begin_inside_five_minutes_have_every_row_once(
-    engine: Engine, store: Store, memory_rows: int
+    engine: Engine, filled: FilledDatabases, memory_rows: int
 ) -> None:
-    metrics = some_metrics()
-    store.send(batch(*metrics))
-    program = Program(engine, metrics, memory_rows=memory_rows)
+    program = Program.filled(engine, filled, some_metrics(), memory_rows=memory_rows)
     check(program, OF_PACKS, UNEVEN)
     program.send(navigation("source1", NOON_MS - 8 * HOUR_MS + 1, labels={"env": "live"}))
     check(program, OF_PACKS[:2], UNEVEN)

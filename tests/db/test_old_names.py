@@ -11,9 +11,9 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageScrape
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.results import Filter, TimeRange
-from db.store import Store
 from tests.db.brute_force import Truth, check_overview
-from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.db.filled import FilledDatabases
+from tests.db.samples import NOON_MS, navigation, scrape
 from tests.db.test_time_packs import Program
 
 DAY_BEGIN_MS = NOON_MS // DAY_MS * DAY_MS
@@ -30,7 +30,7 @@ DAY_BEGIN_MS = NOON_MS // DAY_MS * DAY_MS
 )
 @pytest.mark.parametrize("question", ["outcomes", "sources", "items_by_source", "overview", "outcome_series"])
 def test_sources_and_outcomes_that_memory_never_saw_have_their_names(
-    engine: Engine, store: Store, filter: Filter, question: str
+    engine: Engine, filled: FilledDatabases, filter: Filter, question: str
 ) -> None:
     metrics: list[Metric] = [
         scrape(
@@ -39,9 +39,8 @@ def test_sources_and_outcomes_that_memory_never_saw_have_their_names(
         )
         for number in range(600)
     ]  # fmt: skip
-    store.send(batch(*metrics, navigation("new", NOON_MS)))
-    Program(engine, metrics)
-    program, truth = Program(engine, metrics), Truth(metrics)  # it knows nothing but the newest row
+    # It knows nothing but the newest row.
+    program, truth = Program.filled(engine, filled, [*metrics, navigation("new", NOON_MS)]), Truth(metrics)
     assert program.recent.sources.all() == ("new",)
     span = TimeRange(DAY_BEGIN_MS - DAY_MS, DAY_BEGIN_MS, HOUR_MS)
     of_filter = truth.pages(span, filter)

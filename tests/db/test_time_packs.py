@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from db.rollups import Rollups
 from db.store import Store
 from db.time_packs import STEP_MS, TIME, read_packs
 from tests.db.brute_force import Truth, check_overview, check_series
+from tests.db.filled import FilledDatabases
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 
 START_MS = NOON_MS - 60 * HOUR_MS
@@ -94,6 +95,19 @@ class Program:
         if roll:
             self.rollups.run_once()
 
+    @classmethod
+    def filled(
+        cls, engine: Engine, filled: FilledDatabases, metrics: Sequence[Metric], *, memory_rows: int = 1
+    ) -> Program:
+        """Return a program on an empty database that gets metrics and is rolled up."""
+
+        def make() -> None:
+            Store(engine, clock_ms=lambda: NOON_MS).send(batch(*metrics))
+            cls(engine, metrics)
+
+        filled.fill(engine, metrics, make)
+        return cls(engine, metrics, memory_rows=memory_rows)
+
     def send(self, *metrics: Metric) -> None:
         self.store.send(batch(*metrics))
         self.stored += metrics
@@ -113,10 +127,9 @@ class Program:
 
 
 @pytest.fixture
-def stored(engine: Engine, store: Store) -> list[Metric]:
-    metrics = some_metrics()
-    store.send(batch(*metrics))
-    return metrics
+def stored(engine: Engine, filled: FilledDatabases) -> list[Metric]:
+    """What is in the database, rolled up."""
+    return Program.filled(engine, filled, some_metrics()).stored
 
 
 def statements(engine: Engine) -> list[str]:
@@ -186,10 +199,9 @@ def test_packs_hold_what_the_detail_rows_add_up_to(engine: Engine, stored: list[
             assert plain(cells[start_ms], names) == plain(minute_cells(own, step_ms), names)
 
 
-def test_old_ranges_are_read_in_few_pieces_and_say_what_the_rows_say(engine: Engine, store: Store) -> None:
+def test_old_ranges_are_read_in_few_pieces_and_say_what_the_rows_say(engine: Engine, filled: FilledDatabases) -> None:
     stored = some_metrics(range(60))  # an hour without rows has no pack
-    store.send(batch(*stored))
-    program = Program(engine, stored)
+    program = Program.filled(engine, filled, stored)
     asked = statements(engine)
     truth = Truth(stored)
     for span in SPANS[:2]:

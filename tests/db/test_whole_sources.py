@@ -12,10 +12,10 @@ from collector.events import Metric
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS
 from db.filtered_rows import FilteredRows
 from db.results import Filter, TimeRange
-from db.store import Store
 from db.url_pack import UrlIndex
 from tests.db.brute_force import Truth, check_overview
-from tests.db.samples import NOON_MS, batch, navigation, scrape
+from tests.db.filled import FilledDatabases
+from tests.db.samples import NOON_MS, navigation, scrape
 from tests.db.tab_truth import check_tabs
 from tests.db.test_time_packs import Program
 
@@ -48,10 +48,8 @@ def some_metrics() -> list[Metric]:
 
 
 @pytest.fixture
-def program(engine: Engine, store: Store) -> Program:
-    metrics = some_metrics()
-    store.send(batch(*metrics))
-    return Program(engine, metrics)
+def program(engine: Engine, filled: FilledDatabases) -> Program:
+    return Program.filled(engine, filled, some_metrics())
 
 
 def simpler(program: Program, filter: Filter, span: TimeRange = SPAN) -> Filter:
@@ -95,11 +93,9 @@ def test_a_row_that_differs_shows_at_once_and_after_the_roll_up(program: Program
 
 
 def test_a_text_that_some_rows_in_memory_lack_is_looked_for_nowhere_else(
-    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, filled: FilledDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = some_metrics()
-    store.send(batch(*metrics))
-    program = Program(engine, metrics, memory_rows=100)
+    program = Program.filled(engine, filled, some_metrics(), memory_rows=100)
     program.send(navigation("source1", SPAN.end_ms - 1, url="https://elsewhere.example/"))
     looks: list[str] = []
     sources = FilteredRows.sources
