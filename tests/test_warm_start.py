@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 from pathlib import Path
 
@@ -47,3 +48,16 @@ def test_it_leads_a_session_of_its_own_and_signals_reach_it(tmp_path: Path) -> N
         two.kill()
         assert second is not None
         assert second.poll() == -signal.SIGKILL
+
+
+def test_a_signal_to_one_whose_end_was_not_told_yet_goes_nowhere() -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait(60)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:  # as if its parent had waited for it, and were about to say so
+        theirs.send(str(ended.pid).encode())
+        process = Forked(ours)
+        process.kill()
+        assert process.returncode is None
+        theirs.send(b"-9")
+        assert process.wait(60) == -signal.SIGKILL
