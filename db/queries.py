@@ -336,13 +336,9 @@ class Queries(
             rows = [DailyRow(*row) for row in connection.execute(statement)]
         filter = Filter() if source is None else Filter((source,))
         for day_ms in changing:
-            rows += self._day(TimeRange(day_ms, day_ms + DAY_MS, DAY_MS), filter) if self._may_have(day_ms) else ()
+            if self._recent.may_have_since(day_ms):  # most clocks aren't fast
+                rows += self._day(TimeRange(day_ms, day_ms + DAY_MS, DAY_MS), filter)
         return tuple(sorted(rows, key=lambda row: row.metric_date))
-
-    def _may_have(self, day_ms: int) -> bool:
-        """Say whether anything may have been recorded on a day or after it; most clocks aren't fast."""
-        found, covered_ms, _ = self._recent.snapshot(day_ms, None)
-        return len(found) > 0 or (covered_ms is not None and covered_ms > day_ms)
 
     def _day(self, day: TimeRange, filter: Filter) -> tuple[DailyRow, ...]:
         with unavailable_as_ours(self._engine):

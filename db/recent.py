@@ -212,6 +212,11 @@ class RecentDetail:
                 parts.append(chunk.part(int(low), int(high)))
         return DetailColumns(parts, self.sources, self.outcomes), covered_since_ms, version
 
+    def may_have_since(self, start_ms: int) -> bool:
+        """Say whether there may be rows from some moment on (epoch ms), here or before what is covered."""
+        rows, covered_since_ms, _ = self.snapshot(start_ms, None)
+        return len(rows) > 0 or (covered_since_ms is not None and covered_since_ms > start_ms)
+
     def _follows(self, new: Chunk) -> bool:
         """Say whether rows belong behind all others; the caller holds the lock."""
         return not self._chunks or bool(new.times()[0] >= self._chunks[-1].times()[-1])

@@ -105,6 +105,18 @@ def test_snapshot_stays_as_it_was_whatever_arrives_later() -> None:
         assert np.array_equal(columns.url, url)
 
 
+def test_rows_that_it_does_not_hold_may_be_there() -> None:
+    recent = RecentDetail(max_rows=2)
+    assert not recent.may_have_since(NOON_MS)
+    recent.append([navigation("a", NOON_MS), navigation("a", NOON_MS + 1)])
+    assert recent.may_have_since(NOON_MS + 1)
+    assert not recent.may_have_since(NOON_MS + 2)
+    recent.append([navigation("a", NOON_MS - 1)])  # two are kept: before them there may be others
+    assert recent.covered_since_ms is not None
+    assert recent.may_have_since(NOON_MS - 5)
+    assert not recent.may_have_since(NOON_MS + 2)
+
+
 def test_range_is_half_open() -> None:
     recent = RecentDetail()
     recent.append([navigation(at_ms=NOON_MS + second) for second in range(5)])
