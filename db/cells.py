@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from db.results import FloatArray, IntArray, Kind
+from db.runs import run_places
 
 MINUTE_MS = 60_000
 SLOT_MS = 300_000  # what the finest breakdowns are of
@@ -71,9 +72,7 @@ class Cells:
             return self
         first = self._sketches_of(rows)
         counts = self._sketches_of(rows + 1) - first
-        # The places of one row's after those of another: far fewer than there are to look at, mostly.
-        kept = np.repeat(first - np.cumsum(counts) + counts, counts)
-        kept += np.arange(len(kept))
+        kept = run_places(first, counts)
         return Cells(
             **{name: getattr(self, name)[rows] for name in _ROW_COLUMNS},
             sketch_row=np.repeat(np.arange(len(rows), dtype=_DTYPES["sketch_row"]), counts),

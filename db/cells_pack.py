@@ -11,7 +11,8 @@ from backports import zstd
 
 from db.cells import Cells
 from db.columns import Names
-from db.labelled_sources import Numbers
+from db.labelled_sources import OTHER, Numbers
+from db.runs import run_places
 
 _VERSION = 0x0102  # of no breakdown (db.breakdown_pack)
 _VERSIONS = (0x0101, _VERSION)  # the first one didn't tell labels apart (db.labelled_sources)
@@ -76,7 +77,7 @@ def names_in(pack: bytes) -> list[str]:
 
 
 def unpacked(pack: bytes, start_ms: int, numbers: Numbers) -> Cells:
-    """Return the rollup rows that bytes hold, in the order that they were packed in.
+    """Return the rollup rows that bytes hold, in the order that they were packed in, without those of OTHER sources.
 
     Args:
         pack: A result of `packed`.
@@ -98,21 +99,29 @@ def unpacked(pack: bytes, start_ms: int, numbers: Numbers) -> Cells:
         return column
 
     columns: dict[str, Any] = {name: taken(kind, rows) for name, kind in _TYPES.items()}
+    lengths = taken(np.dtype("<u2"), rows)
+    bins, counts = taken(np.dtype("<u2"), pairs), taken(_COUNT_TYPES[width], pairs)
+    columns["source"] = codes[columns["source"]]
+    own = np.flatnonzero(columns["source"] != OTHER)
+    if len(own) < rows:  # before they are turned into what takes more room
+        columns = {name: column[own] for name, column in columns.items()}
+        begins, lengths = (np.cumsum(lengths, dtype=np.int64) - lengths)[own], lengths[own].astype(np.int64)
+        place = run_places(begins, lengths)
+        bins, counts = bins[place], counts[place]
     for name, kind in _TYPES.items():
         if kind.kind != "f":
-            columns[name] = columns[name].astype(np.int64)
+            columns[name] = columns[name].astype(np.int64, copy=False)
     columns["start_ms"] += start_ms
     # Made of detail rows, each kind by itself; where of old tables, nobody can tell any more.
     columns["seen_since_ms"] = columns["last_seen_ms"]
-    columns["source"] = codes[columns["source"]]
-    sketch_row: Any = np.repeat(np.arange(rows, dtype=np.int32), taken(np.dtype("<u2"), rows))
-    bins, counts = taken(np.dtype("<u2"), pairs), taken(_COUNT_TYPES[width], pairs)
     return Cells(
         **columns,
-        sketch_row=sketch_row,
+        sketch_row=np.repeat(np.arange(len(own), dtype=np.int32), lengths),
         sketch_bin=bins.astype(np.int16),
         # Whole numbers up to 2^24 are exact in 32 bits.
-        sketch_count=counts.astype(np.float32 if width < 4 or not pairs or counts.max() < 1 << 24 else np.float64),
+        sketch_count=counts.astype(
+            np.float32 if width < 4 or not len(counts) or counts.max() < 1 << 24 else np.float64
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
@@ -33,6 +33,17 @@ _MAX_REMEMBERED = 24
 _MAX_READ_MS = 2 * SLOT_MS
 _LENGTHS_MS = tuple(reversed(LENGTHS_MS))
 _OF_ALL = "url"  # a dimension that has every row
+# Made once (db.stored_packs).
+_WITH_ROWS = (
+    select(Breakdown.start_ms)
+    .where(
+        Breakdown.dimension == _OF_ALL,
+        Breakdown.length_ms == bindparam("length_ms"),
+        Breakdown.start_ms.in_(bindparam("starts", expanding=True)),
+        Breakdown.row_count > 0,
+    )
+    .limit(1)
+)
 
 
 class _Piece(NamedTuple):
@@ -126,6 +137,14 @@ class LabelCells:
         if border_ms < span.end_ms and covered_ms is not None and covered_ms > border_ms:
             return self._read_rows(border_ms, span.end_ms, filter, kind), cells, sealed
         return recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed
+
+    def warm(self, connection: Connection) -> None:
+        """Ask what only packs that are missing make it ask, so that the first who needs it needn't wait.
+
+        Args:
+            connection: An open connection.
+        """
+        _have_rows(connection, HOUR_MS, [0])
 
     def hours(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
         """Return the rows of whole hours, by hour at most; None as `of` does.
@@ -247,9 +266,8 @@ class LabelCells:
         return True
 
     def _keep(self, key: tuple[tuple[str, ...], int, int], cells: Cells) -> None:
-        unsure = frozenset(unknown(code) for code in np.unique(cells.source[cells.source < OTHER]).tolist())
-        own = cells.source > OTHER
-        self._kept[key] = _Kept(cells if own.all() else cells.chosen(own), unsure)
+        unsure = frozenset(unknown(code) for code in set(cells.source[cells.source < OTHER].tolist()))
+        self._kept[key] = _Kept(cells.chosen(cells.source > OTHER) if unsure else cells, unsure)
         self._bytes += self._kept[key].cells.size_bytes
 
     def _rows(self, start_ms: int, end_ms: int, filter: Filter) -> DetailColumns:
@@ -339,6 +357,4 @@ def _have_rows(connection: Connection, length_ms: int, starts: Sequence[int]) ->
     """Say whether spans without a pack have rows all the same: an earlier version didn't make one."""
     if not starts:
         return False
-    own = (Breakdown.dimension == _OF_ALL, Breakdown.length_ms == length_ms, Breakdown.start_ms.in_(starts))
-    found = select(Breakdown.start_ms).where(*own, Breakdown.row_count > 0).limit(1)
-    return connection.scalar(found) is not None
+    return connection.scalar(_WITH_ROWS, {"length_ms": length_ms, "starts": starts}) is not None

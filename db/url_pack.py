@@ -16,9 +16,11 @@ from db import url_layout as layout
 from db.chunk import DTYPES, ObjectArray
 from db.columns import Names
 from db.hashes import ENCODING, NO_ERROR, HashArray, hash_of, hashes_of, hashes_of_encoded
+from db.letters import lowered
 from db.rest_pack import objects, of_lines
 from db.results import IntArray
 from db.row_blocks import RowBlocks, of_hundredths
+from db.runs import run_places
 
 _IN_PLANES = 0x0401  # an earlier version
 # Where columns stand in what rows tell of their results and runs.
@@ -204,9 +206,7 @@ class UrlIndex:
         """Return the rows of some URLs, by their numbers."""
         every = self._counts
         ends, counts = np.cumsum(every), every[keys]
-        # The places of one URL after those of another: each begins where its rows do.
-        places = np.repeat(ends[keys] - np.cumsum(counts), counts)
-        places += np.arange(len(places))
+        places = run_places(ends[keys] - counts, counts)
         if _follow_each_other(places):  # such as those of all URLs of a domain
             blocks = list(range(int(places[0]) // layout.BLOCK_ROWS, int(places[-1]) // layout.BLOCK_ROWS + 1))
         else:
@@ -229,7 +229,7 @@ class UrlIndex:
             own_line = b"\n" + url.encode(*ENCODING) + b"\n"
             place = (lines + b"\n").find(own_line) if "\n" not in url else -1
             return np.array([lines.count(b"\n", 0, place)] if place >= 0 and needle in url.lower() else [], np.int64)
-        low = lines.lower() if lines.isascii() else lines.decode(*ENCODING).lower().encode(*ENCODING)
+        low = lowered(lines) if lines.isascii() else lines.decode(*ENCODING).lower().encode(*ENCODING)
         wanted = needle.encode(*ENCODING)
         found, at = list[int](), low.find(wanted)
         while at >= 0:  # once in each URL, which a line end is before

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 from sqlalchemy.engine import Engine
 
+from db.chunk import look_in_urls
 from db.columns import DetailColumns
 from db.filtered_rows import FilteredRows
 from db.recent import RecentDetail
@@ -77,19 +78,19 @@ class WholeSources:
         recent, covered_since_ms, _ = self._recent.snapshot(start_ms, end_ms)
         if covered_since_ms is None or covered_since_ms <= start_ms:
             return none  # looking at the rows in memory is as cheap
-        those, others = _in_memory(recent, text)
-        if those & others:
+        in_memory = _in_memory(recent, text)
+        if in_memory is None:
             with self._lock:
                 _keep(self._mixed, text, state)
             return none
         old = self._before(start_ms, min(covered_since_ms, end_ms), text)
         if old is None:
             return none
-        those, others = those | old[0], others | old[1]
+        those, others = in_memory[0] | old[0], in_memory[1] | old[1]
         return none if those & others else frozenset(those)
 
     def _before(self, start_ms: int, border_ms: int, text: str) -> tuple[set[str], set[str]] | None:
-        """Return what `_in_memory` returns, of the rows before memory begins; None where nobody knows."""
+        """Return what `_in_memory` returns, of the rows before memory begins; None also where nobody knows."""
         key = (start_ms, border_ms, text)
         version, known = self._old.of(key, start_ms, border_ms)
         if known is not None:
@@ -111,11 +112,19 @@ def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
         known.popitem(last=False)
 
 
-def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]]:
-    """Return which sources have rows with a text in their URL, and which ones have others."""
-    names, found = rows.source_names, rows.matching(Filter(url_contains=text))
-    every, those = (np.bincount(some.source, minlength=len(names)) for some in (rows, found))
+def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]] | None:
+    """Return which sources have rows with a text in their URL and which ones others; None as soon as one has both."""
+    names, chunks = rows.source_names, rows.chunks
+    look_in_urls(chunks, text)
+    size = len(names)
+    those, others = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
+    for chunk in reversed(chunks):  # of most texts the first one tells that they are of no source alone
+        source, found = chunk.column("source"), chunk.with_in_url(text)
+        those |= np.bincount(source[found], minlength=size) > 0
+        others |= np.bincount(source[~found], minlength=size) > 0
+        if (those & others).any():
+            return None
     return (
         {names[code] for code in np.flatnonzero(those).tolist()},
-        {names[code] for code in np.flatnonzero(every > those).tolist()},
+        {names[code] for code in np.flatnonzero(others).tolist()},
     )

@@ -11,7 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.cells import Cells
+from db.cells_pack import packed, unpacked
+from db.columns import Names
 from db.distinct import distinct_numbers
+from db.labelled_sources import OTHER
+from db.runs import run_places
 
 Row = tuple[int, tuple[tuple[int, int], ...]]  # a number that all of its columns have, and its sketch's (bin, count)
 
@@ -49,6 +53,36 @@ def test_picked_rows_keep_their_sketches(rows: list[Row], data: st.DataObject) -
     mask = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
     found = rows_of(cells_of(rows).chosen(np.array(mask, dtype=np.bool_)))
     assert found == [row for row, own in zip(rows, mask, strict=True) if own]
+
+
+class SomeSources:
+    """Leaves some sources out."""
+
+    def __init__(self, others: set[str]) -> None:
+        self.others = others
+
+    def code(self, name: str) -> int:
+        return OTHER if name in self.others else int(name) - 20
+
+
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 9), st.lists(st.tuples(st.integers(0, 5), st.integers(1, 300))).map(tuple))),
+    others=st.sets(st.integers(0, 9)),
+)
+def test_rows_of_other_sources_arent_even_unpacked(rows: list[Row], others: set[int]) -> None:
+    names = Names()
+    for number in range(10):
+        names.code(str(number))
+    found = unpacked(packed(cells_of(rows), 0, names), 0, SomeSources({str(number) for number in others}))
+    assert rows_of(found) == [(number - 20, sketch) for number, sketch in rows if number not in others]
+    assert found.start_ms.tolist() == found.scrapes.tolist() == [row[0] for row in rows if row[0] not in others]
+    assert len(found) == len(found.max_ms)
+
+
+@given(runs=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 5))))
+def test_runs_of_places_follow_each_other(runs: list[tuple[int, int]]) -> None:
+    begins, lengths = np.array(runs, dtype=np.int64).reshape(-1, 2).T
+    assert run_places(begins, lengths).tolist() == [begin + n for begin, length in runs for n in range(length)]
 
 
 @given(rows=ROWS, low=st.integers(0, 12), length=st.integers(0, 12))
