@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import select
 from sqlalchemy.engine import Engine
 
 from db.breakdown import DIMENSIONS, Dimension, Groups, merged
@@ -19,10 +18,10 @@ from db.detail import read_detail
 from db.filtered_rows import FilteredRows
 from db.group_rows import columns_for, groups_of
 from db.labelled_sources import OTHER, AnyLabels, Numbers, WithLabels, unknown
-from db.models import Breakdown
 from db.recent import RecentDetail
 from db.results import Filter, Kind
 from db.rollups import Rollups
+from db.stored_packs import stored_packs
 from db.timed_groups import TimedGroups, summed
 
 _MAX_REMEMBERED = 96
@@ -150,6 +149,7 @@ class Breakdowns:
                 both = (old, tuple(pieces[len(old) :]))
                 parts = [self._sum(dimension, filter.labels, some, keep=keep) for some in both]
             self._trim()
+        self._read_ends_ahead(loose, filter)
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
         return parts
 
@@ -264,21 +264,13 @@ class Breakdowns:
         with self._engine.connect() as connection:
             for length_ms in LENGTHS_MS:
                 starts = [piece.start_ms for piece in missing if piece.length_ms == length_ms]
-                for some in _portions(starts):
-                    rows = connection.execute(
-                        select(Breakdown.start_ms, Breakdown.packed).where(
-                            Breakdown.dimension == dimension,
-                            Breakdown.length_ms == length_ms,
-                            Breakdown.start_ms.in_(some),
-                        )
-                    )
-                    found: dict[int, Groups] = {}
-                    for packs in _together(rows):
-                        groups_of_each = unpacked_all(packs, numbers)
-                        found |= dict(zip((start for start, _ in packs), groups_of_each, strict=True))
-                    for start_ms in some:  # a span without a row has none in the database either
-                        groups = found.get(start_ms) or Groups.empty()
-                        self._keep(Kept(dimension, labels, Piece(length_ms, start_ms)), groups)
+                found: dict[int, Groups] = {}
+                for packs in _together(stored_packs(connection, dimension, length_ms, starts)):
+                    groups_of_each = unpacked_all(packs, numbers)
+                    found |= dict(zip((start for start, _ in packs), groups_of_each, strict=True))
+                for start_ms in starts:  # a span without a row has none in the database either
+                    groups = found.get(start_ms) or Groups.empty()
+                    self._keep(Kept(dimension, labels, Piece(length_ms, start_ms)), groups)
 
     def _keep(self, kept: Kept, groups: Groups) -> None:
         """Remember a piece, of some labels those groups alone; the caller holds the lock."""
@@ -308,6 +300,14 @@ class Breakdowns:
         while len(self._remembered) > _MAX_REMEMBERED:
             self._remembered.popitem(last=False)
         return known
+
+    def _read_ends_ahead(self, loose: Sequence[tuple[int, int]], filter: Filter) -> None:
+        """Read the rows at both ends of a span together, unless memory has one of them."""
+        covered_ms = self._recent.covered_since_ms
+        old = [(low, min(covered_ms, high)) for low, high in loose if covered_ms is not None and low < covered_ms]
+        if len(old) > 1 and self._packed is not None:
+            with self._engine.connect() as connection:
+                self._packed.read_ahead(connection, old, Filter(labels=filter.labels))
 
     def _loose(
         self, dimension: Dimension, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None
@@ -371,7 +371,7 @@ def _divided(start_ms: int, end_ms: int, apart: Unsettled) -> tuple[list[Piece],
     return pieces, loose
 
 
-def _together(packs: Iterable[Any], most_bytes: int = 200_000) -> Iterator[list[tuple[int, bytes]]]:
+def _together(packs: Iterable[tuple[int, bytes]], most_bytes: int = 200_000) -> Iterator[list[tuple[int, bytes]]]:
     """Cut packs into those that may well be kept together and forgotten together."""
     some: list[tuple[int, bytes]] = []
     size = 0
@@ -383,7 +383,3 @@ def _together(packs: Iterable[Any], most_bytes: int = 200_000) -> Iterator[list[
             some, size = [], 0
     if some:
         yield some
-
-
-def _portions(starts: Sequence[int], most: int = 500) -> Iterable[Sequence[int]]:
-    return (starts[low : low + most] for low in range(0, len(starts), most))

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Engine
 
 from db.breakdown import texts_of
@@ -22,6 +22,11 @@ from db.timed_groups import TimedGroups
 
 _MAX_REMEMBERED = 10_000
 _MOST_MOMENTS = 500
+# Made once (db.stored_packs).
+_SAID = select(Page.created_at, Page.error).where(
+    Page.created_at.in_(bindparam("moments", expanding=True)),
+    Page.success == False,  # noqa: E712 - it is SQL
+)
 
 
 class Newest(NamedTuple):
@@ -68,6 +73,10 @@ class ErrorSamples:
                     self._known.popitem(last=False)
         return found
 
+    def warm(self) -> None:
+        """Ask the database for something, so that the first who needs it needn't wait."""
+        self._in_database([Newest(0, 0)])
+
     def _in_memory(self, wanted: Sequence[Newest]) -> dict[Newest, str | None]:
         found: dict[Newest, str | None] = {}
         for newest in wanted:
@@ -85,11 +94,8 @@ class ErrorSamples:
             return found
         with unavailable_as_ours(self._engine), self._engine.connect() as connection:
             for low in range(0, len(moments), _MOST_MOMENTS):
-                statement = select(Page.created_at, Page.error).where(
-                    Page.created_at.in_(moments[low : low + _MOST_MOMENTS]),
-                    Page.success == False,  # noqa: E712 - it is SQL
-                )
-                for at_ms, error in connection.execute(statement):
+                asked = {"moments": moments[low : low + _MOST_MOMENTS]}
+                for at_ms, error in connection.execute(_SAID, asked):
                     newest = Newest(error_hash(error, success=False), at_ms)
                     if newest in found:
                         found[newest] = error or ""

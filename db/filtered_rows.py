@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 from sqlalchemy.engine import Connection
 
 from db.breakdown_rolling import closed, settled_slots
@@ -81,6 +82,8 @@ class FilteredRows:
             present_ms: The present, epoch ms.
         """
         self._not_before(connection, 0, present_ms)
+        for runs in range(1, _MOST_RUNS + 1):
+            _packed(connection, range(0, 2 * runs * SLOT_MS, 2 * SLOT_MS))
         start_ms, end_ms = present_ms - 3 * HOUR_MS, present_ms - HOUR_MS
         for _ in self.parts(connection, start_ms, end_ms, _RARE, None, columns=STATISTICS) or ():
             pass
@@ -184,6 +187,24 @@ class FilteredRows:
         return self._found(
             connection, pieces, (start_ms, end_ms), (text, filter, kind), found_before, version, in_order=in_order
         )
+
+    def read_ahead(self, connection: Connection, bounds: Sequence[tuple[int, int]], filter: Filter) -> None:
+        """Look through some short spans in as few statements as possible: `parts` of each then asks for none.
+
+        Args:
+            connection: An open connection.
+            bounds: From and to of each, epoch ms, rising.
+            filter: As for `parts`.
+        """
+        text = replace(filter, sources=(), result="all")
+        version = self._rollups.version
+        slots = list(
+            dict.fromkeys(slot for low, high in bounds for slot in range(low // SLOT_MS * SLOT_MS, high, SLOT_MS))
+        )
+        known = self._finds.of(text, slots)
+        settled = settled_slots(self._rollups.breakdowns, [slot for slot in slots if slot not in known])
+        packed = [slot for slot, is_packed in _packed(connection, settled).items() if is_packed]
+        self._finds.keep(text, version, self._searched(connection, packed, text))
 
     def sources(
         self, connection: Connection, start_ms: int, end_ms: int, filter: Filter
@@ -331,14 +352,24 @@ def _packed(connection: Connection, slots: Sequence[int]) -> dict[int, bool]:
         return found
     wanted = set(slots)
     runs = _runs(slots)
-    between = or_(*(Breakdown.start_ms.between(*run) for run in runs))
-    chosen = select(Breakdown.dimension, Breakdown.start_ms).where(
-        Breakdown.dimension.in_((REST, TIME)), Breakdown.length_ms == SLOT_MS, between
-    )
-    for dimension, start_ms in connection.execute(chosen).all():
+    bounds = {name: ms for number, run in enumerate(runs) for name, ms in zip(_bounds(number), run, strict=True)}
+    for dimension, start_ms in connection.execute(_packs_in(len(runs)), bounds).all():
         if start_ms in wanted:
             found[start_ms] = found.get(start_ms, False) or dimension == REST
     return found
+
+
+@cache
+def _packs_in(runs: int) -> Select[str, int]:
+    """Return the statement that looks into so many runs of spans, made once (db.stored_packs)."""
+    bounds = map(_bounds, range(runs))
+    inside = (Breakdown.start_ms.between(bindparam(first), bindparam(last)) for first, last in bounds)
+    of_slots = (Breakdown.dimension.in_((REST, TIME)), Breakdown.length_ms == SLOT_MS)
+    return select(Breakdown.dimension, Breakdown.start_ms).where(*of_slots, or_(*inside))
+
+
+def _bounds(number: int) -> tuple[str, str]:
+    return f"first_{number}_ms", f"last_{number}_ms"
 
 
 def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:

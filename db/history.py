@@ -304,6 +304,10 @@ class History:
         if self.filtered is not None:
             with self._engine.connect() as connection:
                 self.filtered.warm(connection, present_ms)
+                if self._labelled is not None:
+                    self._labelled.warm(connection)
+        if self._packed is not None:
+            self._packed.count(present_ms, present_ms + 1)
 
     def in_memory(self, span: TimeRange) -> DetailColumns | None:
         """Return the detail rows of a range with all their columns, or None when memory doesn't reach back.

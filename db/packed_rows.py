@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown_rolling import settled_slots
@@ -22,6 +22,22 @@ from db.state import DETAIL_SINCE_MS, read_state
 from db.time_packs import TIME
 
 _MAX_COUNTS = 64
+# Made once (db.stored_packs).
+_COUNT = select(func.sum(Breakdown.row_count)).where(
+    Breakdown.dimension == TIME,
+    Breakdown.length_ms == SLOT_MS,
+    Breakdown.start_ms >= bindparam("start_ms"),
+    Breakdown.start_ms < bindparam("end_ms"),
+)
+_COUNTS = (
+    select(Breakdown.dimension, func.sum(Breakdown.row_count))
+    .where(
+        Breakdown.dimension.in_((ROWS, TIME)),
+        Breakdown.length_ms == SLOT_MS,
+        Breakdown.start_ms.in_(bindparam("slots", expanding=True)),
+    )
+    .group_by(Breakdown.dimension)
+)
 
 
 class PackedRows:
@@ -85,13 +101,11 @@ class PackedRows:
         version, known = self._counts.of((start_ms, end_ms), start_ms, end_ms)
         if known is not None:
             return known
-        own = (Breakdown.dimension == TIME, Breakdown.length_ms == SLOT_MS)
-        within = (Breakdown.start_ms >= start_ms, Breakdown.start_ms < end_ms)
         with self._engine.connect() as connection:
             if read_state(connection).get(DETAIL_SINCE_MS, 0) > start_ms:
                 count = 0
             else:
-                count = int(connection.scalar(select(func.sum(Breakdown.row_count)).where(*own, *within)) or 0)
+                count = int(connection.scalar(_COUNT, {"start_ms": start_ms, "end_ms": end_ms}) or 0)
         self._counts.keep((start_ms, end_ms), version, count)
         return count
 
@@ -116,13 +130,11 @@ class PackedRows:
         """Say whether packs hold all that was recorded in some spans of five minutes, and no more than so many rows."""
         if len(self._settled(slots)) < len(slots):
             return False
-        own = (Breakdown.length_ms == SLOT_MS, Breakdown.start_ms.in_(slots))
-        counts = select(Breakdown.dimension, func.sum(Breakdown.row_count)).group_by(Breakdown.dimension)
         with self._engine.connect() as connection:
             # What retention has deleted is in rollups alone.
             if read_state(connection).get(DETAIL_SINCE_MS, 0) > slots[0]:
                 return False
-            sums = connection.execute(counts.where(Breakdown.dimension.in_((ROWS, TIME)), *own))
+            sums = connection.execute(_COUNTS, {"slots": slots})
             found = {dimension: int(rows) for dimension, rows in sums}
         return found.get(ROWS) == found.get(TIME) and found.get(ROWS, 0) <= most_rows
 

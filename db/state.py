@@ -31,10 +31,12 @@ ALERT_TURN = "alert_turn"
 # When the maintenance was last done, epoch ms.
 MAINTAINED_MS = "maintained_ms"
 
+_STATE = select(RollupState.name, RollupState.value)
+
 
 def read_state(connection: Connection) -> dict[str, int]:
     """Return every number that was written."""
-    return {row.name: row.value for row in connection.execute(select(RollupState.name, RollupState.value))}
+    return {row.name: row.value for row in connection.execute(_STATE)}
 
 
 def accepted_since_ms(connection: Connection) -> int:

@@ -142,6 +142,7 @@ class TableAnswers:
         if self._breakdowns is None:
             return
         self._breakdowns.warm(present_ms)
+        self._samples.warm()
         covered_ms = self._recent.covered_since_ms
         if covered_ms is not None:  # who looks at the past first needn't wait for what that has to prepare
             before_ms = covered_ms // HOUR_MS * HOUR_MS - SLOT_MS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.engine import Connection, Engine
 
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
@@ -38,6 +38,13 @@ _MOST_ROWS = 2_000_000
 _SLOTS_TOGETHER = 24
 BLOCKS_TOGETHER = 64  # are written or deleted in one transaction: more would keep others waiting
 _COLUMNS = ("dimension", "length_ms", "start_ms", "row_count", "packed")
+# Made once (db.stored_packs).
+_STORED = select(Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count).where(
+    Breakdown.dimension == bindparam("dimension"),
+    Breakdown.length_ms.in_(URL_LENGTHS_MS),
+    Breakdown.start_ms.between(bindparam("first_ms"), bindparam("last_ms")),
+)
+_NEVER_MS = 1 << 62
 
 
 class UrlSpan(NamedTuple):
@@ -244,11 +251,8 @@ def stored_spans(
         last_ms: Where the last may begin, epoch ms; None for no bound.
         dimension: Those by URL, or by result (`db.result_pack.RESULTS`).
     """
-    own = [Breakdown.dimension == dimension, Breakdown.length_ms.in_(URL_LENGTHS_MS), Breakdown.start_ms >= start_ms]
-    if last_ms is not None:
-        own.append(Breakdown.start_ms <= last_ms)
-    chosen = select(Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count).where(*own)
-    return {UrlSpan(length_ms, begin): rows for length_ms, begin, rows in connection.execute(chosen)}
+    asked = {"dimension": dimension, "first_ms": start_ms, "last_ms": _NEVER_MS if last_ms is None else last_ms}
+    return {UrlSpan(length_ms, begin): rows for length_ms, begin, rows in connection.execute(_STORED, asked)}
 
 
 def _spans_of(slots: Iterable[int]) -> set[UrlSpan]:

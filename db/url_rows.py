@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection
 
 from db.breakdown_rolling import Unsettled, closed
@@ -37,6 +37,13 @@ _MOST_ROWS_A_SPAN = 400_000
 _MOST_NOTED = 500
 # What a span without a row counts as, in rows.
 _LEAST_ROWS = 100
+# Made once (db.stored_packs).
+_COUNTS = select(Breakdown.start_ms, Breakdown.row_count).where(
+    Breakdown.dimension == TIME,
+    Breakdown.length_ms == bindparam("length_ms"),
+    Breakdown.start_ms >= bindparam("first_ms"),
+    Breakdown.start_ms < bindparam("end_ms"),
+)
 
 
 _Chosen: TypeAlias = dict[UrlSpan, int]  # -> how many of its five minutes are looked for
@@ -309,6 +316,6 @@ def _counts(connection: Connection, length_ms: int, spans: Collection[UrlSpan]) 
     if not spans:
         return {}
     first_ms, end_ms = min(span.start_ms for span in spans), max(span.end_ms for span in spans)
-    own = (Breakdown.length_ms == length_ms, Breakdown.start_ms >= first_ms, Breakdown.start_ms < end_ms)
-    counted = select(Breakdown.start_ms, Breakdown.row_count).where(Breakdown.dimension == TIME, *own)
-    return {start_ms: row_count for start_ms, row_count in connection.execute(counted)}  # noqa: C416 - rows are no pairs
+    asked = {"length_ms": length_ms, "first_ms": first_ms, "end_ms": end_ms}
+    counts = connection.execute(_COUNTS, asked)
+    return {start_ms: row_count for start_ms, row_count in counts}  # noqa: C416 - rows are no pairs

@@ -164,6 +164,14 @@ def test_questions_about_the_same_rows_share_one_look_through_the_packs(engine: 
     assert not [sql for sql in asked if "FROM scraper_" in sql]
 
 
+def test_both_ends_of_a_range_are_looked_through_together(engine: Engine, program: Program) -> None:
+    asked = statements(engine)
+    truth = Truth(program.stored)
+    assert program.queries.outcomes(SPANS[1], Filter()) == truth.outcomes(SPANS[1], Filter())
+    # The pieces between them, which packs there are at both ends, what else is told of their rows, the rows.
+    assert len([sql for sql in asked if "FROM scraper_breakdowns" in sql]) == 4
+
+
 def test_late_metrics_show_at_once_and_after_the_roll_up(program: Program) -> None:
     check(program, FILTERS[:1])
     late = {"url": "https://shop.example/items/70", "success": False, "error": "boom 1", "run_id": "run-1"}
