@@ -21,7 +21,7 @@ from db.labelled_sources import OTHER, AnyLabels, Numbers, WithLabels, unknown
 from db.recent import RecentDetail
 from db.results import Filter, Kind
 from db.rollups import Rollups
-from db.stored_packs import stored_packs
+from db.stored_packs import StoredPack, packs_of_lengths
 from db.timed_groups import TimedGroups, summed
 
 _MAX_REMEMBERED = 96
@@ -262,15 +262,16 @@ class Breakdowns:
         names = self._recent.sources
         numbers: Numbers = WithLabels(names, labels) if labels else AnyLabels(names)
         with self._engine.connect() as connection:
-            for length_ms in LENGTHS_MS:
-                starts = [piece.start_ms for piece in missing if piece.length_ms == length_ms]
-                found: dict[int, Groups] = {}
-                for packs in _together(stored_packs(connection, dimension, length_ms, starts)):
-                    groups_of_each = unpacked_all(packs, numbers)
-                    found |= dict(zip((start for start, _ in packs), groups_of_each, strict=True))
-                for start_ms in starts:  # a span without a row has none in the database either
-                    groups = found.get(start_ms) or Groups.empty()
-                    self._keep(Kept(dimension, labels, Piece(length_ms, start_ms)), groups)
+            starts: dict[int, list[int]] = {}
+            for length_ms, start_ms in missing:
+                starts.setdefault(length_ms, []).append(start_ms)
+            found: dict[Piece, Groups] = {}
+            for packs in _together(packs_of_lengths(connection, (dimension,), starts)):
+                pieces = [Piece(length_ms, start_ms) for _, length_ms, start_ms, _ in packs]
+                groups_of_each = unpacked_all([(start_ms, pack) for _, _, start_ms, pack in packs], numbers)
+                found |= dict(zip(pieces, groups_of_each, strict=True))
+        for piece in missing:  # a span without a row has none in the database either
+            self._keep(Kept(dimension, labels, piece), found.get(piece) or Groups.empty())
 
     def _keep(self, kept: Kept, groups: Groups) -> None:
         """Remember a piece, of some labels those groups alone; the caller holds the lock."""
@@ -371,13 +372,13 @@ def _divided(start_ms: int, end_ms: int, apart: Unsettled) -> tuple[list[Piece],
     return pieces, loose
 
 
-def _together(packs: Iterable[tuple[int, bytes]], most_bytes: int = 200_000) -> Iterator[list[tuple[int, bytes]]]:
+def _together(packs: Iterable[StoredPack], most_bytes: int = 200_000) -> Iterator[list[StoredPack]]:
     """Cut packs into those that may well be kept together and forgotten together."""
-    some: list[tuple[int, bytes]] = []
+    some: list[StoredPack] = []
     size = 0
-    for start_ms, pack in packs:
-        some.append((start_ms, pack))
-        size += len(pack)
+    for row in packs:
+        some.append(row)
+        size += len(row[-1])
         if size >= most_bytes:
             yield some
             some, size = [], 0

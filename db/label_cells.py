@@ -23,7 +23,7 @@ from db.results import Filter, Kind, TimeRange
 from db.rollups import Rollups
 from db.sealed import Sealed
 from db.state import HOURS_SINCE_MS, MINUTES_SINCE_MS, read_state
-from db.time_packs import STEP_MS, read_packs
+from db.time_packs import STEP_MS, read_packs_of_lengths
 
 ReadRows: TypeAlias = Callable[[int, int, Filter, Kind | None], DetailColumns]
 _Bounds: TypeAlias = tuple[int, int]
@@ -237,15 +237,11 @@ class LabelCells:
 
     def _read(self, labels: tuple[str, ...], pieces: Sequence[_Piece]) -> bool:
         """Bring packs into memory; say whether all that there are rows of are there."""
-        missing_of = {
-            length_ms: [
-                piece.start_ms
-                for piece in pieces
-                if piece.length_ms == length_ms and (labels, length_ms, piece.start_ms) not in self._kept
-            ]
-            for length_ms in _LENGTHS_MS
-        }
-        if not any(missing_of.values()):
+        missing: dict[int, list[int]] = {}
+        for piece in pieces:
+            if (labels, piece.length_ms, piece.start_ms) not in self._kept:
+                missing.setdefault(piece.length_ms, []).append(piece.start_ms)
+        if not missing:
             return True
         with self._engine.connect() as connection:
             state = read_state(connection)
@@ -253,16 +249,15 @@ class LabelCells:
             minutes_ms = state.get(MINUTES_SINCE_MS, 0)
             of_hours_ms = state.get(HOURS_SINCE_MS, 0)
             since_ms = {length_ms: of_hours_ms if length_ms > HOUR_MS else minutes_ms for length_ms in _LENGTHS_MS}
-            for length_ms, missing in missing_of.items():
-                if not missing:
-                    continue
-                if missing[0] < since_ms[length_ms]:
+            if any(min(starts) < since_ms[length_ms] for length_ms, starts in missing.items()):
+                return False
+            found = read_packs_of_lengths(connection, missing, WithLabels(self._recent.sources, labels))
+            for length_ms, starts in missing.items():
+                if _have_rows(connection, length_ms, [start for start in starts if (length_ms, start) not in found]):
                     return False
-                found = read_packs(connection, length_ms, missing, WithLabels(self._recent.sources, labels))
-                if _have_rows(connection, length_ms, [start_ms for start_ms in missing if start_ms not in found]):
-                    return False
-                for start_ms in missing:
-                    self._keep((labels, length_ms, start_ms), found.get(start_ms) or Cells.empty())
+        for length_ms, starts in missing.items():
+            for start_ms in starts:
+                self._keep((labels, length_ms, start_ms), found.get((length_ms, start_ms)) or Cells.empty())
         return True
 
     def _keep(self, key: tuple[tuple[str, ...], int, int], cells: Cells) -> None:

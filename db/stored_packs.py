@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import TypeAlias
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import CompoundSelect, Row, Select, bindparam, select, union_all
 from sqlalchemy.engine import Connection
 
 from db.models import Breakdown
 
+StoredPack: TypeAlias = Row[str, int, int, bytes]  # what it was counted by, what span it is of, its start, the pack
 _MOST_STARTS = 500  # in one statement
 _TOGETHER = 64  # packs that are fetched at a time
-
-# Made once: putting a statement together costs as much as a short one takes.
-_PACKS = select(Breakdown.dimension, Breakdown.start_ms, Breakdown.packed).where(
-    Breakdown.dimension.in_(bindparam("dimensions", expanding=True)),
-    Breakdown.length_ms == bindparam("length_ms"),
-    Breakdown.start_ms.in_(bindparam("starts", expanding=True)),
-)
 
 
 def stored_packs(
@@ -31,22 +27,56 @@ def stored_packs(
         length_ms: What spans they are of.
         starts: Where these begin, epoch ms.
     """
-    for _, start_ms, pack in packs_of_dimensions(connection, (dimension,), length_ms, starts):
+    for _, _, start_ms, pack in packs_of_lengths(connection, (dimension,), {length_ms: starts}):
         yield start_ms, pack
 
 
-def packs_of_dimensions(
-    connection: Connection, dimensions: Sequence[str], length_ms: int, starts: Sequence[int]
-) -> Iterator[Row[str, int, bytes]]:
-    """Yield the packs of several dimensions that are there, each with its own and where it begins in epoch ms.
+def packs_of_lengths(
+    connection: Connection, dimensions: Sequence[str], starts: Mapping[int, Sequence[int]]
+) -> Iterator[StoredPack]:
+    """Yield the packs of several dimensions and lengths that are there, each with both and where it begins in epoch ms.
 
     Args:
         connection: An open connection.
         dimensions: What they were counted by.
-        length_ms: What spans they are of.
-        starts: Where these begin, epoch ms.
+        starts: By what spans they are of, where these begin, epoch ms.
     """
-    for low in range(0, len(starts), _MOST_STARTS):
-        asked = {"dimensions": dimensions, "length_ms": length_ms, "starts": starts[low : low + _MOST_STARTS]}
-        for some in connection.execute(_PACKS, asked).partitions(_TOGETHER):
-            yield from some
+    for some in _portions(starts):
+        asked: dict[str, object] = {"dimensions": dimensions}
+        for place, (length_ms, own) in enumerate(some.items()):
+            asked |= {f"length_{place}_ms": length_ms, f"starts_{place}": own}
+        for rows in connection.execute(_packs(len(some)), asked).partitions(_TOGETHER):
+            yield from rows
+
+
+@cache
+def _packs(lengths: int) -> Select[str, int, int, bytes] | CompoundSelect[str, int, int, bytes]:
+    """Return the statement, made once: putting one together costs as much as a short one takes."""
+    columns = (Breakdown.dimension, Breakdown.length_ms, Breakdown.start_ms, Breakdown.packed)
+    of_lengths = [
+        select(*columns).where(
+            Breakdown.dimension.in_(bindparam("dimensions", expanding=True)),
+            Breakdown.length_ms == bindparam(f"length_{place}_ms"),
+            Breakdown.start_ms.in_(bindparam(f"starts_{place}", expanding=True)),
+        )
+        for place in range(lengths)
+    ]
+    # One after the other: with OR, SQLite would look through everything of these dimensions.
+    return of_lengths[0] if lengths == 1 else union_all(*of_lengths)
+
+
+def _portions(starts: Mapping[int, Sequence[int]]) -> Iterator[dict[int, Sequence[int]]]:
+    """Cut starts into those that one statement asks for."""
+    some: dict[int, Sequence[int]] = {}
+    left = _MOST_STARTS
+    for length_ms, own in starts.items():
+        low = 0
+        while low < len(own):
+            some[length_ms] = own[low : low + left]
+            low += left
+            left -= len(some[length_ms])
+            if not left:
+                yield some
+                some, left = {}, _MOST_STARTS
+    if some:
+        yield some

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.engine import Connection
 
@@ -13,7 +13,7 @@ from db.columns import DetailColumns, Names
 from db.labelled_sources import Bounded, Numbers
 from db.models import HourlyRollup, MinuteRollup
 from db.stored_cells import read_cells
-from db.stored_packs import stored_packs
+from db.stored_packs import packs_of_lengths
 
 TIME = "time"  # the dimension that these are kept as, beside the breakdowns
 # What a row of a pack stands for: what is longer than an hour is kept by hours.
@@ -67,16 +67,23 @@ def pack_of_table(connection: Connection, length_ms: int, start_ms: int) -> tupl
 
 
 def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], numbers: Numbers) -> dict[int, Cells]:
+    """Read some packs of one length: what `read_packs_of_lengths` returns, by start."""
+    found = read_packs_of_lengths(connection, {length_ms: starts}, numbers)
+    return {start_ms: cells for (_, start_ms), cells in found.items()}
+
+
+def read_packs_of_lengths(
+    connection: Connection, starts: Mapping[int, Sequence[int]], numbers: Numbers
+) -> dict[tuple[int, int], Cells]:
     """Read some packs.
 
     Args:
         connection: An open connection.
-        length_ms: What they are of.
-        starts: Where they begin, epoch ms.
+        starts: By what they are of, where they begin, epoch ms.
         numbers: Those of sources.
 
     Returns:
-        Rows by start, in time order, each of STEP_MS of that length; a pack that isn't there is left out.
+        Rows by length and start, in time order, each of STEP_MS of that length; a pack that isn't there is left out.
     """
-    packs = stored_packs(connection, TIME, length_ms, starts)
-    return {start_ms: unpacked(pack, start_ms, numbers) for start_ms, pack in packs}
+    packs = packs_of_lengths(connection, (TIME,), starts)
+    return {(length_ms, start_ms): unpacked(pack, start_ms, numbers) for _, length_ms, start_ms, pack in packs}

@@ -22,7 +22,7 @@ from db.rest_pack import ended_as
 from db.result_pack import RESULT_REST, RESULT_ROWS, RESULTS, ResultIndex, asks_for_bad
 from db.results import Filter
 from db.rollups import Rollups
-from db.stored_packs import packs_of_dimensions
+from db.stored_packs import packs_of_lengths
 from db.time_packs import TIME
 from db.url_layout import URL_REST, URL_ROWS, URLS
 from db.url_pack import Found, UrlIndex
@@ -283,12 +283,13 @@ def _blocks(
 ) -> dict[tuple[str, UrlSpan], list[bytes]]:
     """Read blocks of some spans, by number; of one that isn't there any more, or not whole, what there is."""
     found: dict[tuple[str, UrlSpan], list[bytes]] = defaultdict(list)
-    for length_ms in URL_LENGTHS_MS:
-        starts = [span.start_ms + number for span in wanted if span.length_ms == length_ms for number in wanted[span]]
-        for dimension, start_ms, pack in sorted(
-            packs_of_dimensions(connection, dimensions, length_ms, starts), key=itemgetter(1)
-        ):
-            found[dimension, UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
+    starts = {length_ms: list[int]() for length_ms in URL_LENGTHS_MS}
+    for span, numbers in wanted.items():
+        starts[span.length_ms] += [span.start_ms + number for number in numbers]
+    for dimension, length_ms, start_ms, pack in sorted(
+        packs_of_lengths(connection, dimensions, starts), key=itemgetter(1, 2)
+    ):
+        found[dimension, UrlSpan(length_ms, start_ms // length_ms * length_ms)].append(pack)
     return found
 
 
