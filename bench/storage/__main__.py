@@ -5,7 +5,8 @@ ask, by the program as `app.create_app` wires it. Goals: every page query p99 < 
 first time (`cold`, `elsewhere`), the same at 10M rows as at 1M (a fleet of ten times the rate; with `--same-rate` one
 that is ten times as old), and faster than DuckDB on the raw rows. What is timed is the server's own work; all times are
 wall-clock milliseconds unless a name says otherwise (`cpu_p50`: what the program's process worked, without the database
-server; far below p50 on SQLite, the machine was busy with something else).
+server; far below p50 on SQLite, the machine was busy with something else). Absolute figures drift with the machine:
+`pace_before` and `pace_after` say how long the same work took before and after (bench.storage.drift).
 
 - cold: the first ask after a start and its warm-up, each in a copy of the program as it was then (a fork).
 - elsewhere: the first ask of a span of that length that ends two days and some odd hours earlier, in a copy of the
@@ -37,6 +38,7 @@ import duckdb
 from bench.storage import yardsticks
 from bench.storage.asking import Asking, Effort, as_report, flatness, misses
 from bench.storage.databases import BenchMariaDB, Database, MariaDB, Sqlite, row_counts
+from bench.storage.drift import machine_pace
 from bench.storage.fleet import DAY_MS, DAYS, HOUR_MS, MINUTE_MS, Fleet
 from bench.storage.ingest import measure_ingest
 from bench.storage.program import FleetClock, Program, Ticks
@@ -70,6 +72,7 @@ def main() -> None:
             "sqlite": sqlite3.sqlite_version,
             "duckdb": duckdb.__version__,
             "load_average_before": os.getloadavg()[0],
+            "pace_before": machine_pace(),
         },
         "options": {name: str(value) if isinstance(value, Path) else value for name, value in vars(options).items()},
     }
@@ -82,7 +85,7 @@ def main() -> None:
     except Exception as exc:  # noqa: BLE001 - and so it is then
         traceback.print_exc()
         report["failed"] = repr(exc)[:500]
-    report["machine"]["load_average_after"] = os.getloadavg()[0]
+    report["machine"] |= {"load_average_after": os.getloadavg()[0], "pace_after": machine_pace()}
     _write(options.keep, report)
     json.dump(report, sys.stdout, indent=1)
     print()
