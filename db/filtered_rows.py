@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
-from sqlalchemy import Select, bindparam, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from db.breakdown_rolling import closed, settled_slots
+from db.breakdown_rolling import LENGTHS_MS, closed, settled_slots
 from db.cells import HOUR_MS, SLOT_MS
 from db.chunk import Chunk
 from db.columns import DetailColumns
@@ -24,7 +23,7 @@ from db.rest_pack import REST, RestPack
 from db.results import Filter, IntArray, Kind
 from db.rollups import Rollups
 from db.row_pack import ROWS, unpacked
-from db.stored_packs import stored_packs
+from db.stored_packs import starts_of_packs, stored_packs, warm_statements
 from db.time_packs import TIME
 from db.url_rolling import UrlSpan
 from db.url_rows import RowsByResult, UrlRows
@@ -82,8 +81,7 @@ class FilteredRows:
             present_ms: The present, epoch ms.
         """
         self._not_before(connection, 0, present_ms)
-        for runs in range(1, _MOST_RUNS + 1):
-            _packed(connection, range(0, 2 * runs * SLOT_MS, 2 * SLOT_MS))
+        warm_statements(connection, len(LENGTHS_MS), _MOST_RUNS)
         start_ms, end_ms = present_ms - 3 * HOUR_MS, present_ms - HOUR_MS
         for _ in self.parts(connection, start_ms, end_ms, _RARE, None, columns=STATISTICS) or ():
             pass
@@ -351,25 +349,10 @@ def _packed(connection: Connection, slots: Sequence[int]) -> dict[int, bool]:
     if not slots:
         return found
     wanted = set(slots)
-    runs = _runs(slots)
-    bounds = {name: ms for number, run in enumerate(runs) for name, ms in zip(_bounds(number), run, strict=True)}
-    for dimension, start_ms in connection.execute(_packs_in(len(runs)), bounds).all():
+    for dimension, start_ms in starts_of_packs(connection, (REST, TIME), SLOT_MS, _runs(slots)):
         if start_ms in wanted:
             found[start_ms] = found.get(start_ms, False) or dimension == REST
     return found
-
-
-@cache
-def _packs_in(runs: int) -> Select[str, int]:
-    """Return the statement that looks into so many runs of spans, made once (db.stored_packs)."""
-    bounds = map(_bounds, range(runs))
-    inside = (Breakdown.start_ms.between(bindparam(first), bindparam(last)) for first, last in bounds)
-    of_slots = (Breakdown.dimension.in_((REST, TIME)), Breakdown.length_ms == SLOT_MS)
-    return select(Breakdown.dimension, Breakdown.start_ms).where(*of_slots, or_(*inside))
-
-
-def _bounds(number: int) -> tuple[str, str]:
-    return f"first_{number}_ms", f"last_{number}_ms"
 
 
 def _runs(slots: Sequence[int]) -> list[tuple[int, int]]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TypeAlias
 
-from sqlalchemy import CompoundSelect, Row, Select, bindparam, select, union_all
+from sqlalchemy import Row, bindparam, select, union_all
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from db.models import Breakdown
 
@@ -49,8 +50,40 @@ def packs_of_lengths(
             yield from rows
 
 
+def starts_of_packs(
+    connection: Connection, dimensions: Sequence[str], length_ms: int, runs: Sequence[tuple[int, int]]
+) -> Sequence[Row[str, int]]:
+    """Return of which dimensions there are packs, each with where it begins in epoch ms.
+
+    Args:
+        connection: An open connection.
+        dimensions: What they were counted by.
+        length_ms: What spans they are of.
+        runs: Where the first and the last of those begin that are looked for, epoch ms; at least one such.
+    """
+    asked: dict[str, object] = {"dimensions": dimensions, "length_ms": length_ms}
+    for place, (first_ms, last_ms) in enumerate(runs):
+        asked |= {f"first_{place}_ms": first_ms, f"last_{place}_ms": last_ms}
+    return connection.execute(_starts(len(runs)), asked).all()
+
+
+def warm_statements(connection: Connection, most_lengths: int, most_runs: int) -> None:
+    """Make the statements ready: that costs the first who asks more than asking does.
+
+    Args:
+        connection: An open connection.
+        most_lengths: As many lengths are asked for at once.
+        most_runs: And as many runs.
+    """
+    for lengths in range(1, most_lengths + 1):
+        for _ in packs_of_lengths(connection, ("",), {length_ms: [0] for length_ms in range(lengths)}):
+            pass
+    for runs in range(1, most_runs + 1):
+        starts_of_packs(connection, ("",), 0, [(0, 0)] * runs)
+
+
 @cache
-def _packs(lengths: int) -> Select[str, int, int, bytes] | CompoundSelect[str, int, int, bytes]:
+def _packs(lengths: int) -> TypedReturnsRows[str, int, int, bytes]:
     """Return the statement, made once: putting one together costs as much as a short one takes."""
     columns = (Breakdown.dimension, Breakdown.length_ms, Breakdown.start_ms, Breakdown.packed)
     of_lengths = [
@@ -63,6 +96,19 @@ def _packs(lengths: int) -> Select[str, int, int, bytes] | CompoundSelect[str, i
     ]
     # One after the other: with OR, SQLite would look through everything of these dimensions.
     return of_lengths[0] if lengths == 1 else union_all(*of_lengths)
+
+
+@cache
+def _starts(runs: int) -> TypedReturnsRows[str, int]:
+    of_runs = [
+        select(Breakdown.dimension, Breakdown.start_ms).where(
+            Breakdown.dimension.in_(bindparam("dimensions", expanding=True)),
+            Breakdown.length_ms == bindparam("length_ms"),
+            Breakdown.start_ms.between(bindparam(f"first_{place}_ms"), bindparam(f"last_{place}_ms")),
+        )
+        for place in range(runs)
+    ]
+    return of_runs[0] if runs == 1 else union_all(*of_runs)
 
 
 def _portions(starts: Mapping[int, Sequence[int]]) -> Iterator[dict[int, Sequence[int]]]:

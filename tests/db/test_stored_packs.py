@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 from db.cells import DAY_MS, HOUR_MS, SLOT_MS
 from db.engine import begin_writing
 from db.models import Breakdown
-from db.stored_packs import packs_of_lengths, stored_packs
+from db.stored_packs import packs_of_lengths, starts_of_packs, stored_packs
 from tests.db.test_time_packs import statements
 
 LENGTHS_MS = (SLOT_MS, HOUR_MS, DAY_MS)
@@ -65,18 +65,37 @@ def test_nothing_else_is_read(full: Engine) -> None:
     with full.connect() as connection:
         before = _read(connection)
         assert len(list(packs_of_lengths(connection, ("one", "two"), starts))) == 54
-        if full.dialect.name == "mysql":
-            assert _read(connection) - before <= 4 * 54
-        else:
-            given = [name for length_ms in LENGTHS_MS for name in ("one", "two", length_ms, *starts[length_ms])]
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_selects(asked)[0]}", tuple(given)).all()
-            searches = [row.detail for row in plan if "scraper_breakdowns" in row.detail]
-            assert len(searches) == 3
-            assert all("dimension=? AND length_ms=? AND start_ms=?" in search for search in searches)
+        given = [name for length_ms in LENGTHS_MS for name in ("one", "two", length_ms, *starts[length_ms])]
+        assert _read(connection) - before <= 4 * 54
+        searches = _searches(connection, asked, given)
+        assert all("dimension=? AND length_ms=? AND start_ms=?" in search for search in searches)
+        assert len(searches) == 3 * (full.dialect.name == "sqlite")
+
+
+@pytest.mark.parametrize("runs", [[(0, SLOT_MS)], [(-9, 0), (5 * SLOT_MS, 7 * SLOT_MS + 1), (EACH * SLOT_MS, 1 << 50)]])
+def test_which_ones_there_are_is_told_without_looking_at_others(full: Engine, runs: list[tuple[int, int]]) -> None:
+    asked = statements(full)
+    wanted = [slot * SLOT_MS for slot in range(EACH) if any(first <= slot * SLOT_MS <= last for first, last in runs)]
+    with full.connect() as connection:
+        before = _read(connection)
+        found = [tuple(row) for row in starts_of_packs(connection, ("one", "three", "four"), SLOT_MS, runs)]
+        assert _read(connection) - before <= 4 * len(found) + 9
+        assert sorted(found) == [(dimension, slot) for dimension in ("one", "three") for slot in wanted]
+        searches = _searches(connection, asked, [v for run in runs for v in ("one", "three", "four", SLOT_MS, *run)])
+        assert all("dimension=? AND length_ms=? AND start_ms>? AND start_ms<?" in search for search in searches)
+        assert len(searches) == len(runs) * (full.dialect.name == "sqlite")
 
 
 def _selects(asked: list[str]) -> list[str]:
     return [sql for sql in asked if sql.startswith("SELECT")]
+
+
+def _searches(connection: Any, asked: list[str], given: list[Any]) -> list[str]:
+    """Return how SQLite goes about the first statement."""
+    if connection.dialect.name != "sqlite":
+        return []
+    plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {_selects(asked)[0]}", tuple(given)).all()
+    return [row.detail for row in plan if "scraper_breakdowns" in row.detail]
 
 
 def _read(connection: Any) -> int:
