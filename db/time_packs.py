@@ -67,7 +67,17 @@ def pack_of_table(connection: Connection, length_ms: int, start_ms: int) -> tupl
 
 
 def read_packs(connection: Connection, length_ms: int, starts: Sequence[int], numbers: Numbers) -> dict[int, Cells]:
-    """Read some packs of one length: what `read_packs_of_lengths` returns, by start."""
+    """Read some packs of one length.
+
+    Args:
+        connection: An open connection.
+        length_ms: What they are of.
+        starts: Where they begin, epoch ms.
+        numbers: Those of sources.
+
+    Returns:
+        What `read_packs_of_lengths` returns, by start alone.
+    """
     found = read_packs_of_lengths(connection, {length_ms: starts}, numbers)
     return {start_ms: cells for (_, start_ms), cells in found.items()}
 
