@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from db import cells_pack
 from db.cells import Cells
 from db.cells_pack import packed, unpacked
 from db.columns import Names
@@ -65,15 +66,20 @@ class SomeSources:
         return OTHER if name in self.others else int(name) - 20
 
 
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 9), st.lists(st.tuples(st.integers(0, 5), st.integers(1, 300))).map(tuple))),
-    others=st.sets(st.integers(0, 9)),
-)
-def test_rows_of_other_sources_arent_even_unpacked(rows: list[Row], others: set[int]) -> None:
+NEAR = st.lists(st.tuples(st.integers(0, 5), st.integers(1, 300))).map(sorted).map(tuple)
+FAR = st.lists(st.tuples(st.integers(0, 900), st.integers(1, 300))).map(tuple)
+
+
+@pytest.mark.parametrize("as_they_are", [False, True], ids=("few", "many"))
+@given(rows=st.lists(st.tuples(st.integers(0, 9), st.one_of(NEAR, FAR))), others=st.sets(st.integers(0, 9)))
+def test_rows_of_other_sources_arent_even_unpacked(as_they_are: bool, rows: list[Row], others: set[int]) -> None:
     names = Names()
     for number in range(10):
         names.code(str(number))
-    found = unpacked(packed(cells_of(rows), 0, names), 0, SomeSources({str(number) for number in others}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells_pack, "_MANY", 0 if as_they_are else 1_000_000)
+        pack = packed(cells_of(rows), 0, names)
+    found = unpacked(pack, 0, SomeSources({str(number) for number in others}))
     assert rows_of(found) == [(number - 20, sketch) for number, sketch in rows if number not in others]
     assert found.start_ms.tolist() == found.scrapes.tolist() == [row[0] for row in rows if row[0] not in others]
     assert len(found) == len(found.max_ms)
