@@ -113,10 +113,18 @@ def having(wanted: str, texts: Sequence[str]) -> list[bool]:
         texts: Their letters don't matter.
     """
     lines = "\n".join(texts).lower()
-    if "\n" not in wanted:
-        if wanted not in lines:
-            return [False] * len(texts)
-        lower = lines.split("\n")
-        if len(lower) == len(texts):
-            return [wanted in text for text in lower]
-    return [wanted in text.lower() for text in texts]
+    if "\n" in wanted or lines.count("\n") != len(texts) - 1:
+        return [wanted in text.lower() for text in texts]
+    # Few texts have most others in them: only these are looked at one by one.
+    found = [False] * len(texts)
+    number = begin = 0
+    at = lines.find(wanted)
+    while at >= 0:
+        number += lines.count("\n", begin, at)
+        found[number] = True
+        end = lines.find("\n", at)
+        if end < 0:
+            break
+        number, begin = number + 1, end + 1
+        at = lines.find(wanted, begin)
+    return found

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from db.recent import RecentDetail
 from db.results import Filter
-from db.url_search import UrlSearch
+from db.url_search import UrlSearch, having
 from tests.db.samples import NOON_MS, navigation
 from tests.db.test_filtered_rows import nasty_urls
 
@@ -16,6 +16,13 @@ from tests.db.test_filtered_rows import nasty_urls
 def found(recent: RecentDetail, text: str, start_ms: int | None = None) -> list[str]:
     urls: list[str] = recent.columns(start_ms).matching(Filter(url_contains=text)).url.tolist()
     return urls
+
+
+@given(
+    st.lists(st.one_of(nasty_urls, st.text("aAΣ/\n", max_size=4))), st.one_of(nasty_urls, st.text("aσς/\n", max_size=2))
+)
+def test_texts_that_have_another_in_them_are_those_that_python_finds(texts: list[str], wanted: str) -> None:
+    assert having(wanted.lower(), texts) == [wanted.lower() in text.lower() for text in texts]
 
 
 @settings(max_examples=30)
