@@ -52,7 +52,7 @@ class Groups:
     success: BoolArray
     count: IntArray
     items: IntArray
-    data_size: IntArray  # bytes, as far as known
+    data_size: IntArray  # bytes, as far as known; of yields only
     sum_ms: FloatArray
     max_ms: FloatArray
     first_ms: IntArray  # the oldest row, epoch ms

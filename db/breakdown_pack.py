@@ -17,6 +17,7 @@ from db.columns import Names
 from db.hashes import HashArray
 from db.labelled_sources import Numbers
 from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths
+from db.told_texts import ToldTexts
 
 _VERSION = 2
 _AS_THEY_ARE = 3  # of many groups: their columns aren't compressed, which takes longer than all else that is asked
@@ -24,8 +25,6 @@ _VERSIONS = (1, _VERSION, _AS_THEY_ARE)  # the first one didn't tell labels apar
 _MANY = 1_000
 _LEVEL = 3
 _MAX_TEXTS = 4
-_MAX_TOLD = 100
-_NOT_ASKED: Any = object()
 # version, groups, bytes of the source names, of the columns and of the texts
 _HEAD = struct.Struct("<HIIII")
 # One column after the other: alike numbers side by side compress best. Times count from the start of the span.
@@ -52,21 +51,11 @@ class PackedTexts:
     value: HashArray  # of the groups, rising unless an earlier version packed them
     packed: bytes  # of the distinct ones, rising
     known: dict[str, HashArray] = field(default_factory=dict)  # what was looked for before
-    # Values that were asked for before, with their texts if they are here: the first of a table stay the same mostly.
-    told: dict[int, str | None] = field(default_factory=dict)
+    told: ToldTexts = field(default_factory=ToldTexts)
 
     def find(self, wanted: Collection[int]) -> dict[int, str]:
         """Return the texts of those wanted values that are known here."""
-        told = {value: text for value in wanted if (text := self.told.get(value, _NOT_ASKED)) is not _NOT_ASKED}
-        missing = [value for value in wanted if value not in told]
-        if missing:
-            new: dict[int, str | None] = dict.fromkeys(missing) | self._unpacked(missing)
-            told |= new
-            if len(self.told) + len(new) > _MAX_TOLD:
-                self.told.clear()
-            if len(new) <= _MAX_TOLD:
-                self.told.update(new)
-        return {value: text for value, text in told.items() if text is not None}
+        return self.told.find(wanted, self._unpacked)
 
     def _unpacked(self, wanted: Collection[int]) -> dict[int, str]:
         some = np.sort(np.fromiter(wanted, np.uint64, len(wanted)))

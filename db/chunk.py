@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from db.hashes import NO_ERROR, HashArray, hash_of
+from db.hashes import NO_ERROR, hash_of
 from db.labels import by_key, have
 from db.results import IntArray
 from db.url_search import UrlSearch, having
@@ -139,8 +139,8 @@ class Chunk:
         # Of rows in memory: what looks for texts in their URLs, and the numbers that it gave these.
         self.search: UrlSearch | None = None
         self.url_numbers: dict[int, npt.NDArray[np.int32]] = {}
-        # Of rows that know which of few URLs each has (URL_NUMBER): returns these URLs' hashes and texts.
-        self.urls: Callable[[], tuple[HashArray, ObjectArray]] | None = None
+        # Of rows that know which of few URLs each has (URL_NUMBER): returns these (db.url_texts.UrlTexts).
+        self.urls: Callable[[], Any] | None = None
 
     def column(self, name: str) -> npt.NDArray[Any]:
         """Return a column; one of hashes is made where there is none.

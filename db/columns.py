@@ -194,19 +194,20 @@ class DetailColumns:
         """64 bits that stand for the URL (db.hashes)."""
         return self._column("url_hash")
 
-    def numbered_urls(self) -> tuple[IntArray, HashArray, ObjectArray] | None:
-        """Return which of a few URLs each row has, and these URLs' hashes and texts; None where nobody knows it."""
+    def numbered_urls(self) -> tuple[IntArray, HashArray, tuple[Any, ...]] | None:
+        """Return which of a few URLs each row has, these URLs' hashes, and what knows their texts; None for unknown.
+
+        The last ones are `db.url_texts.UrlTexts`.
+        """
         if not self._chunks or any(chunk.urls is None for chunk in self._chunks):
             return None
         known = [chunk.urls() for chunk in self._chunks if chunk.urls is not None]
-        first = np.cumsum([0, *(len(hashes) for hashes, _ in known)]).tolist()
+        first = np.cumsum([0, *(len(texts.value) for texts in known)]).tolist()
         numbers = np.concatenate(
             [chunk.column(URL_NUMBER) + before for chunk, before in zip(self._chunks, first, strict=False)]
         )
-        which, hashes = pd.factorize(np.concatenate([hashes for hashes, _ in known]))
-        one = np.zeros(len(hashes), dtype=np.int64)
-        one[which] = np.arange(len(which))
-        return which[numbers], hashes, np.concatenate([texts for _, texts in known])[one]
+        which, hashes = pd.factorize(np.concatenate([texts.value for texts in known]))
+        return which[numbers], hashes, tuple(known)
 
     @cached_property
     def error_hash(self) -> HashArray:

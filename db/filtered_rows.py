@@ -145,6 +145,10 @@ class FilteredRows:
             in_order: False for whoever counts rows without looking at when they were: those of one time may come in
                 any order.
         """
+        settled_filter = filter.within(kind)
+        if settled_filter is None:
+            return iter(())
+        filter, kind = settled_filter
         # Told apart by who sent them, and how they ended, only after the search: other questions look for the same.
         text = replace(filter, sources=(), result="all")
         # The version from before asking what is settled: what changes from then on makes it one to look for again.
@@ -247,7 +251,7 @@ class FilteredRows:
         """Return where rows are kept so that few are read, the columns needed there, and what a filter asks besides."""
         # The rows of some results have to be looked through for a URL; those of some URLs for everything else.
         urls = ("url", "url_hash") if filter.url_contains or filter.url else ()
-        yield self._by_result, dict.fromkeys((*columns, *urls)), filter
+        yield self._by_result, dict.fromkeys((*columns, *urls)), replace(filter, outcomes=(), error="")
         yield self._by_url, dict.fromkeys(columns), replace(filter, url_contains="", url="")
 
     def _found(

@@ -16,10 +16,10 @@ from db.item_fields import told_fields
 from db.results import IntArray
 
 # Columns of detail rows that are added up, and those that a dimension takes its values from besides.
-_COUNTED = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items", "data_size")
+_COUNTED = ("created_at_ms", "source", "scrape", "duration_ms", "success", "items")
 _OWN: dict[Dimension, tuple[str, ...]] = {
     "url": ("url", "url_hash"), "error": ("error", "error_hash"), "outcome": ("outcome",),
-    "attempt": ("retry_count", "status_code"), "field": ("fields",),
+    "attempt": ("retry_count", "status_code"), "yield": ("data_size",), "field": ("fields",),
 }  # fmt: skip
 # Which rows are counted; their values as texts; which of them each row has.
 _Few = tuple[IntArray, list[str], IntArray]
@@ -60,30 +60,32 @@ def bucketed_groups_of(rows: DetailColumns, dimension: Dimension, bucket: IntArr
     place: tuple[IntArray, int] | None = None
     chosen: Any = slice(None)
     items: IntArray | None = None
-    texts: Texts | None = None
+    texts: tuple[Any, ...] | None = None
     if dimension in _FEW:
         chosen, names, numbers = _FEW[dimension](rows)
-        texts, place = Texts(hashes_of(names), objects(names)), (numbers, max(1, len(names)))
-        value = texts.value[numbers]
+        hashes = hashes_of(names)
+        texts, place = (Texts(hashes, objects(names)),), (numbers, max(1, len(names)))
+        value = hashes[numbers]
     elif dimension == "field":
         names, numbers, chosen, items = told_fields(rows.fields, rows.items)
-        texts = Texts(hashes_of(names), objects(names))
-        value = texts.value[numbers]
+        hashes = hashes_of(names)
+        texts = (Texts(hashes, objects(names)),)
+        value = hashes[numbers]
     elif dimension == "error":
         chosen = np.flatnonzero(~rows.success)
         value = rows.error_hash[chosen]
     elif (numbered := rows.numbered_urls()) is not None:
-        numbers, hashes, urls = numbered
-        texts, place = Texts(hashes, urls), (numbers, len(hashes))
+        numbers, hashes, texts = numbered
+        place = (numbers, len(hashes))
         value = hashes[numbers]
     else:
         value = rows.url_hash
     own = None if bucket is None else bucket[chosen]
-    columns, one = added_up_columns(_columns_of(rows, chosen, value, items), bucket=own, place=place)
+    columns, one = added_up_columns(_columns_of(rows, dimension, chosen, value, items), bucket=own, place=place)
     if texts is None:
-        texts = Texts(columns["value"], rows.url[one]) if dimension == "url" else _errors(rows, value, chosen)
+        texts = (Texts(columns["value"], rows.url[one]) if dimension == "url" else _errors(rows, value, chosen),)
     where = np.zeros(len(one), dtype=np.int64) if own is None else own[one]
-    return Groups(**columns, texts=(texts,)), where
+    return Groups(**columns, texts=texts), where
 
 
 def _errors(rows: DetailColumns, value: HashArray, chosen: IntArray) -> Texts:
@@ -118,8 +120,12 @@ _FEW: dict[Dimension, Callable[[DetailColumns], _Few]] = {
 }
 
 
-def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntArray | None) -> dict[str, Any]:
+def _columns_of(
+    rows: DetailColumns, dimension: Dimension, chosen: Any, value: HashArray, items: IntArray | None
+) -> dict[str, Any]:
     """Return the columns of groups of a row each."""
+    # Looked up only where it is shown: old rows keep it apart from what all statistics need.
+    sized = np.maximum(rows.data_size[chosen], 0) if dimension == "yield" else np.zeros(len(value), dtype=np.int64)
     moments_ms, durations_ms = rows.created_at_ms[chosen], rows.duration_ms[chosen]
     return {
         "value": value,
@@ -128,7 +134,7 @@ def _columns_of(rows: DetailColumns, chosen: Any, value: HashArray, items: IntAr
         "success": rows.success[chosen],
         "count": np.ones(len(value), dtype=np.int64),
         "items": rows.items[chosen] if items is None else items,
-        "data_size": np.maximum(rows.data_size[chosen], 0),
+        "data_size": sized,
         "sum_ms": durations_ms,
         "max_ms": durations_ms,
         "first_ms": moments_ms,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,3 @@ def error_hash(error: str | None, success: bool) -> int:
 def hashes_of(texts: Iterable[str]) -> HashArray:
     """Return the numbers of some texts, uint64[n]."""
     return np.array([hash_of(text) for text in texts], dtype=np.uint64)
-
-
-def hashes_of_encoded(texts: Sequence[bytes]) -> HashArray:
-    """Return the numbers of some texts that are encoded already (by ENCODING), uint64[n]."""
-    return np.fromiter(map(xxhash.xxh3_64_intdigest, texts), np.uint64, len(texts))

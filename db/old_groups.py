@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, case, func, select, type_coerce
+from sqlalchemy import ColumnElement, Integer, case, func, literal, select, type_coerce
 from sqlalchemy.engine import Connection
 
 from db.breakdown import Dimension, Groups, added_up, distinct, merged, objects, shortened
@@ -61,9 +61,10 @@ def groups_by_sql(
     keys = [_TEXT[dimension], Page.scraper_source, Page.metric_type, type_coerce(Page.success, Integer)]
     # Errors are folded here: their texts come along, and what is of another kind is left out.
     keys += [_TEXT["error"].label("folded")] if filter.error else []
+    size = func.sum(func.coalesce(Page.data_size, 0)) if dimension == "yield" else literal(0)
     statement = (
         select(
-            func.count(), func.sum(func.coalesce(Page.items_extracted, 0)), func.sum(func.coalesce(Page.data_size, 0)),
+            func.count(), func.sum(func.coalesce(Page.items_extracted, 0)), size,
             func.sum(_DURATION_MS), func.max(_DURATION_MS), func.min(Page.created_at), func.max(Page.created_at), *keys,
         )
         .where(*conditions(span.start_ms, span.end_ms, filter, kind), *_ROWS[dimension])

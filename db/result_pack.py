@@ -8,14 +8,15 @@ import numpy as np
 
 from db.rest_pack import RestValues, Result
 from db.results import Filter, IntArray
+from db.url_layout import OF_EACH
 from db.url_pack import Found, UrlIndex
 from db.url_packing import Packing
 
 RESULTS = "ends"  # as in db.url_layout: what is kept once for a span
 RESULT_ROWS = "ends.rows"
 RESULT_REST = "ends.rest"
-_VERSION = 0x0404  # of no other pack
-_IN_PLANES = 0x0402  # an earlier one
+_VERSION = 0x0406  # of no other pack
+_IN_PLANES, _TOLD_TOGETHER = 0x0402, 0x0404  # earlier ones
 _REST = ("url", "run", "fields", "data_size")
 
 
@@ -24,7 +25,7 @@ class ResultPacking(Packing):
 
     VERSION = _VERSION
     KEY = "result"
-    REST = _REST
+    ROWS, REST = OF_EACH, _REST
 
     def _chosen(self, values: RestValues) -> IntArray:
         bad = np.array([not is_good(result) for result in values.told[0]], dtype=np.bool_)
@@ -38,8 +39,13 @@ class ResultIndex(UrlIndex):
     """As `db.url_pack.UrlIndex`; `Found.urls` are the numbers of results."""
 
     VERSION = _VERSION
-    IN_PLANES = _IN_PLANES
-    REST = _REST
+    OLD_VERSIONS = (_IN_PLANES, _TOLD_TOGETHER)
+    ROWS, REST, OLD_REST = OF_EACH, _REST, _REST
+
+    @property
+    def tells_results(self) -> bool:
+        """Always: they are what rows are kept by."""
+        return True
 
     def rows_ended(self, is_wanted: Callable[[Result], bool]) -> Found:
         """Return which of its rows ended in some ways.
@@ -47,7 +53,7 @@ class ResultIndex(UrlIndex):
         Args:
             is_wanted: Says whether a result is one of these.
         """
-        wanted = [number for number, result in enumerate(self._told[0]) if is_wanted(result)]
+        wanted = [number for number, result in enumerate(self._results) if is_wanted(result)]
         return self._found(np.array(wanted, dtype=np.int64))
 
 

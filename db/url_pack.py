@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, NamedTuple
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,14 +15,14 @@ from backports import zstd
 from db import url_layout as layout
 from db.chunk import DTYPES, ObjectArray
 from db.columns import Names
-from db.hashes import ENCODING, NO_ERROR, HashArray, hash_of, hashes_of, hashes_of_encoded
+from db.hashes import ENCODING, NO_ERROR, HashArray, hash_of, hashes_of
 from db.letters import lowered
 from db.rest_pack import objects, of_lines
 from db.results import IntArray
 from db.row_blocks import RowBlocks, of_hundredths
 from db.runs import run_places
 
-_IN_PLANES = 0x0401  # an earlier version
+_IN_PLANES, _TOLD_TOGETHER = 0x0401, 0x0403  # earlier versions
 # Where columns stand in what rows tell of their results and runs.
 _OF_RESULTS = {"retry_count": 1, "status_code": 2, "outcome": 3, "error_kind": 4, "error_hash": 4}
 _OF_RUNS = {"run_id": 0, "labels": 1}
@@ -34,6 +34,8 @@ KEPT_FOR = {
 }  # fmt: skip
 _ESCAPED = b"\\"
 _Columns = dict[str, npt.NDArray[Any]]
+# All URLs of a span as they are kept -> the numbers of those that were looked for.
+SeenUrls: TypeAlias = dict[bytes, IntArray]
 
 
 class Found(NamedTuple):
@@ -69,18 +71,25 @@ class UrlIndex:
     """
 
     VERSION = layout.VERSION
-    IN_PLANES = _IN_PLANES
-    REST = layout.REST
+    OLD_VERSIONS = (_IN_PLANES, _TOLD_TOGETHER)  # those in planes first
+    ROWS: tuple[str, ...] = layout.ROWS
+    REST: tuple[str, ...] = layout.REST
+    OLD_REST: tuple[str, ...] = layout.OLD_REST
 
     def __init__(self, pack: bytes, start_ms: int) -> None:
         version = int.from_bytes(pack[:2], "little")
-        if len(pack) < layout.HEAD.size or version not in (self.VERSION, self.IN_PLANES):
+        head, names = layout.HEAD, list(layout.PIECES)
+        self._in_rows, self._in_rest = self.ROWS, self.REST
+        if version in self.OLD_VERSIONS:
+            head, names = layout.OLD_HEAD, list(layout.OLD_PIECES)
+            self._in_rows, self._in_rest = layout.OF_EACH, self.OLD_REST
+        elif len(pack) < head.size or version != self.VERSION:
             raise ValueError(f"not rows of version {self.VERSION}; rebuild the rollups")
-        _, self._stamp, self.size, *sizes = layout.HEAD.unpack_from(pack)
-        self._in_planes = version == self.IN_PLANES
+        _, self._stamp, self.size, *sizes = head.unpack_from(pack)
+        self._in_planes = version == self.OLD_VERSIONS[0]
         self._start_ms = start_ms
-        ends = np.cumsum([layout.HEAD.size, *sizes]).tolist()
-        self._parts = [pack[low:high] for low, high in pairwise(ends)]
+        bounds = pairwise(accumulate([head.size, *sizes]))
+        self._pieces = {name: pack[low:high] for name, (low, high) in zip(names, bounds, strict=True)}
 
     @cached_property
     def slots(self) -> dict[int, int]:
@@ -93,14 +102,25 @@ class UrlIndex:
         names: list[str] = self._facts["sources"]
         return names
 
-    def rows_with(self, needle: str, url: str) -> Found:
+    @property
+    def tells_results(self) -> bool:
+        """Whether how rows ended is known without `rest`: an earlier version kept it there."""
+        return "result" in self._in_rows
+
+    def rows_with(self, needle: str, url: str, seen: SeenUrls | None = None) -> Found:
         """Return which rows have a text in their URL, and are of a certain one if given.
 
         Args:
             needle: In small letters; "" for any.
             url: This very URL; "" for any.
+            seen: What was looked through for the same before, and is taken note of: many a scraper visits the same
+                pages every day.
         """
-        return self._found(self._urls_with(needle, url))
+        seen = {} if seen is None else seen
+        lines = self._pieces["urls"]
+        if lines not in seen:
+            seen[lines] = self._urls_with(needle, url)
+        return self._found(seen[lines])
 
     def sources_of(self, urls: IntArray) -> tuple[set[str], set[str]] | None:
         """Return which sources have rows of some URLs, and which ones of others; None where that isn't known.
@@ -123,13 +143,13 @@ class UrlIndex:
         return all(block.startswith(own) for block in blocks)
 
     def rows(self, blocks: Sequence[bytes], where: IntArray | slice) -> _Columns:
-        """Return what is kept of some rows for statistics: what `statistic` makes columns of.
+        """Return what is kept of some rows for statistics: what `statistic` and `others` make columns of.
 
         Args:
             blocks: Of `db.url_packing.UrlPacks.rows`, in their order.
             where: Which rows of these blocks, counted as if they were one.
         """
-        return self._columns(blocks, layout.ROWS, where)
+        return self._columns(blocks, self._in_rows, where)
 
     def statistic(self, name: str, rows: _Columns, names: Names) -> npt.NDArray[Any]:
         """Return a column of statistics (`db.detail.STATISTICS`) of some rows.
@@ -156,23 +176,22 @@ class UrlIndex:
             blocks: Of `db.url_packing.UrlPacks.rest`, in their order.
             where: Which rows of these blocks, counted as if they were one.
         """
-        return self._columns(blocks, self.REST, where)
+        return self._columns(blocks, self._in_rest, where)
 
     def others(self, names: Iterable[str], rest: _Columns, outcomes: Names) -> _Columns:
         """Return other columns of some rows, as `db.columns.DTYPES` has them, or `error_kind`.
 
         Args:
             names: Which, of those that have nothing to do with URLs.
-            rest: What `rest` returned.
+            rest: What `rest` or `rows` returned, with what is kept for these columns (KEPT_FOR).
             outcomes: Gives outcomes their numbers.
         """
-        results, runs, fields = self._told
         found: _Columns = {}
         for name in names:
             if name == "data_size":
                 found[name] = rest[name].astype(np.int64) - 1
             elif name in _OF_RESULTS:
-                values = [result[_OF_RESULTS[name]] for result in results]
+                values = [result[_OF_RESULTS[name]] for result in self._results]
                 if name == "outcome":
                     values = [-1 if outcome is None else outcomes.code(outcome) for outcome in values]
                 elif name == "error_hash":
@@ -180,27 +199,36 @@ class UrlIndex:
                 array = objects(values) if name == "error_kind" else np.array(values, DTYPES[name])
                 found[name] = array[rest["result"]]
             elif name == "fields":
-                found[name] = objects(fields)[rest[name]]
+                found[name] = objects(self._told("fields"))[rest[name]]
             else:
-                found[name] = objects([pair[_OF_RUNS[name]] for pair in runs])[rest["run"]]
+                found[name] = objects([pair[_OF_RUNS[name]] for pair in self._told("run")])[rest["run"]]
         return found
 
-    def urls(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
-        """Return the hashes (db.hashes) and texts of URLs.
+    def url_hashes(self, numbers: IntArray) -> HashArray:
+        """Return the hashes (db.hashes) of URLs.
+
+        Args:
+            numbers: Which, rising.
+        """
+        if "hashes" in self._pieces:
+            hashes: HashArray = np.frombuffer(self._piece("hashes"), "<u8")[numbers]
+            return hashes.astype(np.uint64, copy=False)
+        return hashes_of(self.url_texts(numbers))
+
+    def url_texts(self, numbers: IntArray) -> ObjectArray:
+        """Return the texts of URLs.
 
         Args:
             numbers: Which, rising.
         """
         lines = self._url_lines()
         if lines.startswith(_ESCAPED):
-            some = objects(of_lines(lines.decode(*ENCODING)))[numbers]
-            return hashes_of(some), some
+            return objects(of_lines(lines.decode(*ENCODING)))[numbers]
         # Only those are cut out that were asked for: of many URLs, few are.
         begins = np.append(_line_ends(lines), len(lines))
         bounds = zip((begins[numbers] + 1).tolist(), begins[numbers + 1].tolist(), strict=True)
         encoded = [lines[low:high] for low, high in bounds]
-        texts = b"\n".join(encoded).decode(*ENCODING).split("\n") if encoded else []
-        return hashes_of_encoded(encoded), objects(texts)
+        return objects(b"\n".join(encoded).decode(*ENCODING).split("\n") if encoded else [])
 
     def _found(self, keys: IntArray) -> Found:
         """Return the rows of some URLs, by their numbers."""
@@ -242,21 +270,33 @@ class UrlIndex:
 
     def _url_lines(self) -> bytes:
         """Return all URLs, unpacked for the moment: there may be megabytes of them."""
-        return zstd.decompress(self._parts[1])
+        return self._piece("urls")
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = orjson.loads(zstd.decompress(self._parts[0]))
+        facts: dict[str, Any] = orjson.loads(self._piece("facts"))
         return facts
 
-    @property
-    def _told(self) -> tuple[list[Any], list[Any], list[Any]]:
-        results, runs, fields = orjson.loads(zstd.decompress(self._parts[3]))
-        return results, runs, fields
+    @cached_property
+    def _results(self) -> list[Any]:
+        """How rows ended, each way once: there are few."""
+        return self._told("result")
+
+    def _told(self, name: str) -> list[Any]:
+        """Return what a column of numbers of texts stands for, unpacked for the moment: a day has many runs."""
+        if name in self._pieces:
+            texts: list[Any] = orjson.loads(self._piece(name))
+            return texts
+        together: list[list[Any]] = orjson.loads(self._piece("told"))
+        return together[layout.TOLD[1:].index(name)]
 
     @property
     def _counts(self) -> IntArray:
-        return np.frombuffer(zstd.decompress(self._parts[2]), "<u4").astype(np.int64)
+        return np.frombuffer(self._piece("counts"), "<u4").astype(np.int64)
+
+    def _piece(self, name: str) -> bytes:
+        piece = self._pieces[name]
+        return piece if name in layout.PLAIN else zstd.decompress(piece)
 
 
 def _follow_each_other(places: IntArray) -> bool:

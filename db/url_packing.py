@@ -15,6 +15,7 @@ from backports import zstd
 from db import url_layout as layout
 from db.chunk import Chunk
 from db.columns import Names
+from db.hashes import hashes_of
 from db.rest_pack import RestPack, RestValues, lines_of
 from db.results import IntArray
 from db.row_blocks import ByteArray, in_blocks, whole_hundredths
@@ -57,7 +58,8 @@ class Packing:
 
     VERSION = layout.VERSION
     KEY = "url"  # by which rows are brought into an order
-    REST = layout.REST
+    ROWS: tuple[str, ...] = layout.ROWS
+    REST: tuple[str, ...] = layout.REST
 
     def __init__(self, start_ms: int, names: Names) -> None:
         self._start_ms, self._names = start_ms, names
@@ -101,7 +103,7 @@ class Packing:
             columns["url"] = place[columns["url"]]
         key = self._column(self.KEY)
         order = np.argsort(key, kind="stable")  # rows of one stay in time order
-        for kept in (layout.ROWS, self.REST):
+        for kept in (self.ROWS, self.REST):
             values = {name: self._column(name)[order] for name in kept}
             if "duration" in values:
                 values["duration"] = whole_hundredths(values["duration"])
@@ -111,13 +113,17 @@ class Packing:
         known = {"types": types, "sources": self._names.all(), "slots": self._slots, "owners": self._owners(len(texts))}
         facts = orjson.dumps(known)
         counts = np.bincount(key, minlength=len(self._numbers[self.KEY])).astype("<u4")
-        told = orjson.dumps([list(self._numbers[name]) for name in layout.TOLD[1:]])
-        pieces = [facts, lines_of(texts), counts.tobytes(), told]
+        told = {name: orjson.dumps(list(self._numbers[name])) for name in layout.TOLD[1:]}
+        hashes = hashes_of(texts).astype("<u8").tobytes()
+        kept_once = {"facts": facts, "urls": lines_of(texts), "counts": counts.tobytes(), **told, "hashes": hashes}
         hashed = xxhash.xxh3_64()
-        for piece in (*pieces, *(matrix.tobytes() for matrix in matrices)):
+        for piece in (*kept_once.values(), *(matrix.tobytes() for matrix in matrices)):
             hashed.update(piece)
         stamp, size = hashed.intdigest(), sum(rows for _, rows in self._slots)
-        pieces = [zstd.compress(piece, _LEVEL) for piece in pieces]
+        pieces = [
+            kept_once[name] if name in layout.PLAIN else zstd.compress(kept_once[name], _LEVEL)
+            for name in layout.PIECES
+        ]
         once = b"".join((layout.HEAD.pack(self.VERSION, stamp, size, *map(len, pieces)), *pieces))
         begin = layout.STAMP.pack(stamp)
         rows_of, rest_of = ([begin + block.tobytes() for block in matrix] for matrix in matrices)

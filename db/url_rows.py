@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
@@ -25,7 +25,7 @@ from db.rollups import Rollups
 from db.stored_packs import packs_of_lengths
 from db.time_packs import TIME
 from db.url_layout import URL_REST, URL_ROWS, URLS
-from db.url_pack import Found, UrlIndex
+from db.url_pack import Found, SeenUrls, UrlIndex
 from db.url_rolling import URL_LENGTHS_MS, UrlSpan, stored_spans
 from db.url_span import ResultRows, SpanRows, places_of
 
@@ -46,6 +46,7 @@ _COUNTS = select(Breakdown.start_ms, Breakdown.row_count).where(
 )
 
 
+_Search: TypeAlias = Callable[[bytes, UrlSpan], tuple[UrlIndex, Found]]
 _Chosen: TypeAlias = dict[UrlSpan, int]  # -> how many of its five minutes are looked for
 
 
@@ -218,7 +219,8 @@ class UrlRows:
         known = self._looks.of(filter, spans)
         once = self.DIMENSIONS[0]
         packs = _blocks(connection, (once,), {span: [0] for span in spans if span not in known})
-        looks = {span: self._look(pack[0], span, filter) for (_, span), pack in packs.items()}
+        look = self._search(filter)
+        looks = {span: look(pack[0], span) for (_, span), pack in packs.items()}
         complete = _complete(connection, {span: index for span, (index, _) in looks.items()}, apart)
         new = {span: _Look(*looks[span], slots) for span, slots in complete}
         self._looks.keep(filter, version, {span: look for span, look in new.items() if look.complete.all()})
@@ -240,9 +242,15 @@ class UrlRows:
         """Return the part of a filter that is looked for; one that lets all through when this isn't the place."""
         return Filter(url_contains=filter.url_contains, url=filter.url)
 
-    def _look(self, pack: bytes, span: UrlSpan, filter: Filter) -> tuple[UrlIndex, Found]:
-        index = UrlIndex(pack, span.start_ms)
-        return index, index.rows_with(filter.url_contains.lower(), filter.url)
+    def _search(self, filter: Filter) -> _Search:
+        """Return what looks into the packs of spans, one after the other."""
+        seen: SeenUrls = {}
+
+        def look(pack: bytes, span: UrlSpan) -> tuple[UrlIndex, Found]:
+            index = UrlIndex(pack, span.start_ms)
+            return index, index.rows_with(filter.url_contains.lower(), filter.url, seen)
+
+        return look
 
 
 class RowsByResult(UrlRows):
@@ -254,9 +262,14 @@ class RowsByResult(UrlRows):
     def _own(self, filter: Filter) -> Filter:
         return Filter(outcomes=filter.outcomes, error=filter.error) if asks_for_bad(filter) else Filter()
 
-    def _look(self, pack: bytes, span: UrlSpan, filter: Filter) -> tuple[UrlIndex, Found]:
-        index = ResultIndex(pack, span.start_ms)
-        return index, index.rows_ended(ended_as(filter))
+    def _search(self, filter: Filter) -> _Search:
+        is_wanted = ended_as(filter)
+
+        def look(pack: bytes, span: UrlSpan) -> tuple[UrlIndex, Found]:
+            index = ResultIndex(pack, span.start_ms)
+            return index, index.rows_ended(is_wanted)
+
+        return look
 
 
 def _take(left: BoolArray, slots: range, span: UrlSpan, complete: BoolArray) -> bool:

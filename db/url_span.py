@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from db.chunk import URL_NUMBER, BoolArray, Chunk, Made, ObjectArray
+from db.chunk import URL_NUMBER, BoolArray, Chunk, Made
 from db.columns import Names
 from db.detail import STATISTICS
 from db.distinct import distinct_numbers
-from db.hashes import HashArray
 from db.results import IntArray
 from db.url_pack import KEPT_FOR, Found, UrlIndex
+from db.url_texts import UrlTexts
 
 _OF_URLS = ("url", "url_hash", URL_NUMBER)
-_OF_RESULTS = ("retry_count", "status_code", "outcome", "error_kind", "error_hash")
+_OF_RESULTS = frozenset({"retry_count", "status_code", "outcome", "error_kind", "error_hash"})
 _AS_KEPT = slice(None)  # the order of who needs none
 # Every column that packs hold or that is made of what they hold (db.filtered_rows).
 EVERYTHING = (
@@ -39,7 +39,7 @@ class SpanRows:
         outcomes: Gives outcomes theirs.
     """
 
-    WITHOUT_REST = frozenset({*STATISTICS, *_OF_URLS})
+    WITHOUT_REST = frozenset({*STATISTICS, *_OF_URLS, *_OF_RESULTS})
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class SpanRows:
         self._columns: dict[str, npt.NDArray[Any]] = {}
         self._rest: dict[str, npt.NDArray[Any]] | None = None
         self._order: IntArray | None = None
-        self._distinct_urls: tuple[HashArray, ObjectArray] | None = None
+        self._distinct_urls: UrlTexts | None = None
         if self.size:
             self._where, self._urls, self._which = found.where, found.urls, found.which
             self._rows = index.rows(blocks, self._where)
@@ -79,7 +79,10 @@ class SpanRows:
     def lacks_rest(self, columns: Collection[str]) -> bool:
         """Say whether blocks of `db.url_layout.URL_REST` are needed for some columns, and aren't known yet."""
         with self._lock:
-            return self.size > 0 and self._rest is None and self.needs_rest(columns)
+            if self.size == 0 or self._rest is not None:
+                return False
+            with_results = not _OF_RESULTS.isdisjoint(columns)
+            return self.needs_rest(columns) or (with_results and not self._index.tells_results)
 
     def add_rest(self, blocks: Sequence[bytes]) -> bool:
         """Take in the rest of these rows, and say whether it is.
@@ -111,15 +114,15 @@ class SpanRows:
         chunk.urls = self._urls_of_numbers if numbered else None
         return chunk
 
-    def _urls_of_numbers(self) -> tuple[HashArray, ObjectArray]:
-        """Return the hashes and texts of the URLs that URL_NUMBER counts."""
+    def _urls_of_numbers(self) -> UrlTexts:
+        """Return the URLs that URL_NUMBER counts."""
         with self._lock:
             return self._distinct(self._numbered(_AS_KEPT)[0])
 
-    def _distinct(self, numbers: IntArray) -> tuple[HashArray, ObjectArray]:
-        """Return the hashes and texts of some URLs, always the same ones; the caller holds the lock."""
+    def _distinct(self, numbers: IntArray) -> UrlTexts:
+        """Return some URLs, always the same ones; the caller holds the lock."""
         if self._distinct_urls is None:
-            self._distinct_urls = self._index.urls(numbers)
+            self._distinct_urls = UrlTexts(self._index, numbers)
         return self._distinct_urls
 
     def _column(self, name: str) -> npt.NDArray[Any]:
@@ -143,16 +146,16 @@ class SpanRows:
             return self._index.statistic(name, {kept: self._rows[kept][order]}, self._sources)
         if name in _OF_URLS:
             numbers, which = self._numbered(order)
-            hashes, texts = self._distinct(numbers)
             if name == URL_NUMBER:
                 return which
-            return hashes[which] if name == "url_hash" else texts[which]
+            return self._distinct(numbers).value[which] if name == "url_hash" else self._index.url_texts(numbers)[which]
         return self._other(name, order)
 
     def _other(self, name: str, order: IntArray | slice) -> npt.NDArray[Any]:
-        assert self._rest is not None
         kept = KEPT_FOR[name]
-        return self._index.others((name,), {kept: self._rest[kept][order]}, self._outcomes)[name]
+        found = self._rows if kept in self._rows else self._rest
+        assert found is not None
+        return self._index.others((name,), {kept: found[kept][order]}, self._outcomes)[name]
 
     def _numbered(self, order: IntArray | slice) -> tuple[IntArray, IntArray]:
         """Return the numbers of the URLs that there are, rising, and which of them each row has."""

@@ -59,31 +59,39 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(url_layout, "BLOCK_ROWS", 8)
 
 
-def test_what_an_earlier_version_packed_by_url_is_read() -> None:
+@pytest.mark.parametrize("packs", BY_URL, ids=("in planes", "told together"))
+def test_what_an_earlier_version_packed_by_url_is_read(packs: UrlPacks) -> None:
     day = PackedDay(some_metrics()[:30])
-    index = UrlIndex(BY_URL.once, day.start_ms)
+    index = UrlIndex(packs.once, day.start_ms)
     found = index.rows_with("/1", "")
-    assert not is_equal(BY_URL, day.packs)
-    assert plain(rows_of(SpanRows, index, found, BY_URL, day)) == plain(day.rows.matching(Filter(url_contains="/1")))
+    assert packs.once[:2] != day.packs.once[:2]
+    of_now = UrlIndex(day.packs.once, day.start_ms)
+    assert not span_rows(SpanRows, of_now, of_now.rows_with("/1", ""), day.packs, day).lacks_rest(("outcome",))
+    assert span_rows(SpanRows, index, found, packs, day).lacks_rest(("outcome",))
+    assert not span_rows(SpanRows, index, found, packs, day).lacks_rest(("items",))
+    assert plain(rows_of(SpanRows, index, found, packs, day)) == plain(day.rows.matching(Filter(url_contains="/1")))
 
 
-def test_what_an_earlier_version_packed_by_result_is_read() -> None:
+@pytest.mark.parametrize("packs", BY_RESULT, ids=("in planes", "told together"))
+def test_what_an_earlier_version_packed_by_result_is_read(packs: UrlPacks) -> None:
     day = PackedDay(some_metrics()[:30], ResultPacking)
     filter = Filter(outcomes=("failed", "blocked"))
-    index = ResultIndex(BY_RESULT.once, day.start_ms)
+    index = ResultIndex(packs.once, day.start_ms)
     found = index.rows_ended(ended_as(filter))
-    assert not is_equal(BY_RESULT, day.packs)
-    rows = rows_of(ResultRows, index, found, BY_RESULT, day).matching(filter)  # which is about scrapes
+    assert packs.once[:2] != day.packs.once[:2]
+    assert not span_rows(ResultRows, index, found, packs, day).lacks_rest(("outcome",))
+    rows = rows_of(ResultRows, index, found, packs, day).matching(filter)  # which is about scrapes
     assert plain(rows) == plain(day.rows.matching(filter)) != plain(DetailColumns([], day.names, day.outcomes))
 
 
-def is_equal(one: UrlPacks, other: UrlPacks) -> bool:
-    return one.rows == other.rows or one.rest == other.rest
+def span_rows(kind: type[SpanRows], index: UrlIndex, found: Found, packs: UrlPacks, day: PackedDay) -> SpanRows:
+    """The rows, without the rest of them."""
+    some = [packs.rows[block] for block in found.blocks]
+    assert index.is_of(some)
+    return kind(index, found, some, np.ones(DAY_MS // SLOT_MS, np.bool_), day.names, day.outcomes)
 
 
 def rows_of(kind: type[SpanRows], index: UrlIndex, found: Found, packs: UrlPacks, day: PackedDay) -> DetailColumns:
-    some, others = ([kept[block] for block in found.blocks] for kept in (packs.rows, packs.rest))
-    assert index.is_of([*some, *others])
-    rows = kind(index, found, some, np.ones(DAY_MS // SLOT_MS, np.bool_), day.names, day.outcomes)
-    assert rows.add_rest(others)
+    rows = span_rows(kind, index, found, packs, day)
+    assert rows.add_rest([packs.rest[block] for block in found.blocks])
     return DetailColumns([rows.chunk(EVERYTHING)], day.names, day.outcomes)
