@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from db.breakdown import COLUMNS, OTHERS, Groups, of_columns, texts_of
 from db.cells import SLOT_MS
 from db.columns import Names
 from db.hashes import HashArray
-from db.labelled_sources import Numbers
+from db.labelled_sources import OTHER, Numbers
 from db.row_blocks import RowBlocks, in_blocks, of_hundredths, whole_hundredths
 from db.told_texts import ToldTexts
 
@@ -141,7 +142,7 @@ def names_in(pack: bytes) -> list[str]:
 
 
 def unpacked(pack: bytes, start_ms: int, numbers: Numbers) -> Groups:
-    """Return the groups that bytes hold.
+    """Return the groups that bytes hold, without those of OTHER sources (db.labelled_sources).
 
     Args:
         pack: A result of `packed`.
@@ -162,7 +163,7 @@ def unpacked_all(packs: Sequence[tuple[int, bytes]], numbers: Numbers) -> list[G
         numbers: Those of sources.
 
     Returns:
-        The groups of each; they share memory with the others'.
+        The groups of each, without those of OTHER sources (db.labelled_sources); they share memory with the others'.
 
     Raises:
         ValueError: Bytes of another version, or none of ours.
@@ -180,14 +181,18 @@ def _unpacked_alone(start_ms: int, pack: bytes, numbers: Numbers, known: dict[by
     body_at, tail_at = _HEAD.size + head, len(pack) - tail
     end = pack.index(b"\n", body_at) + 1
     types = orjson.loads(pack[body_at:end])
-    own = RowBlocks([pack[:tail_at]], types, size, end, in_planes=False).columns(COLUMNS, slice(0, size))
+    blocks, every = RowBlocks([pack[:tail_at]], types, size, end, in_planes=False), slice(0, size)
     codes = np.array(_codes_of(pack[_HEAD.size : body_at], numbers, known), dtype=np.int32)
+    own = blocks.columns(("value", "source"), every)
+    values = own["value"].astype(np.uint64, copy=False)  # of all groups: their texts are told by these
+    chosen = np.flatnonzero(codes[own["source"]] != OTHER)
+    own = blocks.columns(COLUMNS, every if len(chosen) == size else chosen)
     own |= {"max_ms": of_hundredths(own["max_ms"]), "source": codes[own["source"]]}
     own |= {name: own[name].astype(np.int64, copy=False) for name in ("count", "items", "data_size")}
     own |= {name: own[name].view(np.bool_) for name in ("scrape", "success")}
     own |= {name: own[name].astype(np.int64) + start_ms for name in ("first_ms", "last_ms")}
     own["value"] = own["value"].astype(np.uint64, copy=False)
-    return of_columns([own[name] for name in COLUMNS], (PackedTexts(own["value"], pack[tail_at:]),))
+    return of_columns([own[name] for name in COLUMNS], (PackedTexts(values, pack[tail_at:]),))
 
 
 def _unpacked_together(
@@ -219,13 +224,17 @@ def _unpacked_together(
     columns["last_ms"] = columns["last_ms"] + starts_ms
     place = columns["source"] + np.repeat(np.array(first_codes, dtype=np.int64), sizes)
     columns["source"] = np.array(codes, dtype=np.int32)[place]
+    values = columns["value"]  # of all groups: their texts are told by these
+    bounds = own_bounds = np.cumsum([0, *sizes])
+    chosen = np.flatnonzero(columns["source"] != OTHER)
+    if len(chosen) < len(values):  # all at once: the groups of some labels are cut out of hundreds of packs
+        columns = {name: column[chosen] for name, column in columns.items()}
+        own_bounds = np.searchsorted(chosen, bounds)
     whole = [columns[name] for name in COLUMNS]
     found: list[Groups] = []
-    low = 0
-    for size, text in zip(sizes, texts, strict=True):
-        own = [column[low : low + size] for column in whole]
-        found.append(of_columns(own, (PackedTexts(own[0], text),)))
-        low += size
+    cuts = zip(texts, pairwise(bounds.tolist()), pairwise(own_bounds.tolist()), strict=True)
+    for text, (begin, end), (low, high) in cuts:
+        found.append(of_columns([column[low:high] for column in whole], (PackedTexts(values[begin:end], text),)))
     return found
 
 

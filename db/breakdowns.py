@@ -275,12 +275,12 @@ class Breakdowns:
 
     def _keep(self, kept: Kept, groups: Groups) -> None:
         """Remember a piece, of some labels those groups alone; the caller holds the lock."""
-        if kept.labels:
-            if int(groups.source.min(initial=0)) < OTHER:
-                others = np.unique(groups.source[groups.source < OTHER])
-                self._unsure[kept] = frozenset(unknown(code) for code in others.tolist())
-            own = np.flatnonzero(groups.source > OTHER)
-            groups = groups.chosen(own) if len(own) else Groups.empty()
+        if kept.labels and int(groups.source.min(initial=0)) < OTHER:
+            others = np.unique(groups.source[groups.source < OTHER])
+            self._unsure[kept] = frozenset(unknown(code) for code in others.tolist())
+            groups = groups.chosen(groups.source > OTHER)
+        if not len(groups):
+            groups = Groups.empty()
         self._pieces[kept] = groups
         self._bytes += groups.size_bytes
 
