@@ -15,16 +15,15 @@ from sqlalchemy import delete, event, func, select
 from sqlalchemy.engine import Engine
 
 from collector.events import Metric, PageScrape
-from db import breakdown_pack
 from db.breakdown import DIMENSIONS, OTHERS, Dimension, Groups, letting_through, merged, shortened, texts_of
-from db.breakdown_pack import packed, unpacked, unpacked_all
+from db.breakdown_pack import packed, unpacked
 from db.breakdown_rolling import LENGTHS_MS
 from db.breakdowns import Breakdowns, divided
 from db.cells import DAY_MS, HOUR_MS, QUARTER_MS, SLOT_MS
 from db.columns import DetailColumns, Names, chunk_of_metrics
 from db.engine import begin_writing, make_engine
 from db.group_rows import groups_of
-from db.labelled_sources import OTHER, AnyLabels
+from db.labelled_sources import AnyLabels
 from db.models import Breakdown
 from db.models import PagePerformance as Page
 from db.queries import Queries
@@ -86,43 +85,6 @@ def kept(engine: Engine) -> dict[tuple[str, int, int], tuple[int, bytes]]:
         columns = (Breakdown.dimension, Breakdown.length_ms, Breakdown.start_ms, Breakdown.row_count, Breakdown.packed)
         own = select(*columns).where(Breakdown.dimension.not_in(URL_KEPT))
         return {tuple(row[:3]): (row[3], row[4]) for row in connection.execute(own)}  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("many", [1, 1_000_000])
-@pytest.mark.parametrize("dimension", DIMENSIONS)
-def test_groups_come_back_from_their_bytes(dimension: str, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breakdown_pack, "_MANY", many)  # from so many on, they aren't compressed
-    rows, other = rows_of(some_metrics()), Names()
-    other.code("another source was met first")
-    groups = groups_of(rows, dimension)  # type: ignore[arg-type]
-    back = unpacked(packed(groups, START_MS, rows.source_names), START_MS, other)
-    assert plain(back, other) == plain(groups, rows.source_names)
-    assert len(groups) > 1
-
-
-class AllBut:
-    """Leaves a source out."""
-
-    def __init__(self, names: Names, other: str) -> None:
-        self.names, self.other = names, other
-
-    def code(self, name: str) -> int:
-        return OTHER if name == self.other else self.names.code(name)
-
-
-@pytest.mark.parametrize("many", [1, 1_000_000])
-def test_groups_of_other_sources_are_left_out_with_all_texts_still_known(
-    many: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(breakdown_pack, "_MANY", many)
-    rows, names = rows_of(some_metrics()), Names()
-    middle_ms = NOON_MS - 20 * HOUR_MS
-    parts = [groups_of(rows.between(*span), "url") for span in ((0, middle_ms), (middle_ms, 1 << 60))]
-    packs = [(START_MS, packed(part, START_MS, rows.source_names)) for part in parts]
-    found = unpacked_all(packs, AllBut(names, "source1"))
-    own = [part.chosen(part.source != rows.source_names.known("source1")) for part in parts]
-    assert [plain(part, names) for part in found] == [plain(part, rows.source_names) for part in own]
-    assert all(0 < len(part) < len(whole) for part, whole in zip(found, parts, strict=True))
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)

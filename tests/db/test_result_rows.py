@@ -23,13 +23,14 @@ from db.url_layout import BLOCK_ROWS, URLS
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, ResultRows
 from tests.db.brute_force import Truth, check_overview
+from tests.db.packed_day import PackedDay, plain
 from tests.db.samples import batch, navigation, scrape
 from tests.db.test_filtered_rows import pages
 from tests.db.test_filters import filter_of
 from tests.db.test_filters import parts as parts_of_filters
 from tests.db.test_queries_against_brute_force import check_other_answers
 from tests.db.test_time_packs import Program, statements
-from tests.db.test_url_rows import DAY_BEGIN_MS, SPAN, PackedDay, later, plain, some_metrics, without_slots
+from tests.db.test_url_rows import DAY_BEGIN_MS, SPAN, later, some_metrics, without_slots
 
 FILTERS = (
     Filter(outcomes=("blocked",)), Filter(error="boom <n>"), Filter(("source1",), outcomes=("failed", "blocked")),

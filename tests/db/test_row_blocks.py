@@ -21,7 +21,8 @@ from db.url_pack import Found, UrlIndex
 from db.url_packing import UrlPacks
 from db.url_span import EVERYTHING, ResultRows, SpanRows
 from tests.db.old_url_packs import BY_RESULT, BY_URL
-from tests.db.test_url_rows import PackedDay, plain, some_metrics
+from tests.db.packed_day import PackedDay, plain
+from tests.db.test_url_rows import some_metrics
 
 _MOST = (1, 0xFF, 0x100, 0xFFFF, 0x1_0000, 0xFF_FFFF, 0x100_0000, 0xFFFF_FFFF, 1 << 40)
 numbers = st.one_of(

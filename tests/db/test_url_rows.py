@@ -17,24 +17,21 @@ from sqlalchemy.engine import Engine
 from collector.events import Metric, PageNavigation, PageScrape
 from db import url_layout, url_packing, url_rolling
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS
-from db.columns import DetailColumns, Names, chunk_of_metrics
+from db.columns import DetailColumns
 from db.detail import PACKED, read_detail, with_error_kinds
 from db.engine import begin_writing
 from db.models import Breakdown
-from db.rest_pack import REST, RestPack
-from db.rest_pack import packed as packed_rest
+from db.rest_pack import REST
 from db.results import Filter, TimeRange
 from db.retention import cleanup
 from db.row_pack import ROWS
-from db.row_pack import packed as packed_rows
-from db.row_pack import unpacked as unpacked_rows
 from db.store import Store
 from db.url_layout import URL_REST, URL_ROWS, URLS
 from db.url_pack import UrlIndex
-from db.url_packing import Five, Packing
 from db.url_rolling import UrlSpan, stored_spans
 from db.url_span import EVERYTHING, SpanRows
 from tests.db.brute_force import Truth, check_overview, empty
+from tests.db.packed_day import PackedDay, plain
 from tests.db.samples import NOON_MS, batch, navigation, scrape
 from tests.db.test_filtered_rows import nasty_urls, pages
 from tests.db.test_filters import filter_of
@@ -43,10 +40,6 @@ from tests.db.test_queries_against_brute_force import check_other_answers
 from tests.db.test_time_packs import Program, statements
 
 DAY_BEGIN_MS = NOON_MS // DAY_MS * DAY_MS
-COLUMNS = (
-    "created_at_ms", "scrape", "duration_ms", "success", "items", "retry_count", "data_size", "status_code", "url",
-    "labels", "fields", "run_id", "url_hash", "error_hash",
-)  # fmt: skip
 # From yesterday's morning into this morning's hours: a day, a quarter of one, and hours; the ends are inside of them.
 SPAN = TimeRange(DAY_BEGIN_MS - 16 * HOUR_MS + 20_000, DAY_BEGIN_MS + 9 * HOUR_MS + 20_000, 20_000 * 75)
 FILTERS = (
@@ -113,32 +106,6 @@ def later(program: Program, minutes: int) -> None:
     clock = program.rollups.breakdowns.by_url
     now_ms = clock._clock_ms() + minutes * MINUTE_MS
     clock._clock_ms = lambda: now_ms
-
-
-def plain(rows: DetailColumns) -> Counter[tuple[Any, ...]]:
-    """Rows as they are, in whatever order."""
-    names = [None if code < 0 else rows.outcome_names[code] for code in rows.outcome.tolist()]
-    sources = [rows.source_names[code] for code in rows.source.tolist()]
-    kinds: list[str | None] = [None] * len(rows)
-    failed = np.flatnonzero(~rows.success)
-    for place, kind in zip(failed.tolist(), rows.error_kinds(failed), strict=True):
-        kinds[place] = kind
-    return Counter(zip(sources, names, kinds, *(getattr(rows, name).tolist() for name in COLUMNS), strict=True))
-
-
-class PackedDay:
-    """A day's rows, the bytes that they become, and the names that are given to their sources and outcomes again."""
-
-    def __init__(self, metrics: list[PageNavigation | PageScrape], make: type[Packing] = Packing) -> None:
-        own = Names()
-        self.rows = DetailColumns([chunk_of_metrics(metrics, own, own)], own, own)
-        self.start_ms = int(self.rows.created_at_ms[0]) // DAY_MS * DAY_MS - DAY_MS
-        self.names, self.outcomes = Names(), Names()
-        row_pack = packed_rows(self.rows, self.start_ms)
-        rest = RestPack(packed_rest(self.rows, row_pack))
-        packing = make(self.start_ms, self.names)
-        packing.add(Five(self.start_ms, unpacked_rows(row_pack, self.start_ms, self.names), rest), rest.values())
-        self.packs = packing.packs()
 
 
 def by_url_of(metrics: list[PageNavigation | PageScrape], filter: Filter) -> tuple[DetailColumns, DetailColumns]:

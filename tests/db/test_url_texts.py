@@ -12,9 +12,10 @@ from db.url_pack import UrlIndex
 from db.url_packing import UrlPacks
 from db.url_texts import UrlTexts
 from tests.db.old_url_packs import BY_URL
+from tests.db.packed_day import PackedDay
 from tests.db.samples import navigation
 from tests.db.test_filtered_rows import nasty_urls
-from tests.db.test_url_rows import PackedDay, some_metrics
+from tests.db.test_url_rows import some_metrics
 
 AT_MS = 1_700_000_000_000
 
