@@ -36,7 +36,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from bench.storage import yardsticks
-from bench.storage.asking import Asking, Effort, as_report, flatness, misses
+from bench.storage.asking import Asking, Effort, as_report, flatness, misses, pooled
 from bench.storage.databases import BenchMariaDB, Database, MariaDB, Sqlite, row_counts
 from bench.storage.drift import machine_pace
 from bench.storage.fleet import DAY_MS, DAYS, HOUR_MS, MINUTE_MS, Fleet
@@ -239,6 +239,7 @@ def _ask(
         report[name] = _tried(ask)
         report["misses"] = misses(asking.found)
         report["queries"] = as_report(asking.found)
+        report["all_asks"] = pooled(asking.times)
         keep()
     report["yardsticks"] = _tried(lambda: yardsticks.compared(asking.found, sql_ms, report["duckdb"]["ms"]))
     keep()

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from bench.storage.copies import price_of_copying, timed_in_copy
 from bench.storage.fleet import MINUTE_MS
@@ -26,19 +28,21 @@ from bench.storage.questions import (
     view_before,
     view_of,
 )
-from bench.storage.times import milliseconds, say, spread, wall_and_cpu_ms
+from bench.storage.times import say, spread, wall_and_cpu_ms
 from db.errors import DatabaseError
+
+GOALS_MS: Final = {"cold": 50.0, "elsewhere": 50.0, "tick": 10.0, "warm": 10.0}  # p99 of each way of asking
 
 # Ends of spans that nobody has asked for: two days back and more, never at a full hour.
 _ODD_MINUTES = 211
 _MOST_MINUTES_BACK = 6 * 24 * 60  # of the week that there is
 _WARM_ASKS = 20
 _NEAR = 0.5  # a first ask that took this much of its goal is measured again, as often as was asked for
-_COLD_GOAL_MS = 50.0
 _WITHOUT_FILTER = "no_filter"
 _SEED = 1
 
 Cell = tuple[str, str, str]  # range, filter, question
+Times = dict[tuple[str, str], list[tuple[float, float]]]  # by way of asking and filter: wall and CPU ms of each ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Asking:
     def __init__(self, program: Program, effort: Effort) -> None:
         self._program, self._effort = program, effort
         self.found: dict[Cell, dict[str, Any]] = {}
+        self.times: Times = {}
         # (filter, question): the first range that took too long, and what to say of longer ones
         self._too_slow: dict[tuple[str, str], tuple[int, str]] = {}
 
@@ -89,7 +94,7 @@ class Asking:
             price = price_of_copying()
             for cell in self._cells("cold"):
                 times = self._in_copy(cell, [partial(self._ask, cell)])
-                while times and times[0][0] > _NEAR * _COLD_GOAL_MS and len(times) < self._effort.starts:
+                while times and times[0][0] > _NEAR * GOALS_MS["cold"] and len(times) < self._effort.starts:
                     times += self._in_copy(cell, [partial(self._ask, cell)]) or []
                 self._note(cell, "cold", times)
                 self._say("first", cell)
@@ -124,19 +129,21 @@ class Asking:
 
     def _follow(self, cell: Cell, found: dict[str, Any], ticks: Ticks) -> None:
         self._ask(cell)()  # a page was loaded; from here on it is followed
-        took_ms: list[float] = []
-        cpu_ms: list[float] = []
-        while len(took_ms) < self._effort.ticks and sum(took_ms) < self._effort.slow_ms:
+        times: list[tuple[float, float]] = []
+        while len(times) < self._effort.ticks and sum(took_ms for took_ms, _ in times) < self._effort.slow_ms:
             self._program.land(*ticks.next())
-            took, worked = wall_and_cpu_ms(self._ask(cell))
-            took_ms.append(took)
-            cpu_ms.append(worked)
-        found["tick"] = spread(took_ms, cpu_ms)
+            times.append(wall_and_cpu_ms(self._ask(cell)))
+        found["tick"] = self._kept(cell, "tick", times)
         ask = self._ask(cell)
-        again_ms: list[float] = []
-        while len(again_ms) < _WARM_ASKS and sum(again_ms) < self._effort.slow_ms:
-            again_ms.append(milliseconds(ask))
-        found["warm"] = spread(again_ms)
+        again: list[tuple[float, float]] = []
+        while len(again) < _WARM_ASKS and sum(took_ms for took_ms, _ in again) < self._effort.slow_ms:
+            again.append(wall_and_cpu_ms(ask))
+        found["warm"] = self._kept(cell, "warm", again)
+
+    def _kept(self, cell: Cell, how: str, times: list[tuple[float, float]]) -> dict[str, float]:
+        """Keep the times of some asks for the pool of all, and return what they are told as."""
+        self.times.setdefault((how, cell[1]), []).extend(times)
+        return spread([took_ms for took_ms, _ in times], [cpu_ms for _, cpu_ms in times])
 
     @contextmanager
     def _still(self) -> Iterator[None]:
@@ -223,7 +230,7 @@ class Asking:
     def _note(self, cell: Cell, how: str, times: list[tuple[float, float]] | None) -> None:
         found = self.found.setdefault(cell, {})
         if times:
-            found[how] = spread([took_ms for took_ms, _ in times], [cpu_ms for _, cpu_ms in times])
+            found[how] = self._kept(cell, how, times)
         else:
             found[how] = {"n": 0}
             found["not_measured"] = f"{how}: a copy of the program failed; see stderr"
@@ -237,29 +244,47 @@ def as_report(found: dict[Cell, dict[str, Any]]) -> dict[str, Any]:
     return report
 
 
-def misses(found: dict[Cell, dict[str, Any]], *, warm_ms: float = 10.0, cold_ms: float = 50.0) -> list[dict[str, Any]]:
-    """Return which questions miss a goal, worst first (by how many times they miss it).
+def misses(found: dict[Cell, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return which questions miss a goal (GOALS_MS) for p99, worst first (by how many times they miss it).
 
     Args:
         found: What `Asking` found.
-        warm_ms: The goal for p99 after a batch and with nothing new.
-        cold_ms: The goal for p99 of first asks.
     """
     missed: list[dict[str, Any]] = []
     for (range_name, filter_name, question), measured in found.items():
-        goals = {"cold": cold_ms, "elsewhere": cold_ms, "tick": warm_ms, "warm": warm_ms}
         over = {
             how: measured[how]["p99"]
-            for how, goal_ms in goals.items()
+            for how, goal_ms in GOALS_MS.items()
             if measured.get(how, {}).get("p99", 0) >= goal_ms
         }
         if over or "not_measured" in measured:
-            times = max((p99_ms / goals[how] for how, p99_ms in over.items()), default=1000.0)
+            times = max((p99_ms / GOALS_MS[how] for how, p99_ms in over.items()), default=1000.0)
             missed.append(
                 {"range": range_name, "filter": filter_name, "question": question, "times_over": round(times, 1)}
                 | {f"{how}_p99_ms": p99_ms for how, p99_ms in over.items()}
             )
     return sorted(missed, key=lambda miss: -miss["times_over"])
+
+
+def pooled(times: Times) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the spread of all asks together and how many missed their goal, by way and by filter (`all`: of each).
+
+    Args:
+        times: What `Asking` kept.
+    """
+    report: dict[str, dict[str, dict[str, float]]] = {}
+    for how, goal_ms in GOALS_MS.items():
+        of_filters = {filter_name: asks for (way, filter_name), asks in times.items() if way == how and asks}
+        if not of_filters:
+            continue
+        of_filters["all"] = [ask for asks in of_filters.values() for ask in asks]
+        report[how] = {
+            name: spread([took_ms for took_ms, _ in asks], [cpu_ms for _, cpu_ms in asks])
+            | {"cpu_p99": round(float(np.quantile([cpu_ms for _, cpu_ms in asks], 0.99)), 3)}
+            | {"over_goal": sum(took_ms >= goal_ms for took_ms, _ in asks)}
+            for name, asks in of_filters.items()
+        }
+    return report
 
 
 def flatness(small: dict[str, Any], big: dict[str, Any]) -> dict[str, Any]:
