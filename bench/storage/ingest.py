@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -41,7 +42,6 @@ class _Race:
         self._took_ms: dict[str, float] = defaultdict(float)
         self._worked_ms: dict[str, float] = defaultdict(float)
         self._rows = 0
-        self._number = 0
 
     def run(self, rows: Sequence[Rows], stores: dict[str, Store], senders: int) -> None:
         """Write some batches with each store and in the plain ways."""
@@ -69,10 +69,7 @@ class _Race:
 
     @contextmanager
     def _sending(self, store: Store, rows: Sequence[Rows], senders: int) -> Iterator[Any]:
-        self._number += 1
-        batches = [
-            Batch(f"{id(self)}-{self._number}-{place}", tuple(some.metrics())) for place, some in enumerate(rows)
-        ]
+        batches = [Batch(str(uuid4()), tuple(some.metrics())) for some in rows]
 
         def send(some: Sequence[Batch]) -> None:
             for batch in some:
