@@ -223,8 +223,8 @@ class Rollups:
             with self._engine.connect() as connection:
                 rolled_id = read_state(connection).get(ROLLED_ID, 0)
                 last_id = connection.scalar(select(func.max(Page.id))) or 0
-                # Ids that went back mean another database content: then all of it is looked at.
-                first_id = rolled_id - _ID_MARGIN if last_id >= rolled_id else 0
+                # Ids that went back mean another database content: then nothing that was rolled is to be trusted.
+                first_id = max(0, rolled_id - _ID_MARGIN) if 0 < rolled_id <= last_id else None
                 minutes, hours, days = unrolled(connection, first_id)
             self._mark(minutes)
             self._hours.add(hours)

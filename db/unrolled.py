@@ -25,16 +25,16 @@ class Unrolled(NamedTuple):
     days: set[int]
 
 
-def unrolled(connection: Connection, first_id: int) -> Unrolled:
+def unrolled(connection: Connection, first_id: int | None) -> Unrolled:
     """Compare the rollups of recent rows with these rows, level by level.
 
     Detail rows are only ever added, and deleted by whole days: a rollup of as many rows is the rollup of these rows.
 
     Args:
         connection: An open connection.
-        first_id: Rows of higher ids are looked at; 0 or less for all of them, then nothing is compared.
+        first_id: Rows of higher ids are looked at; None for all of them, and then nothing is compared.
     """
-    if first_id <= 0:
+    if first_id is None:
         return Unrolled(set(minutes_of_detail(connection)), set(), set())
     near = sorted(minutes_of_detail(connection, Page.id > first_id))
     minutes: set[int] = set()

@@ -20,12 +20,6 @@ def store(engine: Engine) -> Store:
     return Store(engine, clock_ms=lambda: NOON_MS)
 
 
-@pytest.fixture(autouse=True)
-def few_rows_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets a start look at few rows again, as a program with many does: else it would add all of a test's up anew."""
-    monkeypatch.setattr("db.rollups._ID_MARGIN", 30)
-
-
 @pytest.fixture(scope="session")
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FilledDatabases:
     """Databases that many tests begin with."""
