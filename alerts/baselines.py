@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from cachetools import LRUCache
 
 from alerts.look import parts_between
 from alerts.parts import ADDITIVE, QUANTILES
@@ -34,7 +34,7 @@ class Baselines:
 
     def __init__(self, queries: AlertQueries) -> None:
         self._queries = queries
-        self._remembered: OrderedDict[Hashable, FloatArray] = OrderedDict()
+        self._remembered: LRUCache[Hashable, FloatArray] = LRUCache(_MAX_REMEMBERED)
 
     def usual(self, rule: Rule, baseline: Baseline, now_ms: int, kind: Kind | None, size: int) -> FloatArray:
         """Return the usual value of a rule's measure by source, float64[size]; NaN where too little is known.
@@ -141,10 +141,6 @@ class Baselines:
         known = self._remembered.get(question)
         if known is None:
             known = self._remembered[question] = find()
-            while len(self._remembered) > _MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
-        else:
-            self._remembered.move_to_end(question)
         return known
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+from cachetools import LRUCache
 
 from alerts.baselines import Baselines
 from alerts.jobs import measure_jobs
@@ -41,7 +41,8 @@ class Measurer:
         self._past = past
         self.baselines = Baselines(queries)
         # Which sources a rule's matchers let through, for as many sources as there were: (numbers, names).
-        self._chosen: OrderedDict[Hashable, tuple[npt.NDArray[np.int64], tuple[str, ...]]] = OrderedDict()
+        self._chosen: LRUCache[Hashable, tuple[npt.NDArray[np.int64], tuple[str, ...]]]
+        self._chosen = LRUCache(_MAX_REMEMBERED)
 
     def measure(self, rule: Rule, look: Look) -> Measured:
         """Measure one rule.
@@ -184,8 +185,6 @@ class Measurer:
             names = look.names[:size]
             numbers = np.flatnonzero(allowed(only, names))
             known = self._chosen[key] = (numbers, tuple(names[number] for number in numbers.tolist()))
-            while len(self._chosen) > _MAX_REMEMBERED:
-                self._chosen.popitem(last=False)
         return known
 
     def _grouped(self, rule: Rule, look: Look, window_ms: int) -> tuple[npt.NDArray[Any], tuple[str, ...]]:

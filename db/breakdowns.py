@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
+from db.bounded import Bounded
 from db.breakdown import DIMENSIONS, Dimension, Groups, merged
 from db.breakdown_pack import unpacked_all
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
@@ -77,15 +78,14 @@ class Breakdowns:
         self._recent = recent
         self._rollups = rollups
         self._packed = packed
-        self._max_bytes = max_bytes
         # Protects everything below. Held while rows are read: who else needs them needs mostly the same ones.
         self._lock = threading.Lock()
         self._version = 0
-        self._pieces: OrderedDict[Kept, Groups] = OrderedDict()
-        self._bytes = 0
+        self._pieces: Bounded[Kept, Groups] = Bounded(max_bytes, lambda groups: groups.size_bytes)
         # Numbers of the sources of which a piece doesn't know the labels.
         self._unsure: dict[Kept, frozenset[int]] = {}
-        self._remembered: OrderedDict[tuple[Dimension, tuple[str, ...], tuple[Piece, ...]], Groups] = OrderedDict()
+        self._remembered: LRUCache[tuple[Dimension, tuple[str, ...], tuple[Piece, ...]], Groups]
+        self._remembered = LRUCache(_MAX_REMEMBERED)
 
     def of(
         self,
@@ -144,11 +144,11 @@ class Breakdowns:
             if self._is_unsure(dimension, filter, pieces):
                 return None
             if apart and self._must_read_ms([(start_ms, end_ms)]) == end_ms - start_ms:
-                parts = [self._piece(Kept(dimension, filter.labels, piece)) for piece in pieces]
+                parts = [self._pieces[Kept(dimension, filter.labels, piece)] for piece in pieces]
             else:
                 both = (old, tuple(pieces[len(old) :]))
                 parts = [self._sum(dimension, filter.labels, some, keep=keep) for some in both]
-            self._trim()
+            self._forget(self._pieces.trim())
         self._read_ends_ahead(loose, filter)
         parts += [groups for low, high in loose for groups in self._loose(dimension, low, high, filter, kind)]
         return parts
@@ -200,11 +200,11 @@ class Breakdowns:
             if self._is_unsure(dimension, filter, every):
                 return None
             parts = [
-                (bucket, self._piece(Kept(dimension, filter.labels, piece)))
+                (bucket, self._pieces[Kept(dimension, filter.labels, piece)])
                 for bucket, (pieces, _) in enumerate(cut)
                 for piece in pieces
             ]
-            self._trim()
+            self._forget(self._pieces.trim())
         for bucket, (_, loose) in enumerate(cut):
             for low, high in loose:
                 parts += [(bucket, groups) for groups in self._loose(dimension, low, high, filter, kind)]
@@ -226,10 +226,6 @@ class Breakdowns:
         covered_ms = self._recent.covered_since_ms
         return 0 if covered_ms is None else sum(max(0, min(high, covered_ms) - low) for low, high in loose)
 
-    def _piece(self, kept: Kept) -> Groups:
-        self._pieces.move_to_end(kept)
-        return self._pieces[kept]
-
     def _is_unsure(self, dimension: Dimension, filter: Filter, pieces: Iterable[Piece]) -> bool:
         """Say whether there are rows in some pieces of which nobody knows whether a filter lets them through."""
         if not filter.labels or not self._unsure:
@@ -245,12 +241,10 @@ class Breakdowns:
             self._pieces.clear()
             self._unsure.clear()
             self._remembered.clear()
-            self._bytes = 0
         if not changed:
             return
         gone = {Piece(length, minute // length * length) for minute in changed for length in LENGTHS_MS}
-        for known in [known for known in self._pieces if known.piece in gone]:
-            self._forget(known)
+        self._forget([known for known in self._pieces if known.piece in gone])
         for question in [question for question in self._remembered if not gone.isdisjoint(question[-1])]:
             del self._remembered[question]
 
@@ -282,24 +276,20 @@ class Breakdowns:
         if not len(groups):
             groups = Groups.empty()
         self._pieces[kept] = groups
-        self._bytes += groups.size_bytes
 
-    def _forget(self, kept: Kept) -> None:
-        self._bytes -= self._pieces.pop(kept).size_bytes
-        self._unsure.pop(kept, None)
+    def _forget(self, gone: Iterable[Kept]) -> None:
+        for kept in gone:
+            self._pieces.pop(kept, None)
+            self._unsure.pop(kept, None)
 
     def _sum(self, dimension: Dimension, labels: tuple[str, ...], pieces: tuple[Piece, ...], *, keep: bool) -> Groups:
         """Return what pieces add up to; the caller holds the lock."""
         question = dimension, labels, pieces
         known = self._remembered.get(question)
         if known is None:
-            known = merged([self._piece(Kept(dimension, labels, piece)) for piece in pieces])
-            if not keep:
-                return known
-            self._remembered[question] = known
-        self._remembered.move_to_end(question)
-        while len(self._remembered) > _MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+            known = merged([self._pieces[Kept(dimension, labels, piece)] for piece in pieces])
+            if keep:
+                self._remembered[question] = known
         return known
 
     def _read_ends_ahead(self, loose: Sequence[tuple[int, int]], filter: Filter) -> None:
@@ -332,10 +322,6 @@ class Breakdowns:
                         )
                     yield from (groups_of(rows, dimension) for rows in parts)
         yield groups_of(rows.matching(Filter(labels=filter.labels)), dimension)
-
-    def _trim(self) -> None:
-        while self._bytes > self._max_bytes and len(self._pieces) > 1:
-            self._forget(next(iter(self._pieces)))
 
 
 def divided(start_ms: int, end_ms: int, unsettled: Unsettled) -> tuple[list[Piece], list[tuple[int, int]]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
+
+from cachetools import LRUCache
 
 # Who is off by more has its metrics' times corrected; by less, they are as good as clocks are.
 CORRECTED_FROM_MS: Final = 60_000
@@ -42,7 +43,7 @@ class Clocks:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # protects _clocks and what is in it
-        self._clocks: OrderedDict[str, _Clock] = OrderedDict()
+        self._clocks: LRUCache[str, _Clock] = LRUCache(_MOST_CLOCKS)
 
     def read(self, collector_id: str, sent_ms: int, received_ms: int) -> ClockReading:
         """Take note of a moment on a collector's clock.
@@ -57,15 +58,12 @@ class Clocks:
             clock = self._clocks.get(collector_id)
             if clock is None:
                 clock = self._clocks[collector_id] = _Clock(skew_ms, correction_of(skew_ms))
-                while len(self._clocks) > _MOST_CLOCKS:
-                    self._clocks.popitem(last=False)
             # What comes late (the app hung, say) looks like a clock that is slow: only the next one can tell. Nothing
             # comes early, so that a clock is fast is certain at once.
             certain = skew_ms < clock.correction_ms or abs(skew_ms - clock.skew_ms) <= _STEADY_MS
             if certain and abs(skew_ms - clock.correction_ms) > _STEADY_MS:
                 clock.correction_ms = correction_of(skew_ms)
             clock.skew_ms = skew_ms
-            self._clocks.move_to_end(collector_id)
             return ClockReading(skew_ms, clock.correction_ms)
 
     def count(self, collector_id: str, metrics: int) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Engine
 
@@ -49,7 +49,7 @@ class ErrorSamples:
         self._recent = recent
         self._lock = threading.Lock()  # protects _known
         # What a failure said never changes; None where its detail row is deleted.
-        self._known: OrderedDict[Newest, str | None] = OrderedDict()
+        self._known: LRUCache[Newest, str | None] = LRUCache(_MAX_REMEMBERED)
 
     def of(self, wanted: Sequence[Newest]) -> Mapping[Newest, str | None]:
         """Return texts; None where the detail row isn't kept any more.
@@ -68,9 +68,7 @@ class ErrorSamples:
             new |= self._in_database([newest for newest in missing if newest not in new])
             found |= new
             with self._lock:
-                self._known |= new
-                while len(self._known) > _MAX_REMEMBERED:
-                    self._known.popitem(last=False)
+                self._known.update(new)
         return found
 
     def warm(self) -> None:

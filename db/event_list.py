@@ -8,12 +8,12 @@ the time index alone. So a page costs the same at row 100 and at row 900,000, wh
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 from sqlalchemy.engine import Connection, Engine
 
 from db.event_keys import Keys, anchor_now, count_by_slot, newer_by_slot, read_events, read_keys
@@ -50,7 +50,7 @@ class _Book:
 
     spans: list[_Span]  # newest first
     lock: threading.Lock = field(default_factory=threading.Lock)  # protects all of this
-    keys: OrderedDict[tuple[int, int], Keys] = field(default_factory=OrderedDict)
+    keys: LRUCache[tuple[int, int], Keys] = field(default_factory=lambda: LRUCache(_MAX_KEYS_KEPT))
     oldest_served_ms: int | None = None  # rows before this moment have been given a number that must not change
 
     @property
@@ -91,7 +91,7 @@ class EventLists:
         self._engine = engine
         self._counts = counts
         self._lock = threading.Lock()  # protects _books
-        self._books: OrderedDict[EventList, _Book] = OrderedDict()
+        self._books: LRUCache[EventList, _Book] = LRUCache(_MAX_LISTS)
 
     def open(self, range: TimeRange, filter: Filter) -> EventList:
         """Return the list of what is there now.
@@ -126,7 +126,6 @@ class EventLists:
         with self._lock:
             book = self._books.get(events)
             if book is not None:
-                self._books.move_to_end(events)
                 return book
         newest = anchor_now(connection)
         if newest.page_id - events.anchor.page_id > _MAX_NEWER or newest.run_id - events.anchor.run_id > _MAX_NEWER:
@@ -139,10 +138,7 @@ class EventLists:
         rows = zip(starts_ms.tolist(), ends_ms.tolist(), counts.tolist(), strict=True)
         book = _Book([_Span(*row) for row in reversed(list(rows))])
         with self._lock:
-            book = self._books.setdefault(events, book)
-            while len(self._books) > _MAX_LISTS:
-                self._books.popitem(last=False)
-        return book
+            return self._books.setdefault(events, book)
 
     def _keys_of(self, connection: Connection, book: _Book, events: EventList, first: int, count: int) -> Keys:
         parts: list[Keys] = []
@@ -200,10 +196,6 @@ class EventLists:
         if keys is None:
             keys = read_keys(connection, events, *place)
             book.keys[place] = keys
-            while len(book.keys) > _MAX_KEYS_KEPT:
-                book.keys.popitem(last=False)
-        else:
-            book.keys.move_to_end(place)
         return keys
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from cachetools import LRUCache
 from sqlalchemy.engine import Connection, Engine
 
-from db.cells import HOUR_MS
+from db.cells import HOUR_MS, SLOT_MS
 from db.columns import DetailColumns
 from db.detail import STATISTICS
 from db.events import newest_pages
@@ -55,7 +54,7 @@ class EventSearch:
         self._rollups = rollups
         self._told = ToldEvents()
         self._lock = threading.Lock()  # protects _older
-        self._older: OrderedDict[tuple[Filter, int], _Older] = OrderedDict()
+        self._older: LRUCache[tuple[Filter, int], _Older] = LRUCache(_MAX_REMEMBERED)
 
     def newest(self, start_ms: int | None, end_ms: int | None, filter: Filter, limit: int) -> tuple[Event, ...]:
         """Return the newest page metrics of a span, newest first.
@@ -106,9 +105,6 @@ class EventSearch:
             found = self._ask(start_ms, covered_ms, filter, limit)
         with self._lock:
             self._older[filter, limit] = _Older(start_ms, covered_ms, version, found)
-            self._older.move_to_end((filter, limit))
-            while len(self._older) > _MAX_REMEMBERED:
-                self._older.popitem(last=False)
         return found
 
     def _ask(
@@ -145,13 +141,13 @@ class EventSearch:
         if border_ms > start_ms and len(times_ms) < limit:
             assert self._history is not None
             assert self._filtered is not None
-            hours_of = partial(self._history.hours_with, filter=filter)
-            for low_ms, high_ms in _steps_back(start_ms, border_ms, hours_of):
+            rows_by_hour = partial(self._history.rows_by_hour, filter=filter)
+            for low_ms, high_ms in _steps_back(start_ms, border_ms, rows_by_hour, lambda: limit - len(times_ms)):
                 parts = self._filtered.parts(connection, low_ms, high_ms, filter, kind, columns=STATISTICS)
                 if parts is None:
                     return None
                 older = [moment_ms for rows in parts for moment_ms in rows.created_at_ms.tolist()]
-                times_ms = [*older, *times_ms][-limit:]
+                times_ms[:] = [*older, *times_ms][-limit:]
                 if len(times_ms) == limit:
                     break
         return set(times_ms)
@@ -173,29 +169,59 @@ def _newest_times(rows: DetailColumns, filter: Filter, limit: int) -> IntArray:
 
 
 def _steps_back(
-    start_ms: int, end_ms: int, hours_of: Callable[[int, int], Sequence[int] | None]
+    start_ms: int,
+    end_ms: int,
+    rows_by_hour: Callable[[int, int], Mapping[int, int] | None],
+    missing: Callable[[], int],
 ) -> Iterator[tuple[int, int]]:
     """Cut a span into ever longer ones, the newest first: what is rare may be far back.
 
     Args:
         start_ms: Epoch ms.
         end_ms: Epoch ms.
-        hours_of: Returns where those hours of a span (from and to in epoch ms) begin that anything is in, rising; None
-            where that isn't known. Asked when there isn't enough in the first one.
+        rows_by_hour: Returns how many rows at most the whole hours of a span (from and to in epoch ms) have, without
+            those that have none; None where that isn't known. Asked when there isn't enough in the first span.
+        missing: Returns how many rows are still to be found.
     """
-    step_ms = HOUR_MS
-    low_ms = max(start_ms, (end_ms - 1) // step_ms * step_ms)
+    low_ms = max(start_ms, (end_ms - 1) // HOUR_MS * HOUR_MS)
     if low_ms < end_ms:
         yield low_ms, end_ms
     end_ms = low_ms
-    hours = hours_of(start_ms, end_ms) if start_ms < end_ms else None
+    counts = rows_by_hour(start_ms, end_ms) if start_ms < end_ms else None
+    if counts is not None:
+        yield from _counted_steps(start_ms, end_ms, counts, missing)
+        return
+    step_ms = HOUR_MS
     while end_ms > start_ms:
         low_ms = max(start_ms, (end_ms - 1) // step_ms * step_ms)
-        if hours is None:
-            yield low_ms, end_ms
-        else:
-            own = hours[bisect_left(hours, low_ms // HOUR_MS * HOUR_MS) : bisect_left(hours, end_ms)]
-            if own:
-                yield max(low_ms, own[0]), min(end_ms, own[-1] + HOUR_MS)
+        yield low_ms, end_ms
         step_ms = min(2 * step_ms, _MOST_STEP_MS)
         end_ms = low_ms
+
+
+def _counted_steps(
+    start_ms: int, end_ms: int, counts: Mapping[int, int], missing: Callable[[], int]
+) -> Iterator[tuple[int, int]]:
+    """Cut a span into ones with as many rows as are missing, of those that are counted by hour, and then ever more."""
+    # Hours of which only a part lies in the span aren't counted: they are looked through as a whole.
+    ends_ms = {at_ms // HOUR_MS * HOUR_MS for at_ms in (start_ms, end_ms) if at_ms % HOUR_MS}
+    hours = sorted(ends_ms.union(counts), reverse=True)
+    factor, at = 1, 0
+    while at < len(hours):
+        high_ms = low_ms = min(end_ms, hours[at] + HOUR_MS)
+        wanted = factor * missing()
+        while at < len(hours) and wanted > 0 and high_ms - hours[at] <= _MOST_STEP_MS:
+            hour, rows = hours[at], counts.get(hours[at], 0)
+            if rows > wanted:  # they lie about evenly in an hour
+                slots = wanted * HOUR_MS // (rows * SLOT_MS) + 2
+                low_ms = max(hour, min(low_ms, hour + HOUR_MS) - slots * SLOT_MS)
+            else:
+                low_ms = hour
+            wanted -= rows
+            if low_ms > hour:
+                break
+            at += 1
+        low_ms = max(start_ms, low_ms)
+        yield low_ms, high_ms
+        end_ms = low_ms
+        factor *= 2

@@ -234,17 +234,20 @@ class History:
             return None if cells is None else Rows(none, cells)
         return self.rows(TimeRange(start_ms, end_ms, HOUR_MS), filter, kind)
 
-    def hours_with(self, start_ms: int, end_ms: int, filter: Filter) -> list[int] | None:
-        """Return where hours begin that may have rows with the labels of a filter; None where any may.
+    def rows_by_hour(self, start_ms: int, end_ms: int, filter: Filter) -> dict[int, int] | None:
+        """Return how many rows with the labels of a filter the hours of a span have; None where any may have some.
 
         Args:
             start_ms: Epoch ms.
             end_ms: Epoch ms.
             filter: Its labels count.
+
+        Returns:
+            As `LabelCells.rows_by_hour`.
         """
         if self._labelled is None or not filter.labels:
             return None
-        return self._labelled.hours_with(start_ms, end_ms, filter.labels)
+        return self._labelled.rows_by_hour(start_ms, end_ms, filter.labels)
 
     def in_two(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[DetailColumns, DetailColumns]:
         """Return the rows of a range, for a filter that rollups don't know: those before memory begins, and the others.

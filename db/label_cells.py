@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -12,6 +11,7 @@ import numpy as np
 from sqlalchemy import bindparam, select
 from sqlalchemy.engine import Connection, Engine
 
+from db.bounded import Bounded, SpanSums
 from db.breakdown_rolling import LENGTHS_MS, Unsettled, closed
 from db.cell_sums import merged, minute_cells
 from db.cells import HOUR_MS, SLOT_MS, Cells
@@ -87,13 +87,13 @@ class LabelCells:
         self._recent = recent
         self._rollups = rollups
         self._read_rows = read_rows
-        self._max_bytes = max_bytes
         # Protects everything below. Held while packs are read: who else needs them needs mostly the same ones.
         self._lock = threading.Lock()
         self._version = 0
-        self._kept: OrderedDict[tuple[tuple[str, ...], int, int], _Kept] = OrderedDict()  # by labels, length and start
-        self._bytes = 0
-        self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
+        # By labels, length and start.
+        self._kept: Bounded[tuple[tuple[str, ...], int, int], _Kept]
+        self._kept = Bounded(max_bytes, lambda kept: kept.cells.size_bytes)
+        self._sums = SpanSums(_MAX_REMEMBERED)
 
     def of(
         self, span: TimeRange, filter: Filter, kind: Kind | None, *, together: bool
@@ -133,7 +133,7 @@ class LabelCells:
                 cells = self._open(sealed_ms, border_ms, filter, kind)
                 if cells is None:
                     return None
-            self._trim()
+            self._kept.trim()
         if border_ms < span.end_ms and covered_ms is not None and covered_ms > border_ms:
             return self._read_rows(border_ms, span.end_ms, filter, kind), cells, sealed
         return recent.between(border_ms, span.end_ms).matching(filter, kind), cells, sealed
@@ -160,60 +160,47 @@ class LabelCells:
         with self._lock:
             self._follow()
             found = self._between(start_ms, end_ms, HOUR_MS, filter, kind)
-            self._trim()
+            self._kept.trim()
             return found
 
-    def hours_with(self, start_ms: int, end_ms: int, labels: tuple[str, ...]) -> list[int] | None:
-        """Return where hours begin that may have rows with some labels, epoch ms, rising; None where nobody knows.
+    def rows_by_hour(self, start_ms: int, end_ms: int, labels: tuple[str, ...]) -> dict[int, int] | None:
+        """Return how many rows with some labels each whole hour of a span has that has any; None where nobody knows.
 
         Args:
             start_ms: Epoch ms.
             end_ms: Epoch ms.
             labels: As for `db.labels.by_key`.
+
+        Returns:
+            Start of an hour, epoch ms -> rows. Hours of which only a part lies in the span aren't counted.
         """
-        hours = range(start_ms // HOUR_MS * HOUR_MS, end_ms, HOUR_MS)
-        inside = hours[1:-1]  # what lies around these may have more than is asked for
-        if not inside:
-            return list(hours)
-        found = self.hours(inside.start, inside.stop, Filter(labels=labels), None)
+        first_ms, last_ms = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms // HOUR_MS * HOUR_MS
+        if first_ms >= last_ms:
+            return {}
+        found = self.hours(first_ms, last_ms, Filter(labels=labels), None)
         if found is None:
             return None
-        with_rows = np.unique(found.start_ms // HOUR_MS * HOUR_MS).tolist()
-        return [hours[0], *with_rows, hours[-1]]
+        hours, places = np.unique(found.start_ms // HOUR_MS * HOUR_MS, return_inverse=True)
+        rows = np.bincount(places, weights=found.navigations + found.scrapes, minlength=len(hours)).astype(np.int64)
+        return dict(zip(hours.tolist(), rows.tolist(), strict=True))
 
     # The caller holds the lock ---------------------------------------------------------------------------------
 
     def _sealed(self, start_ms: int, end_ms: int, bucket_ms: int, filter: Filter, kind: Kind | None) -> Sealed | None:
-        key = ("sealed", start_ms, end_ms, bucket_ms, filter, kind)
-        known = self._recall(key)
-        if known is None:
+        def add_up() -> Sealed | None:
             cells = self._between(start_ms, end_ms, bucket_ms, filter, kind)
-            if cells is None:
-                return None
-            known = Sealed.of(cells, start_ms, bucket_ms, (end_ms - start_ms) // bucket_ms)
-            self._remembered[key] = (start_ms, end_ms, known)
-        assert isinstance(known, Sealed)
-        return known
+            return None if cells is None else Sealed.of(cells, start_ms, bucket_ms, (end_ms - start_ms) // bucket_ms)
+
+        return self._sums.of(start_ms, end_ms, ("sealed", bucket_ms, filter, kind), add_up)
 
     def _open(self, start_ms: int, end_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
         """Return the rows of a span added up."""
-        key = ("open", start_ms, end_ms, filter, kind)
-        known = self._recall(key)
-        if known is None:
-            cells = self._between(start_ms, end_ms, HOUR_MS, filter, kind)
-            if cells is None:
-                return None
-            known = merged(cells, start_ms)
-            self._remembered[key] = (start_ms, end_ms, known)
-        assert isinstance(known, Cells)
-        return known
 
-    def _recall(self, key: tuple[object, ...]) -> Sealed | Cells | None:
-        known = self._remembered.get(key)
-        if known is None:
-            return None
-        self._remembered.move_to_end(key)  # each batch brings new ones, and this one is still asked for
-        return known[2]
+        def add_up() -> Cells | None:
+            cells = self._between(start_ms, end_ms, HOUR_MS, filter, kind)
+            return None if cells is None else merged(cells, start_ms)
+
+        return self._sums.of(start_ms, end_ms, ("open", filter, kind), add_up)
 
     def _between(self, start_ms: int, end_ms: int, bucket_ms: int, filter: Filter, kind: Kind | None) -> Cells | None:
         """Return the rows of a span, each inside one bucket, by time."""
@@ -226,7 +213,6 @@ class LabelCells:
             kept = self._kept[filter.labels, length_ms, pack_ms]
             if kept.unsure & asked if asked else kept.unsure:
                 return None
-            self._kept.move_to_end((filter.labels, length_ms, pack_ms))
             first, last = np.searchsorted(kept.cells.start_ms, (low_ms, high_ms))
             whole = last - first == len(kept.cells)
             parts.append((low_ms, kept.cells if whole else kept.cells.part(int(first), int(last))))
@@ -263,7 +249,6 @@ class LabelCells:
     def _keep(self, key: tuple[tuple[str, ...], int, int], cells: Cells) -> None:
         unsure = frozenset(unknown(code) for code in set(cells.source[cells.source < OTHER].tolist()))
         self._kept[key] = _Kept(cells.chosen(cells.source > OTHER) if unsure else cells, unsure)
-        self._bytes += self._kept[key].cells.size_bytes
 
     def _rows(self, start_ms: int, end_ms: int, filter: Filter) -> DetailColumns:
         """Return the rows with some labels of a span that isn't packed."""
@@ -281,24 +266,14 @@ class LabelCells:
     def _follow(self) -> None:
         """Forget what was made from minutes that changed."""
         self._version, changed = self._rollups.changes_since(self._version)
+        self._sums.forget(changed)
         if changed is None:
             self._kept.clear()
-            self._remembered.clear()
-            self._bytes = 0
         if not changed:
             return
         gone = {(length, minute // length * length) for minute in changed for length in _LENGTHS_MS}
         for kept in [kept for kept in self._kept if kept[1:] in gone]:
-            self._bytes -= self._kept.pop(kept).cells.size_bytes
-        for key, (start_ms, end_ms, _) in list(self._remembered.items()):
-            if any(start_ms <= minute < end_ms for minute in changed):
-                del self._remembered[key]
-
-    def _trim(self) -> None:
-        while self._bytes > self._max_bytes and len(self._kept) > 1:
-            self._bytes -= self._kept.popitem(last=False)[1].cells.size_bytes
-        while len(self._remembered) > _MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
+            del self._kept[kept]
 
 
 def _divided(start_ms: int, end_ms: int, bucket_ms: int, apart: Unsettled) -> tuple[list[_Piece], list[_Bounds]]:

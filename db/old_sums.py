@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
+
+from cachetools import LRUCache
 
 from db.cell_sums import merged, minute_cells
 from db.cells import Cells
@@ -21,7 +22,8 @@ class OldSums:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # protects the one below
-        self._sums: OrderedDict[tuple[object, ...], tuple[weakref.ref[DetailColumns], Cells | Sealed]] = OrderedDict()
+        self._sums: LRUCache[tuple[object, ...], tuple[weakref.ref[DetailColumns], Cells | Sealed]]
+        self._sums = LRUCache(_MAX_SUMS)
 
     def of(
         self, old: DetailColumns, span: TimeRange, end_ms: int, filter: Filter, kind: Kind | None, *, together: bool
@@ -48,7 +50,4 @@ class OldSums:
             known = (weakref.ref(old), sums)
         with self._lock:
             self._sums[key] = known
-            self._sums.move_to_end(key)
-            while len(self._sums) > _MAX_SUMS:
-                self._sums.popitem(last=False)
         return known[1]

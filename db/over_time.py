@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 from db.breakdown import Dimension, Groups
 from db.cells import MINUTE_MS
@@ -41,7 +42,7 @@ class OverTime:
         self._ask = ask
         self._rollups = rollups
         self._lock = threading.Lock()  # protects _known and what it holds; not held while asking
-        self._known: OrderedDict[tuple[Dimension, Filter, Kind | None, int], _Known] = OrderedDict()
+        self._known: LRUCache[tuple[Dimension, Filter, Kind | None, int], _Known] = LRUCache(_MAX_QUESTIONS)
 
     def of(
         self, dimension: Dimension, bounds: Sequence[Bounds], bucket_ms: int, filter: Filter, kind: Kind | None
@@ -72,9 +73,6 @@ class OverTime:
             return {}, 0
         with self._lock:
             known = self._known.setdefault(key, _Known())
-            self._known.move_to_end(key)
-            while len(self._known) > _MAX_QUESTIONS:
-                self._known.popitem(last=False)
             # Before asking: what changes meanwhile is dropped by the next one.
             known.version, changed = self._rollups.changes_since(known.version)
             if changed is None:

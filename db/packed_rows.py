@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 
+from cachetools import LRUCache
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.engine import Connection, Engine
 
@@ -56,10 +56,10 @@ class PackedRows:
         self._rollups = rollups
         self._most_rows = most_rows
         self._counts = SpanAnswers[tuple[int, int], int](rollups, most=_MAX_COUNTS)
-        self._lock = threading.Lock()  # protects the two below
-        # Start of five minutes -> the rollups' version from before reading, and the rows.
-        self._known: OrderedDict[int, tuple[int, Chunk]] = OrderedDict()
-        self._size = 0
+        self._lock = threading.Lock()  # protects the one below
+        # Start of five minutes -> the rollups' version from before reading, and the rows; too many are kept alone.
+        self._known: LRUCache[int, tuple[int, Chunk]]
+        self._known = LRUCache(most_rows, lambda known: min(known[1].size, most_rows))
 
     def between(self, start_ms: int, end_ms: int) -> DetailColumns:
         """Return the rows of [start_ms, end_ms).
@@ -155,17 +155,10 @@ class PackedRows:
                     continue
                 if self._rollups.changed_since(known[0], slot, slot + SLOT_MS):
                     del self._known[slot]
-                    self._size -= known[1].size
                 else:
-                    self._known.move_to_end(slot)
                     found[slot] = known[1]
         return found
 
     def _keep(self, version: int, new: dict[int, Chunk]) -> None:
         with self._lock:
-            for slot, chunk in new.items():
-                before = self._known.pop(slot, None)
-                self._size += chunk.size - (0 if before is None else before[1].size)
-                self._known[slot] = version, chunk
-            while self._size > self._most_rows and len(self._known) > 1:
-                self._size -= self._known.popitem(last=False)[1][1].size
+            self._known.update((slot, (version, chunk)) for slot, chunk in new.items())

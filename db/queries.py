@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
+from cachetools import LRUCache
 from sqlalchemy import func, select
 from sqlalchemy.engine import Engine
 
@@ -104,8 +104,8 @@ class Queries(
         self._week_hours = WeekHoursHistory(self._history, rollups, exact_rows=exact_rows)
         self._event_search = EventSearch(engine, recent, rollups, self._history)
         self._lock = threading.Lock()  # protects _remembered, _past and _stored_names
-        self._remembered: OrderedDict[Hashable, tuple[object, object]] = OrderedDict()
-        self._past: OrderedDict[tuple[TimeRange, Filter], tuple[object, Totals]] = OrderedDict()
+        self._remembered: LRUCache[Hashable, tuple[object, object]] = LRUCache(_MAX_REMEMBERED)
+        self._past: LRUCache[tuple[TimeRange, Filter], tuple[object, Totals]] = LRUCache(_MAX_REMEMBERED)
         self._stored_names: tuple[int, frozenset[str]] | None = None  # when they were read, and the names
 
     def warm(self, present_ms: int) -> None:
@@ -374,8 +374,6 @@ class Queries(
             known = (rows.cells, aggregate(span, rows.detail, rows.cells).totals())
             with self._lock:
                 self._past[span, filter] = known
-                while len(self._past) > _MAX_REMEMBERED:
-                    self._past.popitem(last=False)
         return known[1]
 
     def _once(self, question: Hashable, answer: Callable[[], _Answer]) -> _Answer:
@@ -389,9 +387,6 @@ class Queries(
         found = answer()
         with self._lock:
             self._remembered[question] = (state, found)
-            self._remembered.move_to_end(question)
-            while len(self._remembered) > _MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
         return found
 
 

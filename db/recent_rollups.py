@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
 
 import numpy as np
 from sqlalchemy.engine import Engine
 
+from db.bounded import Bounded, SpanSums
 from db.breakdown_rolling import closed
 from db.cell_sums import merged, minute_cells
 from db.cells import DAY_MS, HOUR_MS, MINUTE_MS, SLOT_MS, Cells
@@ -22,8 +21,6 @@ from db.sealed import Sealed
 from db.state import MINUTES_SINCE_MS, read_state
 from db.stored_cells import read_cells
 from db.time_packs import read_packs
-
-_Found = TypeVar("_Found", Sealed, Cells)
 
 _MAX_REMEMBERED = 64
 _PICKED_TOGETHER = 24
@@ -49,19 +46,18 @@ class RecentRollups:
         self._engine = engine
         self._recent = recent
         self._rollups = rollups
-        self._max_bytes = max_bytes // 3
         # Protects everything below. Held while rows are read: who else needs rollups needs mostly the same ones, and
         # must not read them a second time.
         self._lock = threading.Lock()
         self._version = 0
-        self._minutes: OrderedDict[int, Cells] = OrderedDict()  # hour -> the rows of its minutes
+        self._minutes: Bounded[int, Cells] = Bounded(max_bytes // 3, _size_bytes)  # hour -> the rows of its minutes
         self._stale: dict[int, set[int]] = {}  # hour -> minutes that changed since
         # Hours that are settled, by five minutes: read in one piece, and complete as long as nothing in them changes.
-        self._packs: OrderedDict[int, Cells] = OrderedDict()
-        self._buckets: OrderedDict[tuple[int, int], Cells] = OrderedDict()  # (length, start) -> merged rows
+        self._packs: Bounded[int, Cells] = Bounded(max_bytes // 3, _size_bytes)
+        self._buckets: Bounded[tuple[int, int], Cells]  # (length, start) -> merged rows
+        self._buckets = Bounded(max_bytes // 3, _size_bytes)
         self._lengths: set[int] = set()  # of all buckets that there ever were: few, while buckets are many
-        self._remembered: OrderedDict[tuple[object, ...], tuple[int, int, Sealed | Cells]] = OrderedDict()
-        self._bytes = {"minutes": 0, "packs": 0, "buckets": 0}
+        self._sums = SpanSums(_MAX_REMEMBERED)
 
     def sealed(self, start_ms: int, end_ms: int, bucket_ms: int, kind: Kind | None, filter: Filter) -> Sealed:
         """Return whole buckets, counted out.
@@ -73,22 +69,21 @@ class RecentRollups:
             kind: Navigations or scrapes only; None for both.
             filter: Which sources and results; it must be one that rollups answer.
         """
-        with self._lock:
-            self._follow()
-            key = ("sealed", start_ms, end_ms, bucket_ms, kind, filter)
-            known = self._remembered.get(key)
-            if known is not None:
-                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
-                return known[2]  # type: ignore[return-value]
+
+        def add_up() -> Sealed:
             starts = range(start_ms, end_ms, bucket_ms)
             if bucket_ms < HOUR_MS:
                 parts = self._inside_hours(start_ms, end_ms, bucket_ms)
             else:
                 self._prepare(starts, bucket_ms)
                 parts = [self._bucket(bucket_ms, start) for start in starts]
-            found = Sealed.of(self._chosen(parts, kind, filter), start_ms, bucket_ms, len(starts))
+            return Sealed.of(self._chosen(parts, kind, filter), start_ms, bucket_ms, len(starts))
+
+        with self._lock:
+            self._follow()
+            found = self._sums.of(start_ms, end_ms, ("sealed", bucket_ms, kind, filter), add_up)
             self._trim()
-            return self._remember(key, start_ms, end_ms, found)
+            return found
 
     def open(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
         """Return a span added up, one row for each source; of one kind up to one for each result.
@@ -99,13 +94,8 @@ class RecentRollups:
             kind: Navigations or scrapes only; None for both.
             filter: Which sources and results; it must be one that rollups answer.
         """
-        with self._lock:
-            self._follow()
-            key = ("open", start_ms, end_ms, kind, filter)
-            known = self._remembered.get(key)
-            if known is not None:
-                self._remembered.move_to_end(key)  # each minute brings new ones, and this one is still asked for
-                return known[2]  # type: ignore[return-value]
+
+        def add_up() -> Cells:
             first_ms, last_ms = -(-start_ms // HOUR_MS) * HOUR_MS, end_ms // HOUR_MS * HOUR_MS
             if first_ms < last_ms:
                 hours = range(first_ms, last_ms, HOUR_MS)
@@ -116,9 +106,13 @@ class RecentRollups:
             else:
                 parts = self._minutes_between(start_ms, end_ms)
             # Of one kind it matters which row a moment comes from (db.last_seen).
-            found = merged(self._chosen(parts, kind, filter), start_ms, together=kind is None)
+            return merged(self._chosen(parts, kind, filter), start_ms, together=kind is None)
+
+        with self._lock:
+            self._follow()
+            found = self._sums.of(start_ms, end_ms, ("open", kind, filter), add_up)
             self._trim()
-            return self._remember(key, start_ms, end_ms, found)
+            return found
 
     def hours(self, start_ms: int, end_ms: int, kind: Kind | None, filter: Filter) -> Cells:
         """Return the rows of whole hours, by time; as for `open`, but not added up and not kept."""
@@ -135,24 +129,20 @@ class RecentRollups:
     def _follow(self) -> None:
         """Forget what was made from minutes that changed."""
         self._version, changed = self._rollups.changes_since(self._version)
+        self._sums.forget(changed)
         if changed is None:
             self._minutes.clear()
             self._stale.clear()
             self._packs.clear()
             self._buckets.clear()
-            self._remembered.clear()
-            self._bytes = dict.fromkeys(self._bytes, 0)
             return
         for minute in changed:
             hour = minute // HOUR_MS * HOUR_MS
             if hour in self._minutes:
                 self._stale.setdefault(hour, set()).add(minute)
-            self._drop_pack(hour)
+            self._packs.pop(hour, None)
             for length in self._lengths:
-                self._drop_bucket((length, minute // length * length))
-        for key, (start_ms, end_ms, _) in list(self._remembered.items()):
-            if any(start_ms <= minute < end_ms for minute in changed):
-                del self._remembered[key]
+                self._buckets.pop((length, minute // length * length), None)
 
     def _inside_hours(self, start_ms: int, end_ms: int, bucket_ms: int) -> list[Cells]:
         """Return rows that begin in the buckets of a span that they belong to, each inside one hour."""
@@ -227,13 +217,8 @@ class RecentRollups:
                 since_ms = read_state(connection).get(MINUTES_SINCE_MS, 0)
                 kept = [hour for hour in missing if hour >= since_ms]
                 found = read_packs(connection, HOUR_MS, kept, AnyLabels(self._recent.sources))
-            for hour, cells in found.items():
-                self._packs[hour] = cells
-                self._bytes["packs"] += cells.size_bytes
-        packs = {hour: self._packs[hour] for hour in wanted if hour in self._packs}
-        for hour in packs:
-            self._packs.move_to_end(hour)
-        return packs
+            self._packs.update(found)
+        return {hour: self._packs[hour] for hour in wanted if hour in self._packs}
 
     def _settled(self, length_ms: int, starts: Collection[int]) -> list[int]:
         """Return those spans whose packs in the database, if they have one, count everything."""
@@ -246,7 +231,6 @@ class RecentRollups:
     def _bucket(self, bucket_ms: int, start_ms: int) -> Cells:
         found = self._buckets.get((bucket_ms, start_ms))
         if found is not None:
-            self._buckets.move_to_end((bucket_ms, start_ms))
             return found
         if bucket_ms > HOUR_MS:
             hours = [self._bucket(HOUR_MS, hour) for hour in range(start_ms, start_ms + bucket_ms, HOUR_MS)]
@@ -270,16 +254,14 @@ class RecentRollups:
         """Return the minutes of an hour, those before end_ms as they are now."""
         stale = {minute for minute in self._stale.get(hour, ()) if minute < end_ms}
         if stale and min(stale) < self._border_ms():
-            self._drop_minutes(hour)
+            self._drop_minutes([hour])
         if hour not in self._minutes:
             self._load_minutes([hour])
         elif stale:
             self._stale[hour] -= stale
             before = self._minutes[hour]
-            self._drop_minutes(hour, keep_stale=True)
             news = {minute: minute_cells(self._recent.columns(minute, minute + MINUTE_MS)) for minute in sorted(stale)}
-            self._keep_minutes(hour, _replaced(before, news))
-        self._minutes.move_to_end(hour)
+            self._minutes[hour] = _replaced(before, news)
         return self._minutes[hour]
 
     def _load_minutes(self, hours: Iterable[int]) -> None:
@@ -292,7 +274,7 @@ class RecentRollups:
                 parts.append(minute_cells(self._recent.columns(border_ms, last)))
             loaded = Cells.joined(parts)
             for hour in range(first, last, HOUR_MS):
-                self._keep_minutes(hour, _between(loaded, hour))
+                self._minutes[hour] = _between(loaded, hour)
 
     def _read_minutes(self, start_ms: int, end_ms: int) -> list[Cells]:
         self._rollups.settle(start_ms, end_ms)
@@ -323,43 +305,23 @@ class RecentRollups:
         some = (parts[low : low + _PICKED_TOGETHER] for low in range(0, len(parts), _PICKED_TOGETHER))
         return Cells.joined([Cells.joined(together).only(kind, filter.result, codes) for together in some])
 
-    def _remember(self, key: tuple[object, ...], start_ms: int, end_ms: int, found: _Found) -> _Found:
-        self._remembered[key] = (start_ms, end_ms, found)
-        while len(self._remembered) > _MAX_REMEMBERED:
-            self._remembered.popitem(last=False)
-        return found
-
-    def _keep_minutes(self, hour: int, cells: Cells) -> None:
-        self._minutes[hour] = cells
-        self._bytes["minutes"] += cells.size_bytes
-
-    def _drop_minutes(self, hour: int, *, keep_stale: bool = False) -> None:
-        self._bytes["minutes"] -= self._minutes.pop(hour).size_bytes
-        if not keep_stale:
+    def _drop_minutes(self, hours: Iterable[int]) -> None:
+        for hour in hours:
+            self._minutes.pop(hour, None)
             self._stale.pop(hour, None)
-
-    def _drop_pack(self, hour: int) -> None:
-        cells = self._packs.pop(hour, None)
-        if cells is not None:
-            self._bytes["packs"] -= cells.size_bytes
 
     def _keep_bucket(self, key: tuple[int, int], cells: Cells) -> None:
         self._buckets[key] = cells
         self._lengths.add(key[0])
-        self._bytes["buckets"] += cells.size_bytes
-
-    def _drop_bucket(self, key: tuple[int, int]) -> None:
-        cells = self._buckets.pop(key, None)
-        if cells is not None:
-            self._bytes["buckets"] -= cells.size_bytes
 
     def _trim(self) -> None:
-        while self._bytes["minutes"] > self._max_bytes and len(self._minutes) > 1:
-            self._drop_minutes(next(iter(self._minutes)))
-        while self._bytes["packs"] > self._max_bytes and len(self._packs) > 1:
-            self._drop_pack(next(iter(self._packs)))
-        while self._bytes["buckets"] > self._max_bytes and len(self._buckets) > 1:
-            self._drop_bucket(next(iter(self._buckets)))
+        self._drop_minutes(self._minutes.trim())
+        self._packs.trim()
+        self._buckets.trim()
+
+
+def _size_bytes(cells: Cells) -> int:
+    return cells.size_bytes
 
 
 def _between(cells: Cells, start_ms: int, end_ms: int | None = None) -> Cells:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 from db.changes import Changes
 
@@ -23,11 +24,9 @@ class Remembered(Generic[_Answer]):
 
     def __init__(self, changes: Changes, *, most: int, size: Callable[[_Answer], int] = lambda _answer: 1) -> None:
         self._changes = changes
-        self._most = most
-        self._size_of = size
         self._lock = threading.Lock()  # protects what is below
-        self._answers: OrderedDict[Hashable, tuple[int, _Answer]] = OrderedDict()
-        self._size = 0
+        # One that is bigger than all that may be kept is kept alone.
+        self._answers: LRUCache[Hashable, tuple[int, _Answer]] = LRUCache(most, lambda kept: min(size(kept[1]), most))
 
     def get(self, question: Hashable, start_ms: int, end_ms: int) -> _Answer | None:
         """Return an answer if no minute of its span may have changed since it was found.
@@ -41,7 +40,6 @@ class Remembered(Generic[_Answer]):
             known = self._answers.get(question)
             if known is None:
                 return None
-            self._answers.move_to_end(question)
         version, answer = known
         now = self._changes.version
         if now == version:
@@ -62,10 +60,5 @@ class Remembered(Generic[_Answer]):
             answer: What was found.
         """
         with self._lock:
-            old = self._answers.pop(question, None)
-            self._size += self._size_of(answer) - (0 if old is None else self._size_of(old[1]))
             self._answers[question] = (version, answer)
-            while self._size > self._most and len(self._answers) > 1:
-                _, (_, gone) = self._answers.popitem(last=False)
-                self._size -= self._size_of(gone)
         return answer

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 from db.rollups import Rollups
 
@@ -14,7 +15,7 @@ _Answer = TypeVar("_Answer")
 
 
 class SpanAnswers(Generic[_Key, _Answer]):
-    """Keeps the answers that were given last.
+    """Keeps the answers that were asked for last.
 
     Args:
         rollups: Say that something changed; None to keep nothing.
@@ -23,9 +24,8 @@ class SpanAnswers(Generic[_Key, _Answer]):
 
     def __init__(self, rollups: Rollups | None, *, most: int) -> None:
         self._rollups = rollups
-        self._most = most
         self._lock = threading.Lock()  # protects what is below
-        self._known: OrderedDict[_Key, tuple[int, _Answer]] = OrderedDict()
+        self._known: LRUCache[_Key, tuple[int, _Answer]] = LRUCache(most)
 
     def of(self, key: _Key, start_ms: int, end_ms: int) -> tuple[int, _Answer | None]:
         """Return the rollups' version now, for `keep`, and an answer; None where there is none, or no longer.
@@ -56,6 +56,3 @@ class SpanAnswers(Generic[_Key, _Answer]):
             return
         with self._lock:
             self._known[key] = (version, answer)
-            self._known.move_to_end(key)
-            while len(self._known) > self._most:
-                self._known.popitem(last=False)

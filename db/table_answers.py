@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 from sqlalchemy.engine import Connection, Engine
 
 from db.breakdown import Dimension, Groups, counts, letting_through, merged
@@ -77,7 +77,7 @@ class TableAnswers:
         self._over_time = OverTime(self._buckets.of, rollups)
         self._samples = ErrorSamples(engine, recent)
         self._lock = threading.Lock()  # protects _old_answers
-        self._old_answers: OrderedDict[Hashable, tuple[int, object]] = OrderedDict()
+        self._old_answers: LRUCache[Hashable, tuple[int, object]] = LRUCache(_MAX_REMEMBERED)
 
     def errors(self, span: TimeRange, filter: Filter, kind: Kind | None) -> tuple[ErrorGroup, ...]:
         """Return the failures by kind of error."""
@@ -277,9 +277,6 @@ class TableAnswers:
             found = ask(connection)
         with self._lock:
             self._old_answers[question] = (version, found)
-            self._old_answers.move_to_end(question)
-            while len(self._old_answers) > _MAX_REMEMBERED:
-                self._old_answers.popitem(last=False)
         return found
 
 

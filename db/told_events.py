@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
+from cachetools import LRUCache
 
 from db.results import Event, Filter, IntArray
 
@@ -24,7 +24,7 @@ class ToldEvents:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # protects the one below
-        self._told: OrderedDict[tuple[Filter, int], Mapping[int, tuple[Event, ...]]] = OrderedDict()
+        self._told: LRUCache[tuple[Filter, int], Mapping[int, tuple[Event, ...]]] = LRUCache(_MAX_REMEMBERED)
 
     def newest(
         self,
@@ -58,9 +58,6 @@ class ToldEvents:
             found |= _by_moment(read(missing, _MOST_SHARE * limit))
         with self._lock:
             self._told[filter, limit] = found
-            self._told.move_to_end((filter, limit))
-            while len(self._told) > _MAX_REMEMBERED:
-                self._told.popitem(last=False)
         newest = tuple(event for moment in sorted(found, reverse=True) for event in found[moment])[:limit]
         return newest if len(newest) == limit else None
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from cachetools import LRUCache
 
 BoolArray = npt.NDArray[np.bool_]
 _MAX_TEXTS = 32
@@ -39,7 +39,7 @@ class UrlSearch:
         self._numbers = np.empty(0, dtype=np.int32)  # theirs
         self._urls: list[str] = []  # by number
         # Which of the first URLs have a text, which is in small letters.
-        self._found: OrderedDict[str, BoolArray] = OrderedDict()
+        self._found: LRUCache[str, BoolArray] = LRUCache(_MAX_TEXTS)
 
     def number(self, rows: Sequence[Numbered]) -> None:
         """Number the URLs of rows before somebody looks for a text in them.
@@ -59,12 +59,10 @@ class UrlSearch:
         """
         with self._lock:
             numbers = self._all_numbers(rows)
-            known = self._found.pop(text, None)
+            known = self._found.get(text)
             done = 0 if known is None else len(known)
             found = np.array(having(text, self._urls[done:]), np.bool_)
             self._found[text] = found = found if known is None else np.concatenate((known, found))
-            while len(self._found) > _MAX_TEXTS:
-                self._found.popitem(last=False)
         return [found[own] for own in numbers]
 
     def _all_numbers(self, rows: Sequence[Numbered]) -> list[npt.NDArray[np.int32]]:

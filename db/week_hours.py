@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
+from cachetools import LRUCache
 
 from db.cell_sums import merged
 from db.cells import DAY_MS, HOUR_MS, Cells
@@ -46,10 +47,10 @@ class WeekHoursHistory:
         self._lock = threading.Lock()  # protects the three below; not held while the database is asked
         self._version = 0  # of the rollups, that everything in _known is true of
         # Pieces with a row for each of their hours, all sources added up.
-        self._known: OrderedDict[tuple[Filter, Kind | None], OrderedDict[Piece, Cells]] = OrderedDict()
+        self._known: OrderedDict[tuple[Filter, Kind | None], LRUCache[Piece, Cells]] = OrderedDict()
         # For filters that rollups don't know: the old rows that were counted last, and what they add up to.
-        self._counted: OrderedDict[tuple[Filter, Kind | None], tuple[weakref.ref[DetailColumns], HourCounts]]
-        self._counted = OrderedDict()
+        self._counted: LRUCache[tuple[Filter, Kind | None], tuple[weakref.ref[DetailColumns], HourCounts]]
+        self._counted = LRUCache(_MAX_COUNTED)
 
     def of(self, span: TimeRange, filter: Filter, kind: Kind | None) -> WeekHours:
         """Return a range by weekday and hour of the day (UTC).
@@ -110,9 +111,6 @@ class WeekHoursHistory:
             known = (weakref.ref(old), HourCounts.of(old))
             with self._lock:
                 self._counted[filter, kind] = known
-                self._counted.move_to_end((filter, kind))
-                while len(self._counted) > _MAX_COUNTED:
-                    self._counted.popitem(last=False)
         return known[1].with_newer(new)
 
     def _recall(self, filter: Filter, kind: Kind | None) -> tuple[dict[Piece, Cells], int]:
@@ -128,7 +126,7 @@ class WeekHoursHistory:
                 for pieces in self._known.values():
                     for piece in gone:
                         pieces.pop(piece, None)
-            own = self._known.setdefault((filter, kind), OrderedDict())
+            own = self._known.setdefault((filter, kind), LRUCache(_MAX_PIECES))
             self._known.move_to_end((filter, kind))
             while len(self._known) > _MAX_FILTERS:
                 self._known.popitem(last=False)
@@ -139,9 +137,7 @@ class WeekHoursHistory:
             own = self._known.get((filter, kind))
             if not new or own is None or version != self._version:
                 return  # another ask has dropped what changed since: these may be older than that
-            own |= new
-            while len(own) > _MAX_PIECES:
-                own.popitem(last=False)
+            own.update(new)
 
 
 def _divided(start_ms: int, end_ms: int) -> tuple[list[Piece], list[tuple[int, int]]]:

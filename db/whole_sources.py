@@ -6,11 +6,10 @@ A scraper's URLs mostly have a domain in common that no other scraper visits. Ro
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
+from cachetools import LRUCache
 from sqlalchemy.engine import Engine
 
 from db.chunk import look_in_urls
@@ -24,8 +23,6 @@ from db.state import DETAIL_SINCE_MS, read_state
 
 _MAX_REMEMBERED = 64
 _State = tuple[int, int]
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 class WholeSources:
@@ -46,9 +43,9 @@ class WholeSources:
         # What the part before memory said.
         self._old = SpanAnswers[tuple[int, int, str], tuple[set[str], set[str]]](rollups, most=_MAX_REMEMBERED)
         self._lock = threading.Lock()  # protects what is below
-        self._known: OrderedDict[tuple[int, int, str], tuple[_State, frozenset[str]]] = OrderedDict()
+        self._known: LRUCache[tuple[int, int, str], tuple[_State, frozenset[str]]] = LRUCache(_MAX_REMEMBERED)
         # Texts that only some rows of a source in memory have, as of when: not looked for in other spans.
-        self._mixed: OrderedDict[str, _State] = OrderedDict()
+        self._mixed: LRUCache[str, _State] = LRUCache(_MAX_REMEMBERED)
 
     def simpler(self, span: TimeRange, filter: Filter) -> Filter:
         """Return a filter that lets the same rows of a range through and asks for no URL; the same one if none does.
@@ -68,7 +65,7 @@ class WholeSources:
         if known is None or known[0] != state:
             known = (state, self._sources(*key, state))
         with self._lock:
-            _keep(self._known, key, known)
+            self._known[key] = known
         wanted = known[1].intersection(filter.sources) if filter.sources else known[1]
         return replace(filter, url_contains="", sources=tuple(sorted(wanted))) if wanted else filter
 
@@ -81,7 +78,7 @@ class WholeSources:
         in_memory = _in_memory(recent, text)
         if in_memory is None:
             with self._lock:
-                _keep(self._mixed, text, state)
+                self._mixed[text] = state
             return none
         old = self._before(start_ms, min(covered_since_ms, end_ms), text)
         if old is None:
@@ -103,13 +100,6 @@ class WholeSources:
         if found is not None:
             self._old.keep(key, version, found)
         return found
-
-
-def _keep(known: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
-    known[key] = value
-    known.move_to_end(key)
-    while len(known) > _MAX_REMEMBERED:
-        known.popitem(last=False)
 
 
 def _in_memory(rows: DetailColumns, text: str) -> tuple[set[str], set[str]] | None:

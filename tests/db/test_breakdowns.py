@@ -374,8 +374,8 @@ def test_memory_of_pieces_is_bounded(engine: Engine, store: Store) -> None:
         groups = breakdowns.of("url", start_ms, start_ms + 2 * HOUR_MS)
         assert groups is not None
         counts.append(int(groups.count.sum()))
-        assert breakdowns._bytes <= 8_000
-        assert breakdowns._bytes == sum(piece.size_bytes for piece in breakdowns._pieces.values())
+        assert breakdowns._pieces.currsize <= 8_000
+        assert breakdowns._pieces.currsize == sum(piece.size_bytes for piece in breakdowns._pieces.values())
     rows = rows_of(some_metrics())
     starts = np.arange(START_MS // HOUR_MS * HOUR_MS, NOON_MS - 2 * HOUR_MS, HOUR_MS)
     assert counts == [len(rows.between(int(start), int(start) + 2 * HOUR_MS)) for start in starts]

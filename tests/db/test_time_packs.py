@@ -294,7 +294,7 @@ def test_memory_of_packs_is_bounded(engine: Engine, stored: list[Metric]) -> Non
     program = Program(engine, stored)
     pyramid = program.queries._history._pyramid
     assert pyramid is not None
-    pyramid._max_bytes = 20_000
+    pyramid._packs.max_bytes = 20_000
     program.check()
-    assert pyramid._bytes["packs"] == sum(cells.size_bytes for cells in pyramid._packs.values())
-    assert 0 < pyramid._bytes["packs"] <= 20_000
+    assert pyramid._packs.currsize == sum(cells.size_bytes for cells in pyramid._packs.values())
+    assert 0 < pyramid._packs.currsize <= 20_000
