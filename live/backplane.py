@@ -321,10 +321,16 @@ class Backplane:
                 with self._lock:
                     if alone != self._alone:
                         continue  # something had to be brought meanwhile, under other numbers
-                    if alone:
-                        self._take_alone([message for message in missed if message.era != standing.era])
-                    else:
-                        self._take(missed)
+                    taken = 0 if alone else self._take(missed)
+                    ended = [message for message in missed[taken:] if message.era != standing.era]
+                    if ended and not alone:
+                        # Of eras that came and went unseen: nobody reads them again, so they are brought before.
+                        self._alone = True
+                        self._channel.hub.call(self._restart_alone)
+                        self._take_alone(ended)
+                        self._last_id = ended[-1].id
+                        continue  # with numbers above those that this gave
+                    self._take_alone(ended)
                     if alone or (self._era, self._order) != (standing.era, standing.order):
                         self._restart(standing, tail)
                     self._note_joining()

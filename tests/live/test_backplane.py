@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from live.numbers import STEP
 from live.stream import RedisRefused, RedisStream
 from tests.live.nodes import Node, commit, urls
 from tests.proxies import CuttingProxy
@@ -263,6 +264,33 @@ def test_numbers_stay_above_those_that_viewers_know_when_another_begins_anew_bel
         assert viewer.hear(2) == urls(commit("x:1", "a"), commit("y:1", "a"))
         assert viewer.wrong == []
     other.close()
+
+
+def test_eras_that_came_and_went_unseen_are_brought_all_the_same(redis: PrivateRedis) -> None:
+    with CuttingProxy(redis.port) as proxy, cut_off(proxy) as cut, Node(redis.url) as other:
+        viewers = [cut.view(), other.view()]
+        known = commit("x:1", "a")
+        cut.publish(known)
+        for viewer in viewers:
+            viewer.hear(1)
+        proxy.refuse()  # nothing waits: its numbers stay those of the era that it knows
+        cut.wait_for_status("unreachable")
+        unseen = [commit(f"y:{n}", "a", "b") for n in range(4)]
+        for n, one in enumerate(unseen):
+            other.publish(one)
+            viewers[1].hear(3 + 2 * n)
+            at = other.stream.position()[1]
+            other.stream.join(base=at + STEP, above=at + 1, step=STEP)
+        proxy.accept()
+        cut.wait_for_status("ok")
+        cut.publish(*unseen)  # its follower finds them late: the stream has them, in eras that nobody reads any more
+        last = commit("x:2", "a")
+        cut.publish(last)
+        for viewer in viewers:
+            viewer.hear_url("x:2/a/0")
+            assert viewer.hear(10) == urls(known, *unseen, last)
+            assert viewer.wrong == []
+        assert viewers[0].at == viewers[1].at
 
 
 def test_two_databases_on_one_redis_dont_mix(redis: PrivateRedis) -> None:
