@@ -12,6 +12,7 @@ from db.cells import Cells
 from db.results import FloatArray, IntArray
 
 RANKS = (0.50, 0.95, 0.99)
+_MANY: Final = 2_000  # durations of a group; with fewer, sorting is quicker than looking for places
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,21 +34,26 @@ class Spread:
 
 def spread(durations_ms: FloatArray, offsets: IntArray) -> Spread:
     """Return the exact spread of groups: group i is durations_ms[offsets[i]:offsets[i + 1]]."""
-    ordered = durations_ms[offsets[0] : offsets[-1]].copy()
+    found = durations_ms[offsets[0] : offsets[-1]].copy()
     starts = offsets - offsets[0]
-    for low, high in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
-        if high - low > 1:
-            ordered[low:high].sort()
     sizes = np.diff(starts)
     shape = len(sizes)
     used = np.flatnonzero(sizes)
-    first, last = starts[:-1][used], starts[1:][used] - 1
     min_ms, max_ms, quantiles_ms = np.full(shape, np.nan), np.full(shape, np.nan), np.full((shape, len(RANKS)), np.nan)
-    min_ms[used], max_ms[used] = ordered[first], ordered[last]
+    if not used.size:
+        return Spread(min_ms, max_ms, quantiles_ms)
+    first, last = starts[:-1][used], starts[1:][used] - 1
+    min_ms[used], max_ms[used] = np.minimum.reduceat(found, first), np.maximum.reduceat(found, first)
     place = first[:, np.newaxis] + (last - first)[:, np.newaxis] * np.array(RANKS)
     below = np.floor(place).astype(np.int64)
-    low_ms = ordered[below]
-    high_ms = ordered[np.minimum(below + 1, last[:, np.newaxis])]
+    above = np.minimum(below + 1, last[:, np.newaxis])
+    wanted = np.concatenate((below, above), axis=1) - first[:, np.newaxis]
+    for low, high, places in zip(first.tolist(), last.tolist(), wanted, strict=True):
+        if high - low > _MANY:  # only what is read has to stand where it would in order: a third of the time of sorting
+            found[low : high + 1].partition(places)
+        elif high > low:
+            found[low : high + 1].sort()
+    low_ms, high_ms = found[below], found[above]
     quantiles_ms[used] = low_ms + (high_ms - low_ms) * (place - below)
     return Spread(min_ms, max_ms, quantiles_ms)
 
