@@ -32,7 +32,7 @@ test: $(TEST_VENV)/ready  ## Lint, types, layering and all tests, on real server
 	$(MAKE) --no-print-directory -j2 lint all-tests  # side by side: most tests wait more than they compute
 
 all-tests: $(TEST_VENV)/ready
-	$(TEST_BIN)/python -m tests.run -n 3 --dist loadgroup
+	$(TEST_BIN)/python -m tests.run -n 4 --dist loadgroup
 
 lint: $(TEST_VENV)/ready
 	$(TEST_BIN)/ruff check .
